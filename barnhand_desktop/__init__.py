@@ -1,0 +1,3 @@
+"""The application: command line, wiring, servers, fronts and the remote API."""
+
+__version__ = "0.1.0"

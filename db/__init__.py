@@ -1,0 +1,1 @@
+"""Data stores behind the engine's ports: PostgreSQL and the Redis protocol."""

@@ -1,0 +1,1 @@
+"""The words of the product: frozen values, columnar batches, ports and errors."""

@@ -1,0 +1,1 @@
+"""Model files (store and manifest), their runtimes (sessions) and what their outputs mean."""

@@ -1,0 +1,129 @@
+"""The model manifest: what each model is, where its files come from and how good it is."""
+
+from __future__ import annotations
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.domain.errors import OperatorMistake
+from engine.domain.ids import ModelId
+
+
+class Task(StrEnum):
+    """What a model does."""
+
+    DETECTOR = "detector"
+    POSE = "pose"
+    EMBEDDER = "embedder"
+
+
+class Layout(StrEnum):
+    """How a model's outputs are read.
+
+    YOLOX: (B, A, 5+C) raw grid outputs, strides 8/16/32. YOLO: (B, 4+C, A) of v8/v11 or
+    (B, A, 5+C) decoded of v5, told apart by shape. SIMCC: x and y classification logits
+    (B, K, W*split), (B, K, H*split). HEATMAP: (B, K, h, w). EMBEDDING: (B, D).
+    """
+
+    YOLOX = "yolox"
+    YOLO = "yolo"
+    SIMCC = "simcc"
+    HEATMAP = "heatmap"
+    EMBEDDING = "embedding"
+
+
+class Runtime(StrEnum):
+    """What executes the file."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    ULTRALYTICS = "ultralytics"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelFile(_Strict):
+    """One file of a model. ``name`` is relative to the folder that is searched."""
+
+    name: str
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int | None = Field(None, gt=0)
+    urls: tuple[str, ...] = ()
+
+
+class InputSpec(_Strict):
+    """How pictures become the input tensor: (value - mean) / std per channel after ``colour``
+    order, on 0..255 values; float32 NCHW."""
+
+    width_px: int = Field(gt=0, le=4096)
+    height_px: int = Field(gt=0, le=4096)
+    colour: Literal["bgr", "rgb"] = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    dynamic_size: bool = False
+    """Detectors: other sizes (multiples of 32) are accepted, so 16:9 pictures cost less."""
+
+
+class ModelEntry(_Strict):
+    """One model. ``files[0]`` is what is loaded; the others lie beside it.
+
+    ``classes`` maps a model's class index (as text) to horse, person or dog; ``lookalikes`` to
+    classes that count as horse candidates when the setting allows. ``padding`` is the box
+    expansion of top-down crops. ``threshold`` is the calibrated acceptance threshold of the task.
+    ``measured`` holds figures with the data they were measured on, as free text keys.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    version: str = "1"
+    task: Task
+    layout: Layout
+    runtime: Runtime = Runtime.ONNX
+    files: tuple[ModelFile, ...] = Field(min_length=1)
+    input: InputSpec
+    licence: str
+    origin: str
+    skeleton: str | None = None
+    classes: dict[str, Literal["horse", "person", "dog"]] = {}
+    lookalikes: tuple[int, ...] = ()
+    padding: float = Field(1.25, ge=1.0, le=2.0)
+    threshold: float | None = Field(None, ge=0.0, le=1.0)
+    measured: dict[str, str | float | int] = {}
+    rank: int = 100
+    """Preference among models of a task when the setting is ``auto``; lower is tried first."""
+
+    @property
+    def id(self) -> ModelId:
+        """``name@version``."""
+        return ModelId(f"{self.name}@{self.version}")
+
+
+class Manifest(_Strict):
+    """All models the product knows."""
+
+    model: tuple[ModelEntry, ...] = ()
+
+    def named(self, name: str) -> ModelEntry:
+        """The entry of that name; OperatorMistake listing the known ones otherwise."""
+        for entry in self.model:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.model)
+        raise OperatorMistake(f"No model is named {name!r}.", f"Known models: {known}.")
+
+    def for_task(self, task: Task) -> tuple[ModelEntry, ...]:
+        """Entries of a task, preferred first."""
+        return tuple(sorted((m for m in self.model if m.task is task), key=lambda m: m.rank))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Parse a TOML manifest; OperatorMistake naming the field when it is wrong."""
+    try:
+        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise OperatorMistake(f"The model manifest {path} cannot be used: {error}") from error

@@ -1,0 +1,141 @@
+"""The engine's settings with units and limits; the application's schema includes them.
+
+Each field's ``unit`` and ``description`` are shown by the settings dialog, which is made from
+this schema.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+
+class Section(BaseModel):
+    """Base of every settings section: unknown keys are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _unit(unit: str) -> dict[str, JsonValue]:
+    return {"unit": unit}
+
+
+class CaptureSettings(Section):
+    """Fetching pictures from cameras."""
+
+    connect_timeout_s: float = Field(
+        5.0,
+        ge=0.5,
+        le=60,
+        description="Give up opening a camera after",
+        json_schema_extra=_unit("s"),
+    )
+    read_timeout_s: float = Field(
+        3.0,
+        ge=0.5,
+        le=60,
+        description="Give up waiting for a packet after",
+        json_schema_extra=_unit("s"),
+    )
+    offline_after_s: float = Field(
+        5.0,
+        ge=1,
+        le=120,
+        description="Show a camera as offline after its last picture",
+        json_schema_extra=_unit("s"),
+    )
+    hardware_decode: bool = Field(
+        False, description="Decode on the graphics card where possible, else in software"
+    )
+    wall_fps: float = Field(
+        25.0,
+        ge=1,
+        le=60,
+        description="Pictures shown on the wall, at most",
+        json_schema_extra=_unit("fps"),
+    )
+
+
+class AnalysisSettings(Section):
+    """What is analysed and how often."""
+
+    fps: float = Field(
+        10.0,
+        gt=0,
+        le=120,
+        description="Pictures analysed per camera",
+        json_schema_extra=_unit("fps"),
+    )
+    batch_size: int = Field(8, ge=1, le=64, description="Pictures in one detector batch, at most")
+    batch_wait_ms: float = Field(
+        20.0,
+        ge=0,
+        le=500,
+        description="Wait this long for a batch to fill",
+        json_schema_extra=_unit("ms"),
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where models run")
+    threads: int = Field(
+        0, ge=0, le=128, description="CPU threads of a model; 0 leaves one core to the rest"
+    )
+    still_interval_s: float = Field(
+        2.0,
+        ge=0.1,
+        le=60,
+        description="Re-detect a still scene every",
+        json_schema_extra=_unit("s"),
+    )
+    motion_gate: bool = Field(True, description="Analyse still scenes less often")
+
+
+class DetectionSettings(Section):
+    """The detector."""
+
+    model: str = Field("auto", description="Detector model; auto takes the best available")
+    confidence: float = Field(0.35, ge=0.01, le=0.99, description="Accept detections from")
+    nms_iou: float = Field(0.5, ge=0.1, le=0.95, description="Merge boxes that overlap more than")
+    minimum_box_px: float = Field(
+        24.0, ge=1, le=1000, description="Ignore boxes smaller than", json_schema_extra=_unit("px")
+    )
+    lookalikes_are_horses: bool = Field(
+        True, description="Count cows and sheep of weak models as horse candidates"
+    )
+
+
+class TrackingSettings(Section):
+    """The tracker (specification: engine, Tracking)."""
+
+    iou_weight: float = Field(0.3, ge=0, le=1, description="Weight of box overlap in the cost")
+    appearance_weight: float = Field(
+        0.7, ge=0, le=1, description="Weight of appearance in the cost"
+    )
+    tentative_hits: int = Field(3, ge=1, le=20, description="Detections before a track counts")
+    lost_after_s: float = Field(
+        10.0, ge=0.5, le=120, description="Close a lost track after", json_schema_extra=_unit("s")
+    )
+    weak_confidence: float = Field(
+        0.1, ge=0.01, le=0.9, description="Second pass: keep known tracks with detections from"
+    )
+    embedder: str = Field("auto", description="Appearance model; auto takes the best available")
+    similarity_threshold: float = Field(
+        0.75, ge=0, le=1, description="Accept the same horse from this similarity"
+    )
+
+
+class PoseSettings(Section):
+    """Keypoint estimation."""
+
+    model: str = Field("auto", description="Pose model; auto takes the best available")
+    enabled: bool = Field(True, description="Estimate skeletons")
+    keypoint_confidence: float = Field(0.3, ge=0, le=1, description="Draw and use keypoints from")
+
+
+class EngineSettings(Section):
+    """Everything the engine can be told."""
+
+    capture: CaptureSettings = CaptureSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    detection: DetectionSettings = DetectionSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    pose: PoseSettings = PoseSettings()

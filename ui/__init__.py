@@ -1,0 +1,1 @@
+"""The console: Qt lives here and in ``barnhand_desktop.desktop`` only."""
