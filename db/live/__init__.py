@@ -1,0 +1,1 @@
+"""The Redis protocol: live state, events and commands between processes."""

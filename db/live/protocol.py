@@ -1,0 +1,238 @@
+"""What travels over the live-state server: channel names, keys, event and command messages.
+
+Events are JSON objects in snake_case, ids as UUID strings, times ISO 8601 UTC. Every channel has
+its own sequence, which grows by one with each event, so that a listener can tell that it missed
+some. This module knows no client library; the engine's process and the API process both use it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from engine.domain.commands import (
+    EngineCommand,
+    StartStream,
+    StopStream,
+    StreamsChanged,
+    TakeSnapshot,
+)
+from engine.domain.detections import SubjectClass
+from engine.domain.errors import OperatorMistake
+from engine.domain.ids import HorseId, StreamId
+from engine.domain.notices import Notice
+from engine.domain.results import Degradation, FrameResult
+from engine.domain.streams import StreamStatusChanged
+
+EVENTS_CHANNEL_PREFIX = "barnhand:events:"
+"""Followed by a stream id, or by ``FARM_ROOM`` for events of no single stream."""
+FARM_ROOM = "farm"
+COMMANDS_CHANNEL = "barnhand:commands"
+SEQUENCE_KEY = "barnhand:sequences"
+"""Hash of channel to its last sequence number."""
+
+DETECTION_UPDATE = "detection:update"
+STREAM_STATUS = "stream:status"
+ALERT_RAISED = "alert:raised"
+
+HORSE_STATE_LIFE_S = 300
+REPLY_LIFE_S = 10
+
+
+def events_channel(stream_id: StreamId | UUID | str | None) -> str:
+    """The channel of a stream's events, or the farm's for None."""
+    return f"{EVENTS_CHANNEL_PREFIX}{FARM_ROOM if stream_id is None else stream_id}"
+
+
+def reply_key(request_id: str) -> str:
+    """The list a command's reply is pushed to; it lives ``REPLY_LIFE_S`` seconds."""
+    return f"barnhand:reply:{request_id}"
+
+
+def horse_state_key(stream_id: StreamId, horse_id: HorseId) -> str:
+    """The hash of an identified horse's live state on one camera."""
+    return f"horse:{stream_id}:{horse_id}:state"
+
+
+def stream_state_key(stream_id: StreamId) -> str:
+    """The hash of a stream's live state."""
+    return f"stream:{stream_id}:state"
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """One event. ``timestamp`` is ISO 8601 UTC; ``sequence`` counts within the event's channel."""
+
+    event: str
+    stream_id: str | None
+    timestamp: str
+    sequence: int
+    data: dict[str, Any]
+
+
+def encode_event(message: EventMessage) -> bytes:
+    """The event as JSON bytes."""
+    document = {
+        "event": message.event,
+        "stream_id": message.stream_id,
+        "timestamp": message.timestamp,
+        "sequence": message.sequence,
+        "data": message.data,
+    }
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode_event(payload: bytes) -> EventMessage:
+    """The event in JSON bytes; OperatorMistake when they hold none."""
+    try:
+        document = json.loads(payload)
+        stream_id = document["stream_id"]
+        data = document["data"]
+        if not isinstance(data, dict):
+            raise TypeError("data is not an object")
+        return EventMessage(
+            event=str(document["event"]),
+            stream_id=None if stream_id is None else str(stream_id),
+            timestamp=str(document["timestamp"]),
+            sequence=int(document["sequence"]),
+            data=data,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise OperatorMistake(f"A message on the live channel is not an event: {error}.") from error
+
+
+def detection_update(result: FrameResult) -> dict[str, Any]:
+    """Data of ``detection:update``: every track of one analysed picture, in picture pixels.
+
+    Keypoints without a score are left out; a horse without pose has an empty object.
+    """
+    tracks = result.tracks
+    boxes = np.round(tracks.boxes_xyxy_px.astype(np.float64), 1).tolist()
+    velocities = np.round(tracks.velocities_px_s.astype(np.float64), 1).tolist()
+    keypoints = _keypoints(result)
+    horses = [
+        {
+            "track_id": str(tracks.track_ids[row]),
+            "number": int(tracks.numbers[row]),
+            "horse_id": None if (horse := tracks.horse_ids[row]) is None else str(horse),
+            "class": class_name(int(tracks.class_ids[row])),
+            "state": int(tracks.states[row]),
+            "colour": int(tracks.colours[row]),
+            "bbox_xyxy_px": boxes[row],
+            "velocity_xyxy_px_s": velocities[row],
+            "score": round(float(tracks.scores[row]), 4),
+            "confidence": round(float(tracks.confidences[row]), 4),
+            "keypoints": keypoints[row],
+        }
+        for row in range(len(tracks))
+    ]
+    return {
+        "frame": result.stamp.sequence,
+        "pts_s": result.stamp.pts_s,
+        "captured_at": result.stamp.captured_at.isoformat(),
+        "latency_ms": round(result.latency_ms, 2),
+        "width": result.width_px,
+        "height": result.height_px,
+        "skeleton": None if result.poses is None else result.poses.skeleton.name,
+        "degradation": degradation_names(result.degradation),
+        "horses": horses,
+    }
+
+
+def _keypoints(result: FrameResult) -> list[dict[str, list[float]]]:
+    poses = result.poses
+    if poses is None:
+        return [{} for _ in range(len(result.tracks))]
+    points = np.round(poses.keypoints_px.astype(np.float64), 1).tolist()
+    scores = np.round(poses.scores.astype(np.float64), 3).tolist()
+    names = poses.skeleton.landmarks
+    return [
+        {
+            name: [xy[0], xy[1], score]
+            for name, xy, score in zip(names, row_points, row_scores, strict=True)
+            if score > 0.0
+        }
+        for row_points, row_scores in zip(points, scores, strict=True)
+    ]
+
+
+def class_name(class_id: int) -> str:
+    """``horse``, ``person``, ``dog`` or ``motion``; the number itself for a class from a newer
+    program."""
+    try:
+        return SubjectClass(class_id).name.lower()
+    except ValueError:
+        return str(class_id)
+
+
+def degradation_names(degradation: Degradation) -> list[str]:
+    """What did not run as configured, as lower-case names (``no_pose``)."""
+    return [
+        flag.name.lower() for flag in Degradation if flag in degradation and flag.name is not None
+    ]
+
+
+def stream_status(change: StreamStatusChanged) -> dict[str, Any]:
+    """Data of ``stream:status``."""
+    return {
+        "state": change.state.value,
+        "reason": change.reason,
+        "at": change.at.isoformat(),
+    }
+
+
+def notice(raised: Notice) -> dict[str, Any]:
+    """Data of ``alert:raised``; ``active`` false says that the condition has ended."""
+    return {
+        "key": raised.key,
+        "severity": raised.severity.value,
+        "message": raised.message,
+        "advice": raised.advice,
+        "at": raised.at.isoformat(),
+        "active": raised.active,
+    }
+
+
+def encode_command(command: EngineCommand) -> bytes:
+    """A command as JSON bytes."""
+    document: dict[str, Any]
+    match command:
+        case StreamsChanged():
+            document = {"command": "streams_changed"}
+        case StartStream(stream_id):
+            document = {"command": "start_stream", "stream_id": str(stream_id)}
+        case StopStream(stream_id):
+            document = {"command": "stop_stream", "stream_id": str(stream_id)}
+        case TakeSnapshot(stream_id, reply_to, overlays):
+            document = {
+                "command": "take_snapshot",
+                "stream_id": str(stream_id),
+                "reply_to": reply_to,
+                "overlays": overlays,
+            }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def decode_command(payload: bytes) -> EngineCommand:
+    """The command in JSON bytes; OperatorMistake when they hold none that is known."""
+    try:
+        document = json.loads(payload)
+        name = document["command"]
+        if name == "streams_changed":
+            return StreamsChanged()
+        stream_id = StreamId(UUID(document["stream_id"]))
+        if name == "start_stream":
+            return StartStream(stream_id)
+        if name == "stop_stream":
+            return StopStream(stream_id)
+        if name == "take_snapshot":
+            return TakeSnapshot(stream_id, str(document["reply_to"]), bool(document["overlays"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperatorMistake(
+            f"A message on the command channel is not a command: {error}."
+        ) from error
+    raise OperatorMistake(f"The command {name!r} is not known to this program.")
