@@ -1,0 +1,1 @@
+"""SQL as files, found through importlib.resources."""

@@ -1,0 +1,1 @@
+"""Named statements, loaded by db.queries."""
