@@ -1,0 +1,1 @@
+"""Bundled icons of the console."""

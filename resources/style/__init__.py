@@ -1,0 +1,1 @@
+"""Bundled style of the console."""

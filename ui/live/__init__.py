@@ -1,0 +1,1 @@
+"""The camera wall and everything around it."""

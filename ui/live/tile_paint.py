@@ -1,0 +1,320 @@
+"""Draws one tile: picture, overlay, header, or the words that stand in for a missing picture."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPixmap
+
+from engine.domain.ids import TrackId
+from engine.domain.streams import StreamState
+from ui.live.arrangement import Rect
+from ui.live.overlay_paint import OverlayPainter, Switch
+from ui.live.tile import Tile
+from ui.theme import Theme, icon_pixmap, qcolor
+from ui.wording import duration, milliseconds, offline_lines, state_word
+
+CHIP_HEIGHT = 22
+CHIP_CACHE = 256
+MARGIN = 8
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Wall", text)
+
+
+@dataclass(frozen=True, slots=True)
+class TileLook:
+    """How a tile is to be drawn besides its own state."""
+
+    switches: Collection[Switch]
+    selected: bool = False
+    focused: bool = False
+    drop_target: bool = False
+    lifted: bool = False
+    selected_track: TrackId | None = None
+
+
+class TilePainter:
+    """Draws tiles with one theme at one device pixel ratio."""
+
+    def __init__(self, theme: Theme, ratio: float = 1.0) -> None:
+        self._theme = theme
+        self._ratio = ratio
+        self._overlay = OverlayPainter(theme, ratio)
+        self._chips: OrderedDict[tuple[str, ...], QPixmap] = OrderedDict()
+        self._small = theme.font(theme.measures.font_small)
+        self._plain = theme.font(theme.measures.font)
+        self._bold = theme.font(theme.measures.font, bold=True)
+        self._corners = _corner_masks(theme.colour("background"), theme.measures.radius, ratio)
+
+    @property
+    def overlay(self) -> OverlayPainter:
+        """The painter of boxes and skeletons, for colours and labels used elsewhere."""
+        return self._overlay
+
+    def paint(self, painter: QPainter, tile: Tile, look: TileLook) -> None:
+        """Draw a tile that has a camera."""
+        rect = _qrect(tile.rect)
+        painter.fillRect(rect, self._theme.colour("well"))
+        if tile.has_picture:
+            self._picture(painter, tile, look)
+            self._header(painter, tile)
+        else:
+            self._words(painter, tile, rect)
+        if look.lifted:
+            painter.fillRect(rect, self._theme.colour("scrim"))
+        self._round_corners(painter, rect)
+        self._frame(painter, rect, look)
+
+    def paint_empty(self, painter: QPainter, rect: Rect, look: TileLook, invite: bool) -> None:
+        """Draw an empty place; one of them invites to add a camera."""
+        area = _qrect(rect)
+        painter.fillRect(area, self._theme.colour("well"))
+        if invite:
+            line = QRect(area.x(), area.center().y() - 24, area.width(), 20)
+            self._line(painter, line, _tr("Drop a camera here"), self._plain, "muted")
+            line.translate(0, 24)
+            self._line(painter, line, _tr("Add camera…"), self._plain, "accent")
+        self._round_corners(painter, area)
+        self._frame(painter, area, look)
+
+    def link_rect(self, rect: Rect, has_camera: bool) -> QRect:
+        """Where the clickable words of a place without a picture are."""
+        area = _qrect(rect)
+        offset = 30 if has_camera else 0
+        return QRect(area.center().x() - 80, area.center().y() - 4 + offset, 160, 28)
+
+    def link_words(self, tile: Tile) -> str:
+        """What a person can do about a camera without a picture; empty if nothing here."""
+        return {
+            StreamState.INACTIVE: _tr("Start"),
+            StreamState.ERROR: _tr("Edit camera…"),
+            StreamState.ENDED: _tr("Play again"),
+        }.get(tile.state, "")
+
+    def _picture(self, painter: QPainter, tile: Tile, look: TileLook) -> None:
+        placement = tile.placement(self._ratio)
+        image, frame = tile.image, tile.frame
+        if placement is None or image is None or frame is None:
+            return
+        rect = _qrect(tile.rect)
+        painter.save()
+        painter.setClipRect(rect, Qt.ClipOperation.IntersectClip)
+        width = placement.scale_x * frame.picture_width_px
+        height = placement.scale_y * frame.picture_height_px
+        if round(width * self._ratio) == image.width():
+            image.setDevicePixelRatio(self._ratio)
+            painter.drawImage(QPointF(placement.x, placement.y), image)
+        else:
+            painter.drawImage(QRectF(placement.x, placement.y, width, height), image)
+        if tile.stale:
+            painter.fillRect(rect, QColor(11, 14, 16, 130))
+        elif tile.overlay is not None:
+            track = look.selected_track
+            overlay = tile.overlay
+            number = None
+            if track in overlay.track_ids:
+                number = int(overlay.numbers[overlay.track_ids.index(track)])
+            self._overlay.paint(painter, overlay, tile.trails, placement, look.switches, number)
+        painter.restore()
+
+    # --- header ---------------------------------------------------------------------------------
+
+    def _header(self, painter: QPainter, tile: Tile) -> None:
+        rect = tile.rect
+        state = state_word(tile.state, tile.stream)
+        left = self._name_chip(tile.stream.name, state, tile.state, rect.width - 2 * MARGIN)
+        top = rect.y + MARGIN
+        painter.drawPixmap(QPointF(rect.x + MARGIN, top), left)
+        if tile.stale and tile.age_s is not None:
+            text, colour = _tr("no new picture for {0}").format(duration(tile.age_s)), "warning"
+        else:
+            text, colour = self._numbers(tile), "text"
+        right = self._text_chip(text, colour)
+        width, used = right.width() / self._ratio, left.width() / self._ratio
+        if used + width + 3 * MARGIN <= rect.width:
+            painter.drawPixmap(QPointF(rect.x + rect.width - MARGIN - width, top), right)
+        elif tile.stale:
+            painter.drawPixmap(QPointF(rect.x + MARGIN, top + CHIP_HEIGHT + 4), right)
+
+    @staticmethod
+    def _numbers(tile: Tile) -> str:
+        health = tile.health
+        if health is None:
+            return _tr("– fps · – ms")
+        return f"{health.fps:.0f} fps · {milliseconds(health.latency_ms)}"
+
+    def _name_chip(self, name: str, word: str, state: StreamState, room: int) -> QPixmap:
+        metrics = QFontMetricsF(self._small)
+        name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(room - 90.0, 40.0))
+        key = ("name", name, word, state.value)
+        known = self._cached(key)
+        if known is not None:
+            return known
+        name_w, word_w = metrics.horizontalAdvance(name), metrics.horizontalAdvance(word)
+        width = 22 + name_w + 6 + word_w + 8
+        pixmap, painter = self._blank_chip(width)
+        self._state_mark(painter, state, QPointF(12, CHIP_HEIGHT / 2))
+        painter.setFont(self._small)
+        painter.setPen(qcolor("#E6EBEE"))
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(QRectF(22, 0, name_w + 2, CHIP_HEIGHT), flags, name)
+        painter.setPen(qcolor("#93A1AA"))
+        painter.drawText(QRectF(28 + name_w, 0, word_w + 2, CHIP_HEIGHT), flags, word)
+        painter.end()
+        return self._keep(key, pixmap)
+
+    def _text_chip(self, text: str, colour: str) -> QPixmap:
+        key = ("text", text, colour)
+        known = self._cached(key)
+        if known is not None:
+            return known
+        metrics = QFontMetricsF(self._small)
+        widest = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance("00 fps · 000 ms"))
+        pixmap, painter = self._blank_chip(widest + 16)
+        painter.setFont(self._small)
+        painter.setPen(qcolor("#E6EBEE") if colour == "text" else self._theme.colour(colour))
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(QRectF(8, 0, widest, CHIP_HEIGHT), flags, text)
+        painter.end()
+        return self._keep(key, pixmap)
+
+    def _blank_chip(self, width: float) -> tuple[QPixmap, QPainter]:
+        pixmap = QPixmap(round(width * self._ratio), round(CHIP_HEIGHT * self._ratio))
+        pixmap.setDevicePixelRatio(self._ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("chip"))
+        painter.drawRoundedRect(QRectF(0, 0, width, CHIP_HEIGHT), 4, 4)
+        return pixmap, painter
+
+    def _state_mark(self, painter: QPainter, state: StreamState, centre: QPointF) -> None:
+        """A filled dot when live, a ring when connecting, a square when stopped, a cross else."""
+        if state is StreamState.ACTIVE:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(qcolor("#5BB98C"))
+            painter.drawEllipse(centre, 4, 4)
+        elif state is StreamState.CONNECTING:
+            painter.setPen(QPen(qcolor("#E0A83A"), 1.6))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(centre, 3.4, 3.4)
+        elif state in (StreamState.INACTIVE, StreamState.ENDED):
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(qcolor("#93A1AA"))
+            painter.drawRect(QRectF(centre.x() - 3.5, centre.y() - 3.5, 7, 7))
+        else:
+            painter.setPen(QPen(qcolor("#E0A83A"), 1.8))
+            for sign in (1, -1):
+                painter.drawLine(
+                    QPointF(centre.x() - 3.5, centre.y() - 3.5 * sign),
+                    QPointF(centre.x() + 3.5, centre.y() + 3.5 * sign),
+                )
+
+    # --- places without a picture ---------------------------------------------------------------
+
+    def _words(self, painter: QPainter, tile: Tile, rect: QRect) -> None:
+        health = tile.health
+        marks = {StreamState.OFFLINE: "offline", StreamState.ERROR: "warning"}
+        mark = marks.get(tile.state)
+        middle = rect.center().y()
+        if mark is not None and rect.height() >= 180:
+            pixmap = icon_pixmap(mark, self._theme.colour("warning"), 24, self._ratio)
+            painter.drawPixmap(QPointF(rect.center().x() - 12, middle - 76), pixmap)
+        line = QRect(rect.x() + MARGIN, middle - 42, rect.width() - 2 * MARGIN, 20)
+        self._line(painter, line, tile.stream.name, self._bold, "text")
+        first, second = offline_lines(health) if health is not None else (_tr("CONNECTING"), "")
+        line.translate(0, 22)
+        self._line(painter, line, first, self._plain, "muted")
+        line.translate(0, 20)
+        line.setHeight(36)
+        self._line(painter, line, second, self._small, "muted", wrap=True)
+        link = self.link_words(tile)
+        if link:
+            self._line(painter, self.link_rect(tile.rect, True), link, self._plain, "accent")
+
+    def _line(
+        self,
+        painter: QPainter,
+        rect: QRect,
+        text: str,
+        font: QFont,
+        colour: str,
+        wrap: bool = False,
+    ) -> None:
+        painter.setFont(font)
+        painter.setPen(self._theme.colour(colour))
+        flags = int(Qt.AlignmentFlag.AlignHCenter)
+        if wrap:
+            flags |= int(Qt.AlignmentFlag.AlignTop) | int(Qt.TextFlag.TextWordWrap)
+            painter.drawText(rect, flags, text)
+            return
+        elided = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+        painter.drawText(rect, flags | int(Qt.AlignmentFlag.AlignVCenter), elided)
+
+    # --- frame ----------------------------------------------------------------------------------
+
+    def _round_corners(self, painter: QPainter, rect: QRect) -> None:
+        side = self._corners[0].width() / self._ratio
+        right, bottom = rect.x() + rect.width() - side, rect.y() + rect.height() - side
+        places = ((rect.x(), rect.y()), (right, rect.y()), (rect.x(), bottom), (right, bottom))
+        for (x, y), mask in zip(places, self._corners, strict=True):
+            painter.drawPixmap(QPointF(x, y), mask)
+
+    def _frame(self, painter: QPainter, rect: QRect, look: TileLook) -> None:
+        if not (look.selected or look.drop_target or look.focused):
+            return
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pen = QPen(self._theme.colour("accent"), 2.0)
+        if look.drop_target:
+            pen.setDashPattern([3.0, 2.0])
+        elif not look.selected:
+            pen.setColor(self._theme.colour("faint"))
+        painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        radius = self._theme.measures.radius
+        painter.drawRoundedRect(QRectF(rect).adjusted(1, 1, -1, -1), radius - 1, radius - 1)
+        painter.restore()
+
+    def _cached(self, key: tuple[str, ...]) -> QPixmap | None:
+        pixmap = self._chips.get(key)
+        if pixmap is not None:
+            self._chips.move_to_end(key)
+        return pixmap
+
+    def _keep(self, key: tuple[str, ...], pixmap: QPixmap) -> QPixmap:
+        self._chips[key] = pixmap
+        if len(self._chips) > CHIP_CACHE:
+            self._chips.popitem(last=False)
+        return pixmap
+
+
+def _qrect(rect: Rect) -> QRect:
+    return QRect(rect.x, rect.y, rect.width, rect.height)
+
+
+def _corner_masks(colour: QColor, radius: int, ratio: float) -> tuple[QPixmap, ...]:
+    """Four small masks in the wall's colour that make square pictures look rounded: far cheaper
+    than clipping the picture by a path."""
+    masks = []
+    for right, bottom in ((False, False), (True, False), (False, True), (True, True)):
+        pixmap = QPixmap(round(radius * ratio), round(radius * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        path, circle = QPainterPath(), QPainterPath()
+        path.addRect(QRectF(0, 0, radius, radius))
+        circle.addEllipse(
+            QPointF(0 if right else radius, 0 if bottom else radius), float(radius), float(radius)
+        )
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillPath(path.subtracted(circle), colour)
+        painter.end()
+        masks.append(pixmap)
+    return tuple(masks)

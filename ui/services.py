@@ -1,0 +1,85 @@
+"""What the application hands to the console: ports, never adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from engine.domain.ports import StreamRepository, ViewRepository
+from ui.engine_port import EngineBridge
+
+
+class Level(StrEnum):
+    """How a part of the system is doing."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    AWAY = "away"
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """One part of the system: its level and a few words ("TimescaleDB", "spooling to disk")."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """One look at everything around the engine. Sizes in bytes, load in percent; None where the
+    machine cannot tell."""
+
+    database: PartState
+    live: PartState
+    api: PartState
+    disk: PartState
+    writer: PartState
+    api_url: str
+    rows_written: int
+    rows_spooled: int
+    media_free_bytes: int | None
+    cpu_percent: float | None
+    gpu_text: str = ""
+
+
+class SettingsAccess(Protocol):
+    """The application's settings. ``save`` may touch the disk and is called on a worker."""
+
+    @property
+    def current(self) -> BaseModel:
+        """The settings in force, a frozen pydantic model of nested sections."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The file that holds them."""
+        ...
+
+    def save(self, changes: Mapping[str, object]) -> None:
+        """Store and apply changed values by dotted name (``engine.analysis.fps``).
+
+        Raises OperatorMistake whose message names the field.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleServices:
+    """Everything the console needs. ``system`` and the repositories may block and are only
+    called on workers. ``log_lines`` gives the newest log lines, oldest first. ``admin_notice`` is
+    the first administrator's password, shown once, or None."""
+
+    engine: EngineBridge
+    streams: StreamRepository
+    views: ViewRepository
+    settings: SettingsAccess
+    system: Callable[[], SystemStatus]
+    log_lines: Callable[[], Sequence[str]]
+    version: str
+    admin_notice: str | None = None

@@ -1,0 +1,1 @@
+"""Settings made from the schema."""
