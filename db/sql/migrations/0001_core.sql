@@ -115,7 +115,8 @@ CREATE TABLE detection_columns (
     flags smallint NOT NULL,                           -- 1 interpolated, 2 corrected, 4 deleted
     keypoints bytea
 );
-ALTER TABLE detection_columns ALTER COLUMN keypoints SET STORAGE PLAIN;
+-- Out of line, never compressed: the bytes are noise to a compressor, and short headers are kept.
+ALTER TABLE detection_columns ALTER COLUMN keypoints SET STORAGE EXTERNAL;
 
 DO $$
 BEGIN
