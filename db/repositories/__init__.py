@@ -1,0 +1,1 @@
+"""Repositories: the stores behind the engine's ports."""
