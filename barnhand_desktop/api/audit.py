@@ -1,0 +1,59 @@
+"""Who did what to which object, with nothing secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from barnhand_desktop.api.access import Caller
+from db.repositories.audit import AuditEntry, AuditRepository
+from engine.domain.ids import FarmId
+
+
+class AuditTrail:
+    """Writes one row for every change a caller makes."""
+
+    def __init__(self, rows: AuditRepository) -> None:
+        self._rows = rows
+
+    def record(
+        self,
+        caller: Caller,
+        action: str,
+        object_kind: str,
+        object_id: UUID | str | None,
+        address: str,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Store the row; raises StoreUnavailable, and then the caller is told so."""
+        self._rows.add(
+            AuditEntry(
+                user_id=caller.user_id,
+                username=caller.username,
+                api_key_id=caller.api_key_id,
+                farm_id=caller.farm_id,
+                action=action,
+                object_kind=object_kind,
+                object_id=None if object_id is None else str(object_id),
+                address=address,
+                details=dict(details or {}),
+            )
+        )
+
+    def record_stranger(
+        self, username: str, action: str, address: str, farm_id: FarmId | None = None
+    ) -> None:
+        """Store what happened to an account before anyone was known to be its owner."""
+        self._rows.add(
+            AuditEntry(
+                user_id=None,
+                username=username[:64],
+                api_key_id=None,
+                farm_id=farm_id,
+                action=action,
+                object_kind="account",
+                object_id=None,
+                address=address,
+                details={},
+            )
+        )

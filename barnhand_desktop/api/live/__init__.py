@@ -1,0 +1,1 @@
+"""Live events: from the live-state channels to WebSocket clients."""

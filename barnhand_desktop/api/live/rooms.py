@@ -1,0 +1,269 @@
+"""Who listens to which stream, what is still buffered, and what each listener gets.
+
+Plain data on one event loop: nothing here waits, so nothing here can be overtaken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from barnhand_desktop.api.config import SocketLimits
+from db.live.protocol import FARM_ROOM, EventMessage
+
+
+class Channel(StrEnum):
+    """The frequent kinds of events, which a subscription names. Rare events (status, alerts,
+    identities) reach every subscriber of the room."""
+
+    DETECTIONS = "detections"
+    POSES = "poses"
+    METRICS = "metrics"
+
+
+ALL_CHANNELS = frozenset(Channel)
+_NEEDS = {
+    "detection:update": frozenset({Channel.DETECTIONS, Channel.POSES}),
+    "metrics:update": frozenset({Channel.METRICS}),
+}
+
+
+class LiveEvent:
+    """One event with its texts, made at most once however many clients get it."""
+
+    def __init__(self, message: EventMessage, payload: bytes) -> None:
+        self.message = message
+        self.room = message.stream_id or FARM_ROOM
+        self.sequence = message.sequence
+        self._payload = payload
+
+    @cached_property
+    def full(self) -> str:
+        """The event as it came."""
+        return self._payload.decode()
+
+    @cached_property
+    def lean(self) -> str:
+        """The event without keypoints."""
+        message = self.message
+        horses = message.data.get("horses")
+        if message.event != "detection:update" or not isinstance(horses, list):
+            return self.full
+        data = {
+            **message.data,
+            "horses": [
+                {name: value for name, value in horse.items() if name != "keypoints"}
+                for horse in horses
+            ],
+        }
+        return envelope(message.event, data, message.stream_id, message.timestamp, self.sequence)
+
+    def text_for(self, channels: frozenset[Channel]) -> str | None:
+        """What a subscription to ``channels`` gets of this event."""
+        needs = _NEEDS.get(self.message.event)
+        if needs is not None and not needs & channels:
+            return None
+        return self.full if Channel.POSES in channels else self.lean
+
+
+def envelope(
+    event: str,
+    data: dict[str, Any],
+    stream_id: str | None = None,
+    timestamp: str | None = None,
+    sequence: int | None = None,
+) -> str:
+    """A message to a client; ``timestamp`` and ``sequence`` only for events of the engine."""
+    document: dict[str, Any] = {"event": event, "stream_id": stream_id}
+    if timestamp is not None:
+        document["timestamp"] = timestamp
+    if sequence is not None:
+        document["sequence"] = sequence
+    document["data"] = data
+    return json.dumps(document, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events ``first`` to ``last`` of a room are lost to a client; None: up to now, unknown."""
+
+    room: str
+    first: int
+    last: int | None
+
+    @property
+    def text(self) -> str:
+        """The message that says so."""
+        return envelope(
+            "gap",
+            {"first_missed": self.first, "last_missed": self.last},
+            None if self.room == FARM_ROOM else self.room,
+        )
+
+
+class ReplayBuffer:
+    """The newest events of one room, bounded in number and bytes, without holes."""
+
+    def __init__(self, room: str, limits: SocketLimits) -> None:
+        self._room = room
+        self._limits = limits
+        self._events: deque[LiveEvent] = deque()
+        self._bytes = 0
+        self.newest: int | None = None
+
+    def add(self, event: LiveEvent) -> Gap | None:
+        """Keep an event; the gap before it, if some were missed. A sequence that starts again
+        (the live-state server lost its data) forgets what was kept."""
+        previous, self.newest = self.newest, event.sequence
+        gap: Gap | None = None
+        if previous is not None and event.sequence != previous + 1:
+            self._events.clear()
+            self._bytes = 0
+            if event.sequence > previous:
+                gap = Gap(self._room, previous + 1, event.sequence - 1)
+        self._events.append(event)
+        self._bytes += len(event.full)
+        while self._events and (
+            len(self._events) > self._limits.replay_messages
+            or self._bytes > self._limits.replay_bytes
+        ):
+            self._bytes -= len(self._events.popleft().full)
+        return gap
+
+    def after(
+        self, sequence: int, channels: frozenset[Channel], newest_known: int | None
+    ) -> tuple[Gap | None, list[str]]:
+        """What a client that saw ``sequence`` last missed: the gap that cannot be filled, and the
+        texts that can. ``newest_known`` is the room's number on the server, where it is known."""
+        newest = self.newest if newest_known is None else max(newest_known, self.newest or 0)
+        if newest is None:
+            return Gap(self._room, sequence + 1, None), []
+        if newest == sequence:
+            return None, []
+        if newest < sequence:  # numbering started again
+            sequence = 0
+        events, texts = self._newest_that_fit(sequence, channels)
+        oldest = events[0].sequence if events else newest + 1
+        gap = Gap(self._room, sequence + 1, oldest - 1) if oldest > sequence + 1 else None
+        return gap, texts
+
+    def _newest_that_fit(
+        self, sequence: int, channels: frozenset[Channel]
+    ) -> tuple[list[LiveEvent], list[str]]:
+        """Events after ``sequence`` that fill at most half of a client's queue, oldest first."""
+        events: list[LiveEvent] = []
+        texts: list[str] = []
+        size = 0
+        for event in reversed(self._events):
+            text = event.text_for(channels)
+            size += len(text or "")
+            if (
+                event.sequence <= sequence
+                or len(texts) >= self._limits.queue_messages // 2
+                or size > self._limits.queue_bytes // 2
+            ):
+                break
+            events.append(event)
+            if text is not None:
+                texts.append(text)
+        return events[::-1], texts[::-1]
+
+
+class Listener:
+    """One client as the rooms see it: a bounded queue and what it subscribed to.
+
+    ``visible`` are the streams it may see; ``sees_farm`` whether events of no stream reach it.
+    """
+
+    def __init__(self, subject: str, limits: SocketLimits) -> None:
+        self.subject = subject
+        self.visible: frozenset[str] = frozenset()
+        self.sees_farm = False
+        self.subscriptions: dict[str, frozenset[Channel]] = {}
+        self.overflowed = False
+        self._limits = limits
+        self._texts: deque[str] = deque()
+        self._bytes = 0
+
+    def offer(self, text: str) -> bool:
+        """Queue a text; False, and nothing more is taken, once the reader is too slow."""
+        if self.overflowed:
+            return False
+        if (
+            len(self._texts) >= self._limits.queue_messages
+            or self._bytes + len(text) > self._limits.queue_bytes
+        ):
+            self.overflowed = True
+            self._texts.clear()
+            self._bytes = 0
+            return False
+        self._texts.append(text)
+        self._bytes += len(text)
+        return True
+
+    def take(self) -> str | None:
+        """The oldest text that waits."""
+        if not self._texts:
+            return None
+        text = self._texts.popleft()
+        self._bytes -= len(text)
+        return text
+
+    def channels_for(self, room: str) -> frozenset[Channel] | None:
+        """What the client wants of a room: by its own subscription, else by the farm's."""
+        if room == FARM_ROOM:
+            return self.subscriptions.get(FARM_ROOM) if self.sees_farm else None
+        if room not in self.visible:
+            return None
+        return self.subscriptions.get(room, self.subscriptions.get(FARM_ROOM))
+
+
+class Rooms:
+    """Every listener and every buffer; ``publish`` names the listeners that have something new."""
+
+    def __init__(self, limits: SocketLimits) -> None:
+        self._limits = limits
+        self._buffers: dict[str, ReplayBuffer] = {}
+        self.listeners: set[Listener] = set()
+
+    def buffer(self, room: str) -> ReplayBuffer:
+        """The room's buffer, made when first asked for."""
+        if room not in self._buffers:
+            self._buffers[room] = ReplayBuffer(room, self._limits)
+        return self._buffers[room]
+
+    def forget(self, rooms: Iterable[str]) -> None:
+        """Drop the buffers of rooms that are gone."""
+        for room in rooms:
+            self._buffers.pop(room, None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Rooms with a buffer."""
+        return frozenset(self._buffers)
+
+    def publish(self, event: LiveEvent) -> Iterator[Listener]:
+        """Buffer and queue an event; the listeners to wake."""
+        gap = self.buffer(event.room).add(event)
+        for listener in self.listeners:
+            channels = listener.channels_for(event.room)
+            if channels is None:
+                continue
+            text = event.text_for(channels)
+            if text is None:
+                continue
+            if gap is not None:
+                listener.offer(gap.text)
+            listener.offer(text)
+            yield listener
+
+    def announce(self, text: str) -> Iterator[Listener]:
+        """Queue a message to everyone; the listeners to wake."""
+        for listener in self.listeners:
+            listener.offer(text)
+            yield listener
