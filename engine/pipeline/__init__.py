@@ -1,0 +1,1 @@
+"""From opened sources to results: capture, analysis and fan-out."""

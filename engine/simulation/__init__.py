@@ -1,0 +1,1 @@
+"""The simulated barn: deterministic horses under several cameras, with full ground truth."""

@@ -1,0 +1,43 @@
+"""The one way to open a source."""
+
+from __future__ import annotations
+
+from engine.domain.errors import OperatorMistake
+from engine.domain.ports import FrameSource
+from engine.domain.streams import SourceKind, Stream
+from engine.settings import CaptureSettings
+from engine.sources.addresses import kind_of, redacted
+from engine.sources.file import open_file
+from engine.sources.folder import open_folder
+from engine.sources.http import open_http
+from engine.sources.rtmp import open_rtmp
+from engine.sources.rtsp import open_rtsp
+from engine.sources.simulated import open_simulated
+from engine.sources.usb import open_usb
+
+__all__ = ["kind_of", "open_source"]
+
+_OPENERS = {
+    SourceKind.RTSP: open_rtsp,
+    SourceKind.RTMP: open_rtmp,
+    SourceKind.HTTP: open_http,
+    SourceKind.FILE: open_file,
+    SourceKind.FOLDER: open_folder,
+    SourceKind.USB: open_usb,
+    SourceKind.SIMULATED: open_simulated,
+}
+_URL_KINDS = {SourceKind.RTSP, SourceKind.RTMP, SourceKind.HTTP}
+
+
+def open_source(stream: Stream, settings: CaptureSettings) -> FrameSource:
+    """Open a stream's source; returns once it is known to hold pictures, or raises.
+
+    Raises OperatorMistake (SourceUnreadable among them) for what retrying cannot cure and
+    SourceUnreachable for what it may. No message carries credentials.
+    """
+    if stream.kind in _URL_KINDS and kind_of(stream.address) is not stream.kind:
+        raise OperatorMistake(
+            f"{redacted(stream.address)} is not an address of kind {stream.kind}.",
+            "Correct the address or the kind.",
+        )
+    return _OPENERS[stream.kind](stream, settings)

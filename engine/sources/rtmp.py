@@ -1,0 +1,32 @@
+"""Streams pulled from an RTMP server."""
+
+from __future__ import annotations
+
+from engine.domain.streams import Stream
+from engine.settings import CaptureSettings
+from engine.sources.addresses import redacted, with_credentials
+from engine.sources.container import ContainerSource, Opening
+from engine.sources.options import stream_options
+
+
+def open_rtmp(stream: Stream, settings: CaptureSettings) -> ContainerSource:
+    """Connect and play; ``rw_timeout`` bounds every socket operation in microseconds."""
+    options = {
+        "rw_timeout": str(int(settings.read_timeout_s * 1_000_000)),
+        "rtmp_live": "live",
+        "analyzeduration": "1000000",
+        "fflags": "nobuffer",
+        "protocol_whitelist": "rtmp,rtmps,rtmpt,tcp,tls,http,https,crypto",
+        **stream_options(stream),
+    }
+    return ContainerSource(
+        Opening(
+            url=with_credentials(stream.address, stream.username, stream.password),
+            shown=redacted(stream.address),
+            live=True,
+            options=options,
+            open_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            hardware=settings.hardware_decode,
+        )
+    )

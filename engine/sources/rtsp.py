@@ -1,0 +1,37 @@
+"""IP cameras over RTSP."""
+
+from __future__ import annotations
+
+from engine.domain.streams import Stream
+from engine.settings import CaptureSettings
+from engine.sources.addresses import redacted, with_credentials
+from engine.sources.container import ContainerSource, Opening
+from engine.sources.options import stream_options
+
+
+def open_rtsp(stream: Stream, settings: CaptureSettings) -> ContainerSource:
+    """Connect over TCP (UDP only where the stream's options say so).
+
+    ``timeout`` bounds every socket operation in microseconds; without it a frozen server blocks
+    for ever. Sound is not even asked for.
+    """
+    options = {
+        "rtsp_transport": "tcp",
+        "timeout": str(int(settings.read_timeout_s * 1_000_000)),
+        "allowed_media_types": "video",
+        "analyzeduration": "1000000",
+        "fflags": "nobuffer",
+        "protocol_whitelist": "rtsp,rtsps,rtp,tcp,udp,tls,http,crypto,srtp",
+        **stream_options(stream),
+    }
+    return ContainerSource(
+        Opening(
+            url=with_credentials(stream.address, stream.username, stream.password),
+            shown=redacted(stream.address),
+            live=True,
+            options=options,
+            open_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            hardware=settings.hardware_decode,
+        )
+    )
