@@ -24,6 +24,7 @@ from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.api.tokens import AccessTokens, TokenRefused
 from db.pool import open_pool
 from db.repositories.audit import AuditEntry, AuditRepository
+from db.repositories.grants import GrantRepository
 from db.repositories.users import RefreshOutcome, Role, User, UserRepository
 from engine.domain.errors import BarnhandError, Conflict, NotFound, OperatorMistake
 from engine.domain.ids import FarmId, StreamId, UserId
@@ -68,7 +69,8 @@ def add_stream(pool: ConnectionPool, name: str, farm_id: UUID = FARM) -> StreamI
     stream_id = StreamId(uuid4())
     with pool.connection() as connection:
         connection.execute(
-            "INSERT INTO streams (id, farm_id, name, kind, address) VALUES (%s, %s, %s, 'rtsp', 'x')",
+            "INSERT INTO streams (id, farm_id, name, kind, address) "
+            "VALUES (%s, %s, %s, 'rtsp', 'x')",
             (stream_id, farm_id, name),
         )
     return stream_id
@@ -292,21 +294,22 @@ def test_a_key_expires(accounts: Accounts, users: UserRepository, ada: User) -> 
 
 
 def test_streams_are_seen_by_farm_and_by_grant(pool: ConnectionPool, users: UserRepository) -> None:
+    grants = GrantRepository(pool)
     other_farm = add_farm(pool)
     granted, hidden = add_stream(pool, "granted"), add_stream(pool, "hidden")
     foreign = add_stream(pool, "foreign", other_farm)
     viewer = users.add("viewer", "hash", Role.VIEWER, FARM, False)
-    users.set_grants(viewer.id, [granted, granted])
-    assert users.visible_streams(viewer.id, FARM, True) == {granted}
-    assert users.visible_streams(viewer.id, FARM, False) == {granted, hidden}
-    assert users.visible_streams(viewer.id, None, False) == {granted, hidden, foreign}
+    grants.set_grants(viewer.id, [granted, granted])
+    assert grants.visible_streams(viewer.id, FARM, True) == {granted}
+    assert grants.visible_streams(viewer.id, FARM, False) == {granted, hidden}
+    assert grants.visible_streams(viewer.id, None, False) == {granted, hidden, foreign}
     for stream_id, seen in ((granted, True), (hidden, False), (foreign, False)):
-        assert users.sees_stream(viewer.id, FARM, True, stream_id) is seen
+        assert grants.sees_stream(viewer.id, FARM, True, stream_id) is seen
     with pytest.raises(NotFound):
-        users.set_grants(viewer.id, [granted, foreign])
+        grants.set_grants(viewer.id, [granted, foreign])
     with pytest.raises(NotFound):
-        users.set_grants(viewer.id, [StreamId(uuid4())])
-    assert users.grants(viewer.id) == [granted]
+        grants.set_grants(viewer.id, [StreamId(uuid4())])
+    assert grants.grants(viewer.id) == [granted]
 
 
 def test_the_last_administrator_cannot_be_removed_or_demoted(users: UserRepository) -> None:

@@ -1,0 +1,124 @@
+"""The application: the route table, the doorman before it, the event hub beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from fastapi import Depends, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.websockets import WebSocket
+
+from barnhand_desktop.api import problems
+from barnhand_desktop.api.access import BASE_PATH, ApiRoute
+from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.doorman import Doorman
+from barnhand_desktop.api.guard import guard
+from barnhand_desktop.api.problems import ProblemDocument
+from barnhand_desktop.api.routers.health import PROGRAM_VERSION
+from barnhand_desktop.api.routes import ROUTES
+from barnhand_desktop.api.services import Services, build_services
+
+_DESCRIPTION = """\
+Cameras, horses and detections of a barn. Log in at /api/v1/auth/login and send the access token as
+a bearer token, or send an API key the same way. Times are ISO 8601 UTC, ids UUID, pages go on with
+next_cursor, errors are problem documents (RFC 9457) with a stable code.
+
+Live events: a WebSocket at /ws or /ws/stream/{id}. The token goes into the first message,
+{"event": "authenticate", "data": {"token": "..."}}, or as the subprotocol bearer.TOKEN beside
+barnhand.v1. Then {"event": "subscribe", "data": {"stream_id": "...", "channels": ["detections",
+"poses", "metrics"], "last_sequence": 41}}, unsubscribe and ping. Without stream_id every stream of
+the account is meant. Frequent events come by channel (keypoints only with poses), stream:status and
+alert:raised always. With last_sequence the events after it come first, or a gap that says which of
+them are lost."""
+
+
+def create_app(config: ApiConfig) -> FastAPI:
+    """The ASGI application; its lifespan opens and closes what it works with."""
+    services = build_services(config)
+    app = FastAPI(
+        title="Barnhand API",
+        version=PROGRAM_VERSION,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=config.body_bytes,
+    )
+    app.state.services = services
+    problems.install(app)
+    for route in ROUTES:
+        _add(app, route)
+    _add_sockets(app)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=["Retry-After"],
+        )
+    app.add_middleware(Doorman, config=config, metrics=services.metrics)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    listening = asyncio.create_task(services.hub.run(), name="event hub")
+    preparing = asyncio.create_task(asyncio.to_thread(services.passwords.prepare))
+    try:
+        yield
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, preparing, return_exceptions=True)
+        await asyncio.to_thread(services.close)
+
+
+def _add(app: FastAPI, route: ApiRoute) -> None:
+    app.add_api_route(
+        route.base_path + route.path,
+        route.endpoint,
+        methods=[route.method],
+        status_code=route.status,
+        dependencies=[Depends(guard(route))],
+        responses=_responses(route),
+        tags=[route.path.split("/")[1]],
+        openapi_extra={"x-role": "public" if route.role is None else route.role.value},
+        include_in_schema=route.documented,
+    )
+
+
+def _responses(route: ApiRoute) -> dict[int | str, dict[str, Any]]:
+    codes = {422: "Not as the schema says", 429: "Too many requests", 503: "Try again later"}
+    if route.role is not None:
+        codes |= {401: "No valid token or key", 403: "Not allowed to this caller"}
+    if "{" in route.path:
+        codes[404] = "No such object for this caller"
+    return {
+        code: {
+            "description": text,
+            "content": {problems.MEDIA_TYPE: {}},
+            "model": ProblemDocument,
+        }
+        for code, text in sorted(codes.items())
+    }
+
+
+def _add_sockets(app: FastAPI) -> None:
+    services: Services = app.state.services
+
+    async def live(websocket: WebSocket) -> None:
+        await services.sockets.serve(websocket)
+
+    async def live_stream(websocket: WebSocket, stream_id: UUID) -> None:
+        await services.sockets.serve(websocket, stream_id)
+
+    for base in ("", BASE_PATH):
+        app.add_api_websocket_route(f"{base}/ws", live)
+        app.add_api_websocket_route(f"{base}/ws/stream/{{stream_id}}", live_stream)

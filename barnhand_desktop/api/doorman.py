@@ -1,0 +1,129 @@
+"""What every request meets before a route: host and origin checks, safe headers, measurement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from barnhand_desktop.api.config import LOOPBACK_NAMES, ApiConfig
+from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.api.problems import problem_response
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_CSP = "default-src 'none'; frame-ancestors 'none'"
+_CLOSE_FORBIDDEN = 4403
+
+
+class Doorman:
+    """ASGI middleware. Refuses host names this server does not have (DNS rebinding), and requests
+    with side effects and WebSockets from pages of other origins."""
+
+    def __init__(self, app: ASGIApp, config: ApiConfig, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._remote = config.remote
+        self._hosts = LOOPBACK_NAMES | {config.host} | set(config.public_hosts)
+        self._origins = frozenset(config.cors_origins)
+        self._tls = config.tls_certificate is not None or config.tls_ends_upstream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge and pass on one connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if scope["type"] == "websocket":
+            if refusal is None:
+                await self._app(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": _CLOSE_FORBIDDEN})
+            return
+        await self._answer(scope, receive, send, refusal)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[str, str] | None:
+        host = _host_name(headers.get("host", ""))
+        # With remote access on, a name may be any that reaches this machine.
+        if not self._remote and host not in self._hosts:
+            return "host_refused", "This server is not known under that name."
+        origin = headers.get("origin")
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
+        if origin is None or not changes or origin in self._origins:
+            return None
+        if not self._own(origin, headers.get("host", "")):
+            return "origin_refused", "Requests from pages of other sites are refused."
+        return None
+
+    def _own(self, origin: str, host: str) -> bool:
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() != ""
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, refusal: tuple[str, str] | None
+    ) -> None:
+        started_s = time.perf_counter()
+        status = 500
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._harden(MutableHeaders(scope=message))
+            await send(message)
+
+        try:
+            if refusal is None:
+                await self._app(scope, receive, send_on)
+            else:
+                await problem_response(403, *refusal)(scope, receive, send_on)
+        finally:
+            route = _route_path(scope)
+            method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.latency_s.labels(method, route).observe(time.perf_counter() - started_s)
+
+    def _harden(self, headers: MutableHeaders) -> None:
+        for name, value in _HEADERS.items():
+            headers[name] = value
+        headers.setdefault("Content-Security-Policy", _CSP)
+        headers.setdefault("Cache-Control", "no-store")
+        if self._tls:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+
+
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def _route_path(scope: Scope) -> str:
+    """The route's template, never the path itself, so that the metrics stay few."""
+    route: Any = scope.get("route")
+    return str(getattr(route, "path", "unmatched"))
+
+
+def _host_name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def forwarded(headers: Headers) -> bool:
+    """True if a proxy says that it speaks for someone else."""
+    return any(name in headers for name in _FORWARDING)
+
+
+_FORWARDING: Iterable[str] = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")

@@ -1,0 +1,158 @@
+"""Accounts, by administrators; an administrator of one farm sees that farm's only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+
+from barnhand_desktop.api import schemas
+from barnhand_desktop.api.access import Caller
+from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
+from barnhand_desktop.api.passwords import require_good
+from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.services import Services
+from db.repositories.users import User
+from engine.domain.errors import NotFound
+from engine.domain.ids import UserId
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=500)]
+
+
+def list_users(
+    caller: CallerHere, services: ServicesHere, limit: Limit = 100, cursor: Cursor = None
+) -> schemas.Page[schemas.UserOut]:
+    """Accounts by name."""
+    after = _position(cursor)
+    found = services.users.list(caller.farm_id, after, limit + 1)
+    more = len(found) > limit
+    return schemas.Page(
+        items=[_out(user) for user in found[:limit]],
+        next_cursor=schemas.encode_cursor(found[limit - 1].username) if more else None,
+    )
+
+
+def add_user(
+    body: schemas.UserIn, caller: CallerHere, services: ServicesHere, address: AddressHere
+) -> schemas.UserOut:
+    """Make an account."""
+    password = body.password.get_secret_value()
+    require_good(password, body.username)
+    farm_id = own_farm(services, caller, body.farm_id)
+    user = services.users.add(
+        body.username,
+        services.passwords.hash(password),
+        body.role,
+        farm_id,
+        must_change_password=True,
+    )
+    services.audit.record(caller, "user.add", "user", user.id, address, {"role": user.role})
+    return _out(user)
+
+
+def get_user(user_id: UUID, caller: CallerHere, services: ServicesHere) -> schemas.UserOut:
+    """One account."""
+    return _out(_theirs(services, caller, user_id))
+
+
+def change_user(
+    user_id: UUID,
+    body: schemas.UserChange,
+    caller: CallerHere,
+    services: ServicesHere,
+    address: AddressHere,
+) -> schemas.UserOut:
+    """Change role, farm or state of an account; switching it off ends its logins."""
+    user = _theirs(services, caller, user_id)
+    farm_id = own_farm(services, caller, body.farm_id)
+    changed = services.users.update(
+        replace(
+            user,
+            role=body.role,
+            farm_id=farm_id,
+            enabled=body.enabled,
+            version=body.version,
+        )
+    )
+    if not changed.enabled:
+        services.users.revoke_all(changed.id, "switched off")
+    services.audit.record(
+        caller,
+        "user.change",
+        "user",
+        changed.id,
+        address,
+        {"role": changed.role, "enabled": changed.enabled},
+    )
+    return _out(changed)
+
+
+def remove_user(
+    user_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
+) -> None:
+    """Remove an account; the audit trail keeps its name."""
+    user = _theirs(services, caller, user_id)
+    services.users.remove(user.id)
+    services.audit.record(
+        caller, "user.remove", "user", user.id, address, {"username": user.username}
+    )
+
+
+def get_grants(user_id: UUID, caller: CallerHere, services: ServicesHere) -> schemas.Grants:
+    """The streams granted to an account."""
+    user = _theirs(services, caller, user_id)
+    return schemas.Grants(stream_ids=list(services.grants.grants(user.id)))
+
+
+def set_grants(
+    user_id: UUID,
+    body: schemas.Grants,
+    caller: CallerHere,
+    services: ServicesHere,
+    address: AddressHere,
+) -> schemas.Grants:
+    """Replace the streams granted to an account."""
+    user = _theirs(services, caller, user_id)
+    services.grants.set_grants(user.id, body.stream_ids)
+    granted = list(services.grants.grants(user.id))
+    services.audit.record(
+        caller,
+        "user.grant",
+        "user",
+        user.id,
+        address,
+        {"stream_ids": [str(stream_id) for stream_id in granted]},
+    )
+    return schemas.Grants(stream_ids=granted)
+
+
+def _theirs(services: Services, caller: Caller, user_id: UUID) -> User:
+    """The account if it is of the caller's farm; NotFound otherwise."""
+    user = services.users.get(UserId(user_id))
+    if caller.farm_id is not None and user.farm_id != caller.farm_id:
+        raise NotFound("There is no such account.")
+    return user
+
+
+def _position(cursor: str | None) -> str:
+    try:
+        return "" if cursor is None else schemas.decode_cursor(cursor)
+    except ValueError:
+        raise Problem(422, "cursor_refused", "The cursor is not one of ours.") from None
+
+
+def _out(user: User) -> schemas.UserOut:
+    return schemas.UserOut(
+        id=user.id,
+        username=user.username,
+        role=user.role,
+        farm_id=user.farm_id,
+        enabled=user.enabled,
+        must_change_password=user.must_change_password,
+        created_at=user.created_at,
+        last_login_at=user.last_login_at,
+        version=user.version,
+    )

@@ -1,0 +1,76 @@
+"""The route table: every path of the API with its endpoint, role and key scope.
+
+Nothing is served that is not in it; the tests of authorisation are made from it.
+"""
+
+from __future__ import annotations
+
+from barnhand_desktop.api.access import BASE_PATH, ApiRoute, Scope
+from barnhand_desktop.api.routers import (
+    audit,
+    auth,
+    detections,
+    docs,
+    health,
+    horses,
+    snapshots,
+    streams,
+    users,
+)
+from db.repositories.users import Role
+
+_VIEWER, _MANAGER, _ADMIN = Role.VIEWER, Role.MANAGER, Role.ADMIN
+_READ, _WRITE = Scope.READ, Scope.WRITE
+
+ROUTES: tuple[ApiRoute, ...] = (
+    ApiRoute("POST", "/auth/login", auth.login, None),
+    ApiRoute("POST", "/auth/refresh", auth.refresh, None),
+    ApiRoute("POST", "/auth/logout", auth.logout, _VIEWER, status=204, unchanged_password=True),
+    ApiRoute("GET", "/auth/me", auth.me, _VIEWER, _READ, unchanged_password=True),
+    ApiRoute(
+        "POST",
+        "/auth/password",
+        auth.change_password,
+        _VIEWER,
+        status=204,
+        unchanged_password=True,
+    ),
+    ApiRoute("GET", "/api-keys", auth.list_keys, _VIEWER),
+    ApiRoute("POST", "/api-keys", auth.add_key, _VIEWER, status=201),
+    ApiRoute("DELETE", "/api-keys/{key_id}", auth.revoke_key, _VIEWER, status=204),
+    ApiRoute("GET", "/users", users.list_users, _ADMIN, _READ),
+    ApiRoute("POST", "/users", users.add_user, _ADMIN, status=201),
+    ApiRoute("GET", "/users/{user_id}", users.get_user, _ADMIN, _READ),
+    ApiRoute("PUT", "/users/{user_id}", users.change_user, _ADMIN),
+    ApiRoute("DELETE", "/users/{user_id}", users.remove_user, _ADMIN, status=204),
+    ApiRoute("GET", "/users/{user_id}/grants", users.get_grants, _ADMIN, _READ),
+    ApiRoute("PUT", "/users/{user_id}/grants", users.set_grants, _ADMIN),
+    ApiRoute("GET", "/streams", streams.list_streams, _VIEWER, _READ),
+    ApiRoute("POST", "/streams", streams.add_stream, _MANAGER, _WRITE, status=201),
+    ApiRoute("GET", "/streams/{stream_id}", streams.get_stream, _VIEWER, _READ),
+    ApiRoute("PUT", "/streams/{stream_id}", streams.change_stream, _MANAGER, _WRITE),
+    ApiRoute("DELETE", "/streams/{stream_id}", streams.remove_stream, _MANAGER, _WRITE, status=204),
+    ApiRoute(
+        "POST", "/streams/{stream_id}/start", streams.start_stream, _MANAGER, _WRITE, status=202
+    ),
+    ApiRoute(
+        "POST", "/streams/{stream_id}/stop", streams.stop_stream, _MANAGER, _WRITE, status=202
+    ),
+    ApiRoute("GET", "/streams/{stream_id}/status", streams.stream_status, _VIEWER, _READ),
+    ApiRoute("GET", "/streams/{stream_id}/snapshot", snapshots.snapshot, _VIEWER, _READ),
+    ApiRoute("GET", "/detections", detections.list_detections, _VIEWER, _READ),
+    ApiRoute("GET", "/horses", horses.list_horses, _VIEWER, _READ),
+    ApiRoute("GET", "/audit", audit.list_audit, _ADMIN, _READ),
+    *(
+        ApiRoute(method, path, endpoint, role, scope, open_locally=local, base_path=base)
+        # Under the base path and, where probes and Prometheus look by default, beside it.
+        for base in (BASE_PATH, "")
+        for method, path, endpoint, role, scope, local in (
+            ("GET", "/healthz", health.healthz, None, None, False),
+            ("GET", "/readyz", health.readyz, None, None, False),
+            ("GET", "/metrics", health.metrics, _MANAGER, Scope.METRICS, True),
+        )
+    ),
+    ApiRoute("GET", "/openapi.json", docs.openapi, None, base_path="", documented=False),
+    ApiRoute("GET", "/docs", docs.docs, None, base_path="", documented=False),
+)

@@ -1,0 +1,167 @@
+"""Everything a request may need, built once from the configuration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg_pool import ConnectionPool
+from redis import Redis
+
+from barnhand_desktop.api.access import Caller
+from barnhand_desktop.api.accounts import Accounts
+from barnhand_desktop.api.addresses import AddressRules
+from barnhand_desktop.api.audit import AuditTrail
+from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.live.hub import EventHub
+from barnhand_desktop.api.live.socket import SocketDoor
+from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.api.passwords import Passwords
+from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.rates import Rate, Rates
+from barnhand_desktop.api.snapshots import Snapshots
+from barnhand_desktop.api.stream_states import StreamStates, camera_states
+from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
+from db.live.commands import CommandSender
+from db.pool import open_pool
+from db.repositories.audit import AuditRepository
+from db.repositories.detections import PostgresDetectionRepository
+from db.repositories.grants import GrantRepository
+from db.repositories.horses import PostgresHorseRepository
+from db.repositories.streams import PostgresStreamRepository
+from db.repositories.users import UserRepository
+from engine.domain.commands import EngineCommand
+from engine.domain.errors import EnvironmentFault
+from engine.domain.ids import StreamId
+from engine.domain.ports import (
+    Clock,
+    DetectionRepository,
+    HorseRepository,
+    StreamRepository,
+)
+from engine.runtime.clock import SystemClock
+
+log = logging.getLogger(__name__)
+
+_LIVE_ANSWER_S = 1.0
+_POOL_WAIT_S = 3.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the routes work with. ``close`` ends it."""
+
+    config: ApiConfig
+    clock: Clock
+    pool: ConnectionPool
+    redis: Redis
+    users: UserRepository
+    grants: GrantRepository
+    passwords: Passwords
+    accounts: Accounts
+    audit: AuditTrail
+    audit_rows: AuditRepository
+    streams: StreamRepository
+    detections: DetectionRepository
+    horses: HorseRepository
+    states: StreamStates
+    commands: CommandSender
+    snapshots: Snapshots
+    rates: Rates
+    metrics: ApiMetrics
+    hub: EventHub
+    sockets: SocketDoor
+    address_rules: AddressRules
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.commands.close()
+        self.redis.close()
+        self.pool.close()
+
+    def limit(self, subject: str, rate: Rate) -> None:
+        """Count a request; Problem 429 with the time to wait when there were too many."""
+        wait_s = self.rates.wait_s(subject, rate)
+        if wait_s > 0.0:
+            raise Problem(
+                429,
+                "rate_limited",
+                "Too many requests; slow down.",
+                {"Retry-After": str(max(1, round(wait_s + 0.5)))},
+            )
+
+    def visible_to(self, caller: Caller) -> frozenset[StreamId]:
+        """The streams a caller sees."""
+        return self.grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)
+
+    def tell_engine(self, command: EngineCommand) -> bool:
+        """Send a command; False when no engine heard it."""
+        try:
+            return self.commands.send(command) > 0
+        except EnvironmentFault as error:
+            log.warning("the engine was not told of a change: %s", error)
+            return False
+
+
+def build_services(config: ApiConfig) -> Services:
+    """Open pools and clients; nothing of this fails while a server is away."""
+    clock = SystemClock()
+    pool = open_pool(config.dsn, config.pool_size, _POOL_WAIT_S, "barnhand-api")
+    redis = Redis.from_url(
+        config.live_url,
+        socket_timeout=_LIVE_ANSWER_S,
+        socket_connect_timeout=_LIVE_ANSWER_S,
+    )
+    users = UserRepository(pool)
+    grants = GrantRepository(pool)
+    passwords = Passwords()
+    accounts = Accounts(users, AccessTokens(load_signing_key(config.secret_path)), passwords, clock)
+    streams = PostgresStreamRepository(pool, config.credential_key.encode())
+    states = StreamStates(redis)
+    metrics = ApiMetrics(lambda: camera_states(_names(streams), states))
+    hub = EventHub(config.live_url, config.sockets, metrics)
+    audit_rows = AuditRepository(pool)
+    commands = CommandSender(config.live_url)
+
+    def visible(caller: Caller) -> frozenset[StreamId]:
+        return grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)
+
+    return Services(
+        config=config,
+        clock=clock,
+        pool=pool,
+        redis=redis,
+        users=users,
+        grants=grants,
+        passwords=passwords,
+        accounts=accounts,
+        audit=AuditTrail(audit_rows),
+        audit_rows=audit_rows,
+        streams=streams,
+        detections=PostgresDetectionRepository(pool),
+        horses=PostgresHorseRepository(pool),
+        states=states,
+        commands=commands,
+        snapshots=Snapshots(commands.request_snapshot),
+        rates=Rates(redis),
+        metrics=metrics,
+        hub=hub,
+        sockets=SocketDoor(
+            hub,
+            metrics,
+            accounts.identify,
+            visible,
+            config.rates.socket_messages,
+            config.remote,
+            clock.now,
+        ),
+        address_rules=AddressRules(loopback=not config.remote, media_root=config.media_root),
+    )
+
+
+def _names(streams: StreamRepository) -> Callable[[], list[tuple[StreamId, str]]]:
+    def names() -> list[tuple[StreamId, str]]:
+        return [(stream.id, stream.name) for stream in streams.list(None)]
+
+    return names

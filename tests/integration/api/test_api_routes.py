@@ -1,0 +1,150 @@
+"""Authorisation, made from the route table: every route, every kind of caller."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from barnhand_desktop.api.access import ApiRoute, Scope
+from barnhand_desktop.api.routes import ROUTES
+from db.repositories.users import Role
+from tests.integration.api.conftest import World
+
+GUARDED = [route for route in ROUTES if route.role is not None]
+MANAGED = [route for route in GUARDED if route.role is not Role.VIEWER]
+ADMINISTERED = [route for route in GUARDED if route.role is Role.ADMIN]
+OF_A_STREAM = [route for route in ROUTES if route.checks_stream]
+
+
+def name(route: ApiRoute) -> str:
+    return f"{route.method} {route.base_path}{route.path}"
+
+
+def call(client: httpx.Client, world: World, route: ApiRoute, object_id: object) -> httpx.Response:
+    path = route.path
+    for parameter in ("stream_id", "user_id", "key_id"):
+        path = path.replace(f"{{{parameter}}}", str(object_id))
+    body = {} if route.method in ("POST", "PUT") else None
+    return client.request(route.method, f"{world.url}{route.base_path}{path}", json=body)
+
+
+def require_problem(answer: httpx.Response, status: int, code: str | None = None) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:barnhand:problem:{problem['code']}"
+    assert problem["title"]
+    if code is not None:
+        assert problem["code"] == code
+
+
+def test_the_application_serves_the_table_and_nothing_else(world: World) -> None:
+    with world.client() as client:
+        document = client.get(f"{world.url}/openapi.json").json()
+    served = {
+        f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    assert served == {name(route) for route in ROUTES if route.documented}
+    assert len(ROUTES) == len({name(route) for route in ROUTES})
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name)
+def test_without_a_token_nothing_guarded_answers(world: World, route: ApiRoute) -> None:
+    with world.client() as client:
+        # What is open to this machine is closed to a request that a proxy brings from elsewhere.
+        client.headers["X-Forwarded-For"] = "203.0.113.9"
+        answer = call(client, world, route, uuid4())
+    require_problem(answer, 401, "unauthenticated")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name)
+def test_a_bad_token_is_refused_everywhere(world: World, route: ApiRoute) -> None:
+    with world.client() as client:
+        for credential in ("Bearer x.y.z", "Basic YWRtaW46YWRtaW4=", "Bearer bhk_unknown", ""):
+            client.headers["Authorization"] = credential
+            require_problem(call(client, world, route, uuid4()), 401)
+
+
+@pytest.mark.parametrize("route", MANAGED, ids=name)
+def test_a_viewer_is_refused_what_is_the_managers(world: World, route: ApiRoute) -> None:
+    with world.client("viewer") as client:
+        require_problem(call(client, world, route, world.granted), 403, "forbidden")
+
+
+@pytest.mark.parametrize("route", ADMINISTERED, ids=name)
+def test_a_manager_is_refused_what_is_the_administrators(world: World, route: ApiRoute) -> None:
+    with world.client("manager") as client:
+        require_problem(call(client, world, route, uuid4()), 403, "forbidden")
+
+
+@pytest.mark.parametrize("account", ["stranger", "viewer", "manager", "admin"])
+@pytest.mark.parametrize("route", OF_A_STREAM, ids=name)
+def test_streams_of_others_do_not_exist_for_a_caller(
+    world: World, route: ApiRoute, account: str
+) -> None:
+    target = {
+        "stranger": world.granted,
+        "viewer": world.hidden,
+        "manager": world.foreign,
+        "admin": world.foreign,
+    }[account]
+    with world.client(account) as client:
+        answer = call(client, world, route, target)
+        if account == "viewer" and route.role is not Role.VIEWER:
+            require_problem(answer, 403, "forbidden")
+            return
+        require_problem(answer, 404, "not_found")
+        absent = call(client, world, route, uuid4())
+    assert answer.json() == absent.json(), "an answer tells that the stream exists"
+
+
+@pytest.mark.parametrize("route", OF_A_STREAM, ids=name)
+def test_ids_that_are_none_name_no_stream(world: World, route: ApiRoute) -> None:
+    with world.client("root") as client:
+        for text in ("x", "1", "..%2f..%2fetc", "%00", "'%20OR%201=1--"):
+            assert call(client, world, route, text).status_code in (404, 405)
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name)
+def test_an_api_key_does_only_what_its_scopes_say(world: World, route: ApiRoute) -> None:
+    for scope in Scope:
+        if route.scope == scope:
+            continue
+        key = _key(world, scope)
+        with world.client() as client:
+            client.headers["X-API-Key"] = key
+            require_problem(call(client, world, route, uuid4()), 403, "scope_missing")
+
+
+def _key(world: World, scope: Scope) -> str:
+    found = world.tokens.get(f"key {scope}")
+    if found is None:
+        with world.client("root") as client:
+            answer = client.post("/api-keys", json={"name": scope, "scopes": [scope]})
+        assert answer.status_code == 201, answer.text
+        found = world.tokens[f"key {scope}"] = answer.json()["key"]
+    return found
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name)
+def test_an_allowed_caller_passes_every_guard(world: World, route: ApiRoute) -> None:
+    """The refusals above would pass on a server that refuses everything."""
+    if route.path == "/auth/logout" or (route.method == "DELETE" and route.checks_stream):
+        pytest.skip("would end what the other tests use; has its own tests")
+    with world.client("root") as client:
+        answer = call(client, world, route, world.hidden if route.checks_stream else uuid4())
+    assert answer.status_code not in (401, 403, 405, 500), answer.text
+
+
+def test_unknown_paths_and_methods_are_problems(world: World) -> None:
+    with world.client("root") as client:
+        require_problem(client.get("/nothing"), 404, "not_found")
+        require_problem(client.patch("/streams"), 405, "method_not_allowed")
+        require_problem(client.get(f"{world.url}/"), 404, "not_found")
+        require_problem(client.get("/streams/"), 404, "not_found")
