@@ -23,6 +23,7 @@ from engine.domain.commands import (
 )
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import OperatorMistake
+from engine.domain.geometry import FloatArray
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.notices import Notice
 from engine.domain.results import Degradation, FrameResult
@@ -111,8 +112,8 @@ def detection_update(result: FrameResult) -> dict[str, Any]:
     Keypoints without a score are left out; a horse without pose has an empty object.
     """
     tracks = result.tracks
-    boxes = np.round(tracks.boxes_xyxy_px.astype(np.float64), 1).tolist()
-    velocities = np.round(tracks.velocities_px_s.astype(np.float64), 1).tolist()
+    boxes = _rounded(tracks.boxes_xyxy_px, 1)
+    velocities = _rounded(tracks.velocities_px_s, 1)
     keypoints = _keypoints(result)
     horses = [
         {
@@ -143,12 +144,19 @@ def detection_update(result: FrameResult) -> dict[str, Any]:
     }
 
 
+def _rounded(values: FloatArray, decimals: int) -> list[Any]:
+    """Plain numbers for JSON, which knows no infinity."""
+    finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    rounded: list[Any] = np.round(finite, decimals).tolist()
+    return rounded
+
+
 def _keypoints(result: FrameResult) -> list[dict[str, list[float]]]:
     poses = result.poses
     if poses is None:
         return [{} for _ in range(len(result.tracks))]
-    points = np.round(poses.keypoints_px.astype(np.float64), 1).tolist()
-    scores = np.round(poses.scores.astype(np.float64), 3).tolist()
+    points = _rounded(poses.keypoints_px, 1)
+    scores = _rounded(poses.scores, 3)
     names = poses.skeleton.landmarks
     return [
         {
