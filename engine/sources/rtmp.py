@@ -15,7 +15,7 @@ def open_rtmp(stream: Stream, settings: CaptureSettings) -> ContainerSource:
         "rw_timeout": str(int(settings.read_timeout_s * 1_000_000)),
         "rtmp_live": "live",
         "analyzeduration": "1000000",
-        "fflags": "nobuffer",
+        "fpsprobesize": "0",
         "protocol_whitelist": "rtmp,rtmps,rtmpt,tcp,tls,http,https,crypto",
         **stream_options(stream),
     }
