@@ -457,6 +457,13 @@ class Wall(QWidget):
         self._timer.stop()
         self._ask_for_pictures()
 
+    def stop(self) -> None:
+        """Ask for no more pictures (the window is closing)."""
+        self._timer.stop()
+        for stream_id in self._shown:
+            self._bridge.show(stream_id, None)
+        self._shown = set()
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.DevicePixelRatioChange:

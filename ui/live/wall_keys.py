@@ -52,7 +52,7 @@ class WallKeys:
         return True
 
     def _arrow_key(self, event: QKeyEvent) -> bool:
-        steps = {
+        steps: dict[int, tuple[int, int]] = {
             Qt.Key.Key_Left: (-1, 0),
             Qt.Key.Key_Right: (1, 0),
             Qt.Key.Key_Up: (0, -1),
@@ -91,7 +91,7 @@ class WallKeys:
         return best[1] if best is not None else None
 
     def _page_key(self, event: QKeyEvent) -> bool:
-        steps = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
+        steps: dict[int, int] = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
         step = steps.get(event.key())
         if step is None or self._wall.arrangement.layout is Layout.FREE:
             return False

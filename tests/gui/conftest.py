@@ -1,0 +1,86 @@
+"""Fixtures of the console's tests: offscreen Qt, our fonts and look, and a bench."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from tests.gui.console_bench import Bench, make_bench
+from ui.app import FOREIGN_QT_VARIABLES
+from ui.main_window import MainWindow
+from ui.theme import apply_theme, load_fonts, load_theme
+
+for _name in FOREIGN_QT_VARIABLES:
+    os.environ.pop(_name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Anything Qt warns about fails the test that caused it."""
+    for item in items:
+        if "tests/gui" in item.path.as_posix():
+            item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+
+
+@pytest.fixture(scope="session")
+def dressed(qapp: QApplication) -> QApplication:
+    """The application in our fonts and dark look."""
+    load_fonts()
+    apply_theme(qapp, load_theme("dark"))
+    return qapp
+
+
+@pytest.fixture(autouse=True)
+def _no_dangling_threads() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [
+        t.name for t in threading.enumerate() if t not in before and t.name.startswith("console.")
+    ]
+    assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, dressed: QApplication) -> Bench:
+    """Parts for one console."""
+    return make_bench(tmp_path)
+
+
+@pytest.fixture
+def shown(qtbot: QtBot) -> Callable[[QWidget, int, int], QWidget]:
+    """Show a widget at a size and wait until it is on screen."""
+
+    def show(widget: QWidget, width: int, height: int) -> QWidget:
+        qtbot.addWidget(widget)
+        widget.resize(width, height)
+        widget.show()
+        qtbot.waitExposed(widget)
+        return widget
+
+    return show
+
+
+@pytest.fixture
+def open_window(qtbot: QtBot, bench: Bench) -> Iterator[Callable[[], MainWindow]]:
+    """Open the console on the bench; closed in order at the end."""
+    windows: list[MainWindow] = []
+
+    def open_one() -> MainWindow:
+        window = MainWindow(bench.services)
+        window.resize(1440, 860)
+        window.show()
+        qtbot.waitExposed(window)
+        windows.append(window)
+        return window
+
+    yield open_one
+    for window in windows:
+        window.close()
+        window.deleteLater()

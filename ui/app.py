@@ -1,0 +1,90 @@
+"""Starts the console's window on one event loop for Qt and asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+
+import qasync
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from ui.api_check import check_api
+from ui.errors import log_qt_messages
+from ui.main_window import MainWindow
+from ui.services import ConsoleServices
+from ui.theme import apply_theme, load_fonts, load_theme
+
+log = logging.getLogger(__name__)
+
+API_CHECK_S = 2.0
+FOREIGN_QT_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
+"""Set by the import of cv2, whose bundled Qt plugins do not fit ours."""
+
+
+def make_application(argv: Sequence[str]) -> QApplication:
+    """The QApplication with fonts, look and message handler; the one that exists, if any."""
+    for name in FOREIGN_QT_VARIABLES:
+        os.environ.pop(name, None)
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(list(argv))
+    app.setApplicationName("barnhand")
+    app.setApplicationDisplayName("Barnhand")
+    app.setDesktopFileName("barnhand")
+    log_qt_messages()
+    load_fonts()
+    return app
+
+
+def run_console(services: ConsoleServices, argv: Sequence[str]) -> int:
+    """Show the window until it is closed; returns the exit code.
+
+    The caller has started the engine and stops it afterwards. SIGINT and SIGTERM close the window
+    in order.
+    """
+    app = make_application(argv)
+    window = MainWindow(services)
+    apply_theme(app, load_theme(window.state.theme))
+    window.errors.catch_unhandled()
+    app.setQuitOnLastWindowClosed(False)
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda _number, _frame: QTimer.singleShot(0, window.close))
+    try:
+        with loop:
+            window.show()
+            QTimer.singleShot(0, window.show_admin_notice)
+            loop.run_until_complete(serve(window))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        window.errors.release_unhandled()
+        survivors = window.shut_down()
+        if survivors:
+            log.warning("still busy while closing: %s", ", ".join(survivors))
+    return 0
+
+
+async def serve(window: MainWindow) -> None:
+    """Check the API every two seconds until the window is closed."""
+    closed = asyncio.Event()
+    window.closed.connect(closed.set)
+    checks = asyncio.create_task(_check_api_forever(window))
+    try:
+        await closed.wait()
+    finally:
+        checks.cancel()
+        await asyncio.gather(checks, return_exceptions=True)
+
+
+async def _check_api_forever(window: MainWindow) -> None:
+    while True:
+        url = window.api_url
+        if url:
+            window.show_api(await check_api(url))
+        await asyncio.sleep(API_CHECK_S)

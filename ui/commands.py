@@ -1,0 +1,240 @@
+"""Undoable acts. A command does its blocking part on a worker and splits asking from doing: the
+window asks, a command does, so commands run without a window.
+
+Commands enter the undo stack only once they succeeded; undo and redo run on workers too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+from shiboken6 import isValid
+
+from engine.domain.errors import BarnhandError, NotFound
+from engine.domain.ports import StreamRepository, ViewRepository, WallView
+from engine.domain.streams import Stream
+from ui.engine_port import EngineBridge
+from ui.requests import RequestRunner
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Commands", text)
+
+
+class Command:
+    """One act: ``do`` and ``undo`` may block and run on a worker."""
+
+    text = ""
+
+    def do(self) -> None:
+        """Perform the act. Raises BarnhandError when it cannot be."""
+        raise NotImplementedError
+
+    def undo(self) -> None:
+        """Take the act back exactly."""
+        raise NotImplementedError
+
+
+class AddStream(Command):
+    """Stores a camera and lets the engine work on it."""
+
+    def __init__(self, stream: Stream, streams: StreamRepository, engine: EngineBridge) -> None:
+        self.text = _tr("add {0}").format(stream.name)
+        self._stream = stream
+        self._streams = streams
+        self._engine = engine
+
+    def do(self) -> None:
+        self._stream = self._streams.add(self._stream)
+        self._engine.set_streams((*self._engine.streams(), self._stream))
+
+    def undo(self) -> None:
+        self._streams.remove(self._stream.id)
+        rest = [s for s in self._engine.streams() if s.id != self._stream.id]
+        self._engine.set_streams(rest)
+
+
+class RemoveStream(Command):
+    """Takes a camera away; undo brings it back with its id, so its history stays its own.
+
+    A camera given on the command line is not stored: only the engine forgets it.
+    """
+
+    def __init__(self, stream: Stream, streams: StreamRepository, engine: EngineBridge) -> None:
+        self.text = _tr("remove {0}").format(stream.name)
+        self._stream = stream
+        self._streams = streams
+        self._engine = engine
+        self._stored = False
+
+    def do(self) -> None:
+        try:
+            self._stream = self._streams.get(self._stream.id)
+            self._streams.remove(self._stream.id)
+            self._stored = True
+        except NotFound:
+            self._stored = False
+        rest = [s for s in self._engine.streams() if s.id != self._stream.id]
+        self._engine.set_streams(rest)
+
+    def undo(self) -> None:
+        if self._stored:
+            self._stream = self._streams.add(self._stream)
+        self._engine.set_streams((*self._engine.streams(), self._stream))
+
+
+class EditStream(Command):
+    """Changes a camera. Whatever the stored version is by then is what gets replaced, so a change
+    by someone else in between is a Conflict on doing and is overwritten by nobody silently."""
+
+    def __init__(
+        self, before: Stream, after: Stream, streams: StreamRepository, engine: EngineBridge
+    ) -> None:
+        self.text = _tr("change {0}").format(before.name)
+        self._before = before
+        self._after = after
+        self._streams = streams
+        self._engine = engine
+
+    def do(self) -> None:
+        self._after = self._store(self._after, self._before.version)
+
+    def undo(self) -> None:
+        self._before = self._store(self._before, self._after.version)
+
+    def _store(self, wanted: Stream, version: int) -> Stream:
+        wanted = replace(wanted, version=version)
+        try:
+            stored = self._streams.update(wanted)
+        except NotFound:  # given on the command line: lives in the engine alone
+            stored = replace(wanted, version=version + 1)
+        self._engine.set_streams(
+            [stored if s.id == stored.id else s for s in self._engine.streams()]
+        )
+        return stored
+
+
+class SaveView(Command):
+    """Stores the wall under a number key; undo restores what that key held before."""
+
+    def __init__(self, view: WallView, views: ViewRepository) -> None:
+        self.text = _tr("save view {0}").format(view.slot)
+        self._view = view
+        self._views = views
+        self._replaced: list[WallView] = []
+
+    def do(self) -> None:
+        self._replaced = [v for v in self._views.list() if v.slot == self._view.slot]
+        for view in self._replaced:
+            self._views.remove(view.id)
+        self._views.save(self._view)
+
+    def undo(self) -> None:
+        self._views.remove(self._view.id)
+        for view in self._replaced:
+            self._views.save(view)
+
+
+class RemoveView(Command):
+    """Forgets a saved view."""
+
+    def __init__(self, view: WallView, views: ViewRepository) -> None:
+        self.text = _tr("remove view {0}").format(view.name)
+        self._view = view
+        self._views = views
+
+    @property
+    def view_id(self) -> UUID:
+        """Which view."""
+        return self._view.id
+
+    def do(self) -> None:
+        self._views.remove(self._view.id)
+
+    def undo(self) -> None:
+        self._views.save(self._view)
+
+
+class _Entry(QUndoCommand):
+    """A command on Qt's stack; its first redo is the act itself, already done."""
+
+    def __init__(self, command: Command, log: CommandLog) -> None:
+        super().__init__(command.text)
+        self._command = command
+        self._log = log
+        self._done_before = False
+
+    def redo(self) -> None:
+        if self._done_before:
+            self._log.run_again(self, self._command.do)
+        self._done_before = True
+
+    def undo(self) -> None:
+        self._log.run_again(self, self._command.undo)
+
+
+class _LocalEntry(QUndoCommand):
+    """An act on the window alone (arranging the wall), done at once on the UI thread."""
+
+    def __init__(self, text: str, do: Callable[[], None], undo: Callable[[], None]) -> None:
+        super().__init__(text)
+        self._do = do
+        self._undo = undo
+        self._done_before = False
+
+    def redo(self) -> None:
+        if self._done_before:
+            self._do()
+        self._done_before = True
+
+    def undo(self) -> None:
+        self._undo()
+
+
+class CommandLog(QObject):
+    """Runs commands and keeps them for undo. ``done`` carries the text of a command performed,
+    ``changed`` follows every act, undo and redo that succeeded; ``failed`` carries the error."""
+
+    done = Signal(str)
+    changed = Signal()
+    failed = Signal(object)
+
+    def __init__(self, requests: RequestRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.stack = QUndoStack(self)
+        self._requests = requests
+
+    def run(
+        self,
+        command: Command,
+        done: Callable[[], None] | None = None,
+        failed: Callable[[BarnhandError], None] | None = None,
+    ) -> None:
+        """Perform a command on a worker and remember it once it succeeded."""
+
+        def succeeded(_nothing: None) -> None:
+            self.stack.push(_Entry(command, self))
+            self.changed.emit()
+            self.done.emit(command.text)
+            if done is not None:
+                done()
+
+        self._requests.submit(command.text, command.do, succeeded, failed or self.failed.emit)
+
+    def remember(self, text: str, do: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Keep an act that was already done at once on the UI thread."""
+        self.stack.push(_LocalEntry(text, do, undo))
+
+    def run_again(self, entry: QUndoCommand, act: Callable[[], None]) -> None:
+        """Undo or redo on a worker; an act that fails leaves the stack."""
+
+        def failed(error: BarnhandError) -> None:
+            if isValid(entry):  # the stack may have dropped it meanwhile
+                entry.setObsolete(True)
+            self.failed.emit(error)
+
+        self._requests.submit(entry.text(), act, lambda _nothing: self.changed.emit(), failed)

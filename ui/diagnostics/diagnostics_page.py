@@ -1,0 +1,269 @@
+"""What the machine is doing, in numbers, with a button that copies all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QPlainTextEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.domain.streams import Stream, StreamState
+from engine.runtime.meters import Quantiles
+from ui.engine_port import EngineReport
+from ui.services import SystemStatus
+from ui.widgets import button, label, scroll
+from ui.wording import bitrate, duration, milliseconds, size, state_word
+
+ROW_HEIGHT, LOG_LINES = 28, 200
+
+
+class _Table(QTableWidget):
+    """A table that is as high as its rows and never steals the keyboard."""
+
+    def __init__(self, heads: Sequence[str], name: str) -> None:
+        super().__init__(0, len(heads))
+        self.setAccessibleName(name)
+        self.setHorizontalHeaderLabels(list(heads))
+        self.verticalHeader().hide()
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setShowGrid(False)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setHighlightSections(False)
+        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+
+    def fill(self, rows: Sequence[Sequence[str]]) -> None:
+        """Show these texts; cells that did not change are left alone."""
+        if self.rowCount() != len(rows):
+            self.setRowCount(len(rows))
+            self.setFixedHeight(ROW_HEIGHT * len(rows) + 34)
+        for row, texts in enumerate(rows):
+            for column, text in enumerate(texts):
+                item = self.item(row, column)
+                if item is None:
+                    self.setItem(row, column, QTableWidgetItem(text))
+                elif item.text() != text:
+                    item.setText(text)
+
+    def lines(self) -> list[str]:
+        """All rows as tab-separated lines with the heads first."""
+        model = self.model()
+        columns = range(self.columnCount())
+        heads = [str(model.headerData(c, Qt.Orientation.Horizontal)) for c in columns]
+        rows = [[str(model.index(r, c).data()) for c in columns] for r in range(self.rowCount())]
+        return ["\t".join(row) for row in (heads, *rows)]
+
+
+class DiagnosticsPage(QWidget):
+    """Cameras, stages, models, servers, the window itself and the last log lines."""
+
+    def __init__(self, version: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self._version = version
+        self.cameras = _Table(
+            [
+                self.tr("Camera"),
+                self.tr("State"),
+                self.tr("Picture"),
+                self.tr("fps"),
+                self.tr("Analysed fps"),
+                self.tr("Dropped"),
+                self.tr("Corrupt"),
+                self.tr("Reconnects"),
+                self.tr("Latency"),
+                self.tr("Bit rate"),
+                self.tr("Last picture"),
+            ],
+            self.tr("Cameras"),
+        )
+        self.stages = _Table(
+            [
+                self.tr("Stage"),
+                self.tr("Per second"),
+                self.tr("Median"),
+                self.tr("95 %"),
+                self.tr("Waiting"),
+                self.tr("Dropped"),
+            ],
+            self.tr("Stages"),
+        )
+        self.models = _Table(
+            [
+                self.tr("Task"),
+                self.tr("Model"),
+                self.tr("Runs on"),
+                self.tr("Licence"),
+                self.tr("State"),
+            ],
+            self.tr("Models"),
+        )
+        self.system = _Table(
+            [self.tr("Part"), self.tr("State"), self.tr("Details")], self.tr("System")
+        )
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setProperty("role", "log")
+        self.log.setMaximumBlockCount(LOG_LINES)
+        self.log.setMinimumHeight(220)
+        self.log.setAccessibleName(self.tr("Log"))
+        self.copy = button(self.tr("Copy all"))
+        self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.report()))
+        self._log_text = ""
+        self._build()
+
+    def _build(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(24, 20, 24, 20)
+        column.setSpacing(8)
+        head = QHBoxLayout()
+        head.addWidget(label(self.tr("Diagnostics"), "title"))
+        head.addWidget(label(f"Barnhand Desktop {self._version}", "muted"))
+        head.addStretch(1)
+        head.addWidget(self.copy)
+        column.addLayout(head)
+        for title, widget in (
+            (self.tr("Cameras"), self.cameras),
+            (self.tr("Stages"), self.stages),
+            (self.tr("Models"), self.models),
+            (self.tr("System"), self.system),
+            (self.tr("Last log lines"), self.log),
+        ):
+            column.addSpacing(8)
+            column.addWidget(label(title, "section"))
+            card = QFrame()
+            card.setObjectName("card")
+            inside = QVBoxLayout(card)
+            inside.setContentsMargins(4, 4, 4, 4)
+            inside.addWidget(widget)
+            column.addWidget(card)
+        column.addStretch(1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll(content))
+
+    def show_engine(self, streams: Sequence[Stream], report: EngineReport) -> None:
+        """Cameras, stages and models."""
+        by_id = {s.id: s for s in streams}
+        rows = []
+        for health in report.streams:
+            stream = by_id.get(health.stream_id)
+            word = state_word(health.state, stream)
+            if health.state is not StreamState.ACTIVE and health.reason:
+                word = f"{word}: {health.reason}"
+            age_s = health.last_frame_age_s
+            rows.append(
+                (
+                    stream.name if stream else str(health.stream_id)[:8],
+                    word,
+                    f"{health.width_px} × {health.height_px} px" if health.width_px else "–",
+                    f"{health.fps:.1f}",
+                    f"{health.analysed_fps:.1f}",
+                    str(health.dropped),
+                    str(health.corrupt),
+                    str(health.reconnects),
+                    milliseconds(health.latency_ms),
+                    bitrate(health.bitrate_bps),
+                    "–" if age_s is None else f"{age_s:.1f} s" if age_s < 10 else duration(age_s),
+                )
+            )
+        self.cameras.fill(rows)
+        self.stages.fill(
+            [
+                (
+                    stage.name,
+                    f"{stage.per_s:.1f}",
+                    "–" if stage.p50_ms is None else f"{stage.p50_ms:.1f} ms",
+                    "–" if stage.p95_ms is None else f"{stage.p95_ms:.1f} ms",
+                    f"{stage.queued} / {stage.capacity}" if stage.capacity else "–",
+                    str(stage.dropped),
+                )
+                for stage in report.stages
+            ]
+        )
+        self.models.fill(
+            [
+                (
+                    model.task,
+                    model.name or self.tr("none"),
+                    model.runs_on or "–",
+                    model.licence or "–",
+                    ("⚠ " if model.degraded else "") + model.state,
+                )
+                for model in report.models
+            ]
+        )
+
+    def show_system(
+        self, status: SystemStatus, paint_ms: Quantiles | None, loop_ms: Quantiles | None
+    ) -> None:
+        """Servers, disk and the window itself."""
+        parts = (
+            (self.tr("Database"), status.database, ""),
+            (
+                self.tr("Row writer"),
+                status.writer,
+                self.tr("{0} written, {1} spooled").format(
+                    status.rows_written, status.rows_spooled
+                ),
+            ),
+            (self.tr("Live state"), status.live, ""),
+            (self.tr("API"), status.api, status.api_url),
+            (
+                self.tr("Recordings"),
+                status.disk,
+                self.tr("{0} free").format(size(status.media_free_bytes))
+                if status.media_free_bytes is not None
+                else "",
+            ),
+        )
+        rows = [
+            (name, part.level.value, " · ".join(t for t in (part.text, more) if t))
+            for name, part, more in parts
+        ]
+        rows.append((self.tr("Wall painting"), *_timing(paint_ms, 4.0)))
+        rows.append((self.tr("Window delay"), *_timing(loop_ms, 16.0)))
+        self.system.fill(rows)
+
+    def show_log(self, lines: Sequence[str]) -> None:
+        """The newest lines; stays at the end unless the person scrolled up."""
+        text = "\n".join(lines[-LOG_LINES:])
+        if text == self._log_text:
+            return
+        self._log_text = text
+        bar = self.log.verticalScrollBar()
+        at_end = bar.value() >= bar.maximum() - 4
+        self.log.setPlainText(text)
+        if at_end:
+            bar.setValue(bar.maximum())
+
+    def report(self) -> str:
+        """Everything on the page as text. Camera addresses and passwords are not on it."""
+        parts = [f"Barnhand Desktop {self._version}"]
+        for table in (self.cameras, self.stages, self.models, self.system):
+            parts += ["", table.accessibleName(), *table.lines()]
+        return "\n".join([*parts, "", self._log_text])
+
+
+def _timing(values: Quantiles | None, bar_ms: float) -> tuple[str, str]:
+    if values is None:
+        return "–", "–"
+    figure = values.p50 if bar_ms < 10 else values.p99
+    level = "ok" if figure <= bar_ms else "degraded"
+    return level, f"p50 {values.p50:.2f} ms · p95 {values.p95:.2f} ms · p99 {values.p99:.2f} ms"

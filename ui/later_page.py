@@ -1,0 +1,120 @@
+"""Pages that a later version brings: what they will do, and what works today. No invented data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from ui.theme import Theme
+from ui.widgets import icon_label, label
+
+
+@dataclass(frozen=True, slots=True)
+class LaterText:
+    """Title, one sentence, what will be there, what works now."""
+
+    title: str
+    sentence: str
+    coming: tuple[str, ...]
+    today: str
+
+
+def later_texts() -> dict[str, LaterText]:
+    """The pages not built yet, by name."""
+
+    def tr(text: str) -> str:
+        return QCoreApplication.translate("Later", text)
+
+    return {
+        "registry": LaterText(
+            tr("Horse registry"),
+            tr("Every horse with its name, picture and history."),
+            (
+                tr("A gallery of horse cards with search and filters"),
+                tr("Merge, split and rename by dragging, each step undoable"),
+                tr("A review queue that asks about uncertain matches, one key each"),
+            ),
+            tr("Today every horse on the wall has a stable number and colour while it is in view."),
+        ),
+        "timeline": LaterText(
+            tr("Timeline"),
+            tr("What each horse did, from ninety days down to a single frame."),
+            (
+                tr("A lane for every horse and camera: presence, posture, gait, alerts"),
+                tr("Speed, stride frequency and head height plotted beneath"),
+                tr("Drag a range to export, bookmark or lock it"),
+            ),
+            tr("Today every detection is stored in the database with its time and camera."),
+        ),
+        "review": LaterText(
+            tr("Review"),
+            tr("Recordings of up to four cameras, played in step."),
+            (
+                tr("Frame by frame, with every box and skeleton to inspect and correct"),
+                tr("Corrections that reprocess the chunk and teach the registry"),
+            ),
+            tr("Today videos play on the Live wall, and “barnhand analyse” renders them."),
+        ),
+        "alerts": LaterText(
+            tr("Alerts"),
+            tr("What needs a person, and the evidence for it."),
+            (
+                tr("Cast suspicion, restlessness, foaling watch, long recumbency, missing horses"),
+                tr("Acknowledge with a note; desktop notification and quiet hours"),
+            ),
+            tr("Today camera and system conditions appear beside the wall under “Needs a person”."),
+        ),
+        "sessions": LaterText(
+            tr("Sessions"),
+            tr("One ride, one lesson, one vet check: analysed as a whole."),
+            (
+                tr("Stride, symmetry and gait over the session with intervals"),
+                tr("Reports to print and to share"),
+            ),
+            tr("Today “barnhand analyse VIDEO --out FOLDER” analyses one from the command line."),
+        ),
+    }
+
+
+class LaterPage(QWidget):
+    """An honest empty page."""
+
+    def __init__(self, name: str, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        text = later_texts()[name]
+        card = QFrame()
+        card.setObjectName("card")
+        card.setFixedWidth(520)
+        column = QVBoxLayout(card)
+        column.setContentsMargins(32, 28, 32, 28)
+        column.setSpacing(8)
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(icon_label(name, theme, "accent", 24))
+        head.addWidget(label(text.title, "title"))
+        head.addStretch(1)
+        column.addLayout(head)
+        column.addWidget(label(text.sentence, "muted", wrap=True))
+        column.addSpacing(12)
+        column.addWidget(label(self.tr("Arrives with a later version"), "section"))
+        for item in text.coming:
+            row = QHBoxLayout()
+            row.setSpacing(8)
+            row.addWidget(label("–", "faint"))
+            row.addWidget(label(item, wrap=True), 1)
+            column.addLayout(row)
+        column.addSpacing(12)
+        column.addWidget(label(self.tr("Works today"), "section"))
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.setAlignment(Qt.AlignmentFlag.AlignTop)
+        row.addWidget(icon_label("ok", theme, "accent"), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(label(text.today, wrap=True), 1)
+        column.addLayout(row)
+        outer = QVBoxLayout(self)
+        outer.addStretch(2)
+        outer.addWidget(card, 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addStretch(3)

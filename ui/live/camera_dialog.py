@@ -1,0 +1,313 @@
+"""Add or change a camera, with a test picture before it is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QElapsedTimer, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.domain.errors import BarnhandError, OperatorMistake
+from engine.domain.ids import new_stream_id
+from engine.domain.streams import SourceKind, Stream
+from ui.engine_port import EngineBridge, ProbePicture
+from ui.live.address import Address, kind_words, read_address
+from ui.live.tile import image_of
+from ui.requests import RequestId, RequestRunner
+from ui.theme import Theme
+from ui.widgets import button, icon_button, label, restyle
+
+PICTURE_WIDTH, PICTURE_HEIGHT = 480, 270
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What the fields say now."""
+
+    stream: Stream
+    address: Address
+
+
+class CameraDialog(QDialog):
+    """``submitted`` carries the finished Stream; the caller stores it and calls ``finish`` or
+    ``show_problem``, so the dialog stays open with everything typed when storing fails."""
+
+    submitted = Signal(object)
+
+    def __init__(
+        self,
+        bridge: EngineBridge,
+        requests: RequestRunner,
+        theme: Theme,
+        parent: QWidget | None = None,
+        existing: Stream | None = None,
+        address: str = "",
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._bridge = bridge
+        self._requests = requests
+        self._theme = theme
+        self._existing = existing
+        self._request: RequestId | None = None
+        self._clock = QElapsedTimer()
+        self._ticker = QTimer(self, interval=250)
+        self._ticker.timeout.connect(self._on_waiting)
+        self.setWindowTitle(self.tr("Change camera") if existing else self.tr("Add camera"))
+        self._build()
+        self._fill(existing, address)
+
+    # --- layout ---------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.address = QLineEdit(
+            placeholderText=self.tr("rtsp://192.168.1.20/stream1, a file, usb:0, simulated:paddock")
+        )
+        self.name = QLineEdit(placeholderText=self.tr("Stall 4, North fence, …"))
+        self.username = QLineEdit()
+        self.password = QLineEdit(echoMode=QLineEdit.EchoMode.Password)
+        self.loop = QCheckBox(self.tr("Start again at the end"))
+        self.loop.setChecked(True)
+        self.kind = label("", "small")
+        self.problem = label("", "problem", wrap=True)
+        self.problem.hide()
+        browse = icon_button("folder", self._theme, self.tr("Choose a video file"))
+        browse.clicked.connect(self._on_browse)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.address, 1)
+        row.addWidget(browse)
+        grid.addWidget(self._field_name(self.tr("Address"), self.address), 0, 0)
+        grid.addLayout(row, 0, 1)
+        grid.addWidget(self.kind, 1, 1)
+        fields = (
+            (self.tr("Name"), self.name),
+            (self.tr("User"), self.username),
+            (self.tr("Password"), self.password),
+        )
+        for index, (text, field) in enumerate(fields, start=2):
+            grid.addWidget(self._field_name(text, field), index, 0)
+            grid.addWidget(field, index, 1)
+        grid.addWidget(self.loop, 5, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 16, 20, 16)
+        column.setSpacing(12)
+        column.addWidget(label(self.windowTitle(), "title"))
+        column.addLayout(grid)
+        column.addWidget(self.problem)
+        column.addLayout(self._build_test())
+        column.addLayout(self._build_buttons())
+        self.setFixedWidth(PICTURE_WIDTH + 40)
+        self.address.textChanged.connect(self._on_address)
+        self.name.textEdited.connect(lambda _text: self._clear_problem())
+
+    @staticmethod
+    def _field_name(text: str, field: QWidget) -> QWidget:
+        name = label(text, "muted")
+        name.setBuddy(field)
+        field.setAccessibleName(text)
+        return name
+
+    def _build_test(self) -> QVBoxLayout:
+        self.picture = label(self.tr("No test picture yet"), "faint")
+        self.picture.setObjectName("well")
+        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.picture.setFixedSize(PICTURE_WIDTH, PICTURE_HEIGHT)
+        self.picture.setWordWrap(True)
+        self.facts = label("", "small", wrap=True)
+        self.test = button(self.tr("Test picture"))
+        self.stop = button(self.tr("Cancel test"))
+        self.stop.hide()
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.progress.hide()
+        self.test.clicked.connect(self.start_test)
+        self.stop.clicked.connect(self.cancel_test)
+        row = QHBoxLayout()
+        row.addWidget(self.facts, 1)
+        row.addWidget(self.stop)
+        row.addWidget(self.test)
+        column = QVBoxLayout()
+        column.setSpacing(8)
+        column.addWidget(self.picture)
+        column.addWidget(self.progress)
+        column.addLayout(row)
+        return column
+
+    def _build_buttons(self) -> QHBoxLayout:
+        cancel = button(self.tr("Cancel"))
+        self.save = button(self.tr("Save") if self._existing else self.tr("Add camera"), "primary")
+        self.save.setDefault(True)
+        cancel.clicked.connect(self.reject)
+        self.save.clicked.connect(self._on_save)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(cancel)
+        row.addWidget(self.save)
+        return row
+
+    def _fill(self, existing: Stream | None, address: str) -> None:
+        if existing is None:
+            self.address.setText(address)
+            return
+        self.address.setText(existing.address)
+        self.name.setText(existing.name)
+        self.username.setText(existing.username)
+        self.password.setText(existing.password)
+        self.loop.setChecked(existing.loop)
+
+    # --- fields ---------------------------------------------------------------------------------
+
+    def _on_address(self, text: str) -> None:
+        self._clear_problem()
+        try:
+            address = read_address(text)
+        except OperatorMistake:
+            self.kind.setText("")
+            return
+        self.kind.setText(kind_words(address.kind))
+        network = address.kind in (SourceKind.RTSP, SourceKind.RTMP, SourceKind.HTTP)
+        for field in (self.username, self.password):
+            field.setEnabled(network)
+        self.loop.setVisible(address.kind in (SourceKind.FILE, SourceKind.FOLDER))
+        self.name.setPlaceholderText(address.suggested_name)
+
+    def _on_browse(self) -> None:
+        dialog = QFileDialog(self, self.tr("Choose a video file"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.address.setText)
+        dialog.open()
+
+    def _draft(self) -> _Draft:
+        """Raises OperatorMistake if the address cannot be understood."""
+        address = read_address(self.address.text())
+        base = self._existing or Stream(
+            new_stream_id(), "", SourceKind.RTSP, "", realtime=True, loop=True
+        )
+        if address.kind is SourceKind.FILE and not Path(address.address).is_file():
+            raise OperatorMistake(f"There is no file {address.address}.")
+        stream = replace(
+            base,
+            name=self.name.text().strip() or address.suggested_name,
+            kind=address.kind,
+            address=address.address,
+            username=self.username.text().strip() or address.username,
+            password=self.password.text() or address.password,
+            loop=self.loop.isChecked(),
+        )
+        return _Draft(stream, address)
+
+    def show_problem(self, error: BarnhandError) -> None:
+        """Say what is wrong, at the address, and let the person go on."""
+        self.problem.setText(str(error))
+        self.problem.show()
+        self.save.setEnabled(True)
+        restyle(self.address, "problem", "true")
+        self.address.setFocus()
+
+    def _clear_problem(self) -> None:
+        self.problem.hide()
+        restyle(self.address, "problem", "false")
+
+    # --- test picture ---------------------------------------------------------------------------
+
+    def start_test(self) -> None:
+        """Fetch one picture on a worker."""
+        self._clear_problem()
+        try:
+            stream = self._draft().stream
+        except OperatorMistake as error:
+            self.show_problem(error)
+            return
+        self._set_testing(True)
+        self._request = self._requests.submit(
+            f"test picture of {stream.name}",
+            lambda: self._bridge.probe(stream),
+            self._on_picture,
+            self._on_test_failed,
+        )
+
+    def cancel_test(self) -> None:
+        """Stop waiting for the picture; the worker's answer is dropped."""
+        if self._request is not None:
+            self._requests.cancel(self._request)
+            self._request = None
+            self._set_testing(False)
+            self.facts.setText(self.tr("Test cancelled."))
+
+    def _set_testing(self, on: bool) -> None:
+        self.test.setVisible(not on)
+        self.stop.setVisible(on)
+        self.progress.setVisible(on)
+        if on:
+            self._clock.start()
+            self._ticker.start()
+            self.facts.setText(self.tr("Connecting…"))
+        else:
+            self._ticker.stop()
+
+    def _on_waiting(self) -> None:
+        self.facts.setText(self.tr("Connecting… {0} s").format(self._clock.elapsed() // 1000))
+
+    def _on_picture(self, probed: ProbePicture) -> None:
+        self._request = None
+        self._set_testing(False)
+        image: QImage = image_of(probed.bgra).copy()
+        ratio = self.devicePixelRatioF()
+        scaled = image.scaled(
+            round(PICTURE_WIDTH * ratio),
+            round(PICTURE_HEIGHT * ratio),
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        scaled.setDevicePixelRatio(ratio)
+        self.picture.setPixmap(QPixmap.fromImage(scaled))
+        fps = self.tr("{0} fps").format(f"{probed.fps:.4g}") if probed.fps else ""
+        size = f"{probed.width_px} × {probed.height_px} px"
+        self.facts.setText(" · ".join(part for part in (size, fps, probed.codec) if part))
+
+    def _on_test_failed(self, error: BarnhandError) -> None:
+        self._request = None
+        self._set_testing(False)
+        self.picture.clear()
+        self.picture.setText(self.tr("No picture"))
+        self.facts.setText("")
+        self.show_problem(error)
+
+    # --- end ------------------------------------------------------------------------------------
+
+    def _on_save(self) -> None:
+        self._clear_problem()
+        try:
+            draft = self._draft()
+        except OperatorMistake as error:
+            self.show_problem(error)
+            return
+        self.save.setEnabled(False)
+        self.submitted.emit(draft.stream)
+
+    def finish(self) -> None:
+        """The camera was stored: close."""
+        self.accept()
+
+    def done(self, result: int) -> None:
+        self.cancel_test()
+        self._ticker.stop()
+        super().done(result)

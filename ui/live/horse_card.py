@@ -1,0 +1,232 @@
+"""The card that opens when a horse on the wall is clicked."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPixmap
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from engine.domain.detections import SubjectClass
+from engine.domain.ids import StreamId, TrackId
+from engine.domain.tracks import TrackState
+from ui.live.overlay_paint import subject_word
+from ui.live.sightings import SightingBook
+from ui.live.tile import Tile
+from ui.live.wall import HorseHit
+from ui.theme import Theme
+from ui.widgets import button, icon_button, label
+from ui.wording import duration
+
+WIDTH, AVATAR_HEIGHT = 264, 132
+
+
+class HorseCard(QFrame):
+    """Number, confidence, class, first and last seen of one track, kept up to date while open.
+
+    Actions that need the registry stand there with the reason why they do not work yet.
+    """
+
+    closed = Signal()
+
+    def __init__(self, theme: Theme, sightings: SightingBook, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("float")
+        self.setFixedWidth(WIDTH)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._theme = theme
+        self._sightings = sightings
+        self._track: TrackId | None = None
+        self._stream: StreamId | None = None
+        self._avatar = label()
+        self._avatar.setFixedHeight(AVATAR_HEIGHT)
+        self._avatar.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._swatch = label()
+        self._swatch.setFixedSize(10, 10)
+        self._title = label("", "large")
+        self._where = label("", "small")
+        self._values = {
+            key: label("")
+            for key in ("class", "confidence", "track", "pose", "first", "last", "state")
+        }
+        self._build()
+        self.hide()
+
+    @property
+    def track(self) -> TrackId | None:
+        """The track on show."""
+        return self._track if self.isVisible() else None
+
+    @property
+    def stream_id(self) -> StreamId | None:
+        """The camera of the track on show."""
+        return self._stream if self.isVisible() else None
+
+    def text_of(self, key: str) -> str:
+        """A shown value by key, for tests and screen readers."""
+        return self._values[key].text()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 12, 12, 12)
+        column.setSpacing(8)
+        column.addWidget(self._avatar)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self._swatch)
+        head.addWidget(self._title)
+        head.addStretch(1)
+        close = icon_button("close", self._theme, self.tr("Close (Esc)"))
+        close.clicked.connect(self.dismiss)
+        head.addWidget(close)
+        column.addLayout(head)
+        column.addWidget(self._where)
+        column.addLayout(self._grid())
+        column.addLayout(self._buttons())
+
+    def _grid(self) -> QGridLayout:
+        names = {
+            "class": self.tr("Seen as"),
+            "confidence": self.tr("Detection"),
+            "track": self.tr("Track"),
+            "pose": self.tr("Skeleton"),
+            "first": self.tr("First seen"),
+            "last": self.tr("Last seen"),
+            "state": self.tr("Identity"),
+        }
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(4)
+        for row, (key, name) in enumerate(names.items()):
+            grid.addWidget(label(name, "muted"), row, 0)
+            grid.addWidget(self._values[key], row, 1)
+        grid.setColumnStretch(1, 1)
+        return grid
+
+    def _buttons(self) -> QGridLayout:
+        reason = self.tr("Needs the horse registry, which arrives with a later version.")
+        follow = self.tr("Needs a pan-tilt camera, which arrives with a later version.")
+        grid = QGridLayout()
+        grid.setSpacing(8)
+        for index, (text, why) in enumerate(
+            (
+                (self.tr("This is…"), reason),
+                (self.tr("Not this horse"), reason),
+                (self.tr("Follow"), follow),
+                (self.tr("Profile"), reason),
+            )
+        ):
+            act = button(text)
+            act.setEnabled(False)
+            act.setToolTip(why)
+            act.setAccessibleDescription(why)
+            grid.addWidget(act, index // 2, index % 2)
+        grid.addWidget(label(reason, "small", wrap=True), 2, 0, 1, 2)
+        return grid
+
+    def open_for(self, hit: HorseHit, tile: Tile) -> None:
+        """Show the card of a clicked box beside it."""
+        self._track = hit.overlay.track_ids[hit.row]
+        self._stream = hit.stream.id
+        self._avatar.setPixmap(_avatar(tile, hit, self.devicePixelRatioF()))
+        self._where.setText(hit.stream.name)
+        self.refresh(tile)
+        self.adjustSize()
+        self._place_beside(hit.box)
+        self.show()
+        self.raise_()
+
+    def refresh(self, tile: Tile | None) -> None:
+        """Follow the newest overlay of the tile; the last values stay while the track is away."""
+        overlay = tile.overlay if tile is not None else None
+        if self._track is None or overlay is None or self._track not in overlay.track_ids:
+            self._show_sighting(away=True)
+            return
+        row = overlay.track_ids.index(self._track)
+        class_id = int(overlay.class_ids[row])
+        horse = class_id == SubjectClass.HORSE
+        word = subject_word(class_id)
+        number = int(overlay.numbers[row])
+        self._title.setText(
+            self.tr("Horse #{0}").format(number) if horse else f"{word.capitalize()} #{number}"
+        )
+        colour = self._theme.track_colour(int(overlay.colours[row]))
+        self._swatch.setStyleSheet(f"background: {colour.name()}; border-radius: 5px;")
+        self._values["class"].setText(word)
+        self._values["confidence"].setText(f"{float(overlay.scores[row]):.0%}")
+        unsure = int(overlay.states[row]) == TrackState.TENTATIVE
+        sure = f"{float(overlay.confidences[row]):.0%}"
+        self._values["track"].setText(self.tr("{0} · new").format(sure) if unsure else sure)
+        points = self.tr("none")
+        if overlay.keypoint_scores is not None:
+            scores = overlay.keypoint_scores[row]
+            points = self.tr("{0} of {1} points").format(int((scores >= 0.3).sum()), len(scores))
+        self._values["pose"].setText(points)
+        known = overlay.horse_ids[row] is not None
+        self._values["state"].setText(self.tr("known horse") if known else self.tr("not named yet"))
+        self._show_sighting(away=False)
+
+    def dismiss(self) -> None:
+        """Close the card."""
+        if self.isVisible():
+            self.hide()
+            self.closed.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.dismiss()
+        else:
+            super().keyPressEvent(event)
+
+    def _show_sighting(self, away: bool) -> None:
+        sighting = self._sightings.get(self._track) if self._track is not None else None
+        if sighting is None:
+            return
+        seen_s = (sighting.last_at - sighting.first_at).total_seconds()
+        first = sighting.first_at.astimezone().strftime("%H:%M:%S")
+        last = sighting.last_at.astimezone().strftime("%H:%M:%S")
+        self._values["first"].setText(f"{first} · {duration(seen_s)}")
+        self._values["last"].setText(last if away else self.tr("now"))
+
+    def _place_beside(self, box: QRect) -> None:
+        parent = self.parentWidget()
+        if parent is None:
+            return
+        room = parent.rect().adjusted(8, 8, -8, -8)
+        x = box.right() + 8
+        if x + self.width() > room.right():
+            x = box.left() - 8 - self.width()
+        x = min(max(x, room.left()), max(room.right() - self.width(), room.left()))
+        y = min(max(box.top(), room.top()), max(room.bottom() - self.height(), room.top()))
+        self.move(QPoint(x, y))
+
+
+def _avatar(tile: Tile, hit: HorseHit, ratio: float) -> QPixmap:
+    """The horse cut from the picture on show."""
+    size_px = (round((WIDTH - 24) * ratio), round(AVATAR_HEIGHT * ratio))
+    result = QPixmap(*size_px)
+    result.fill(Qt.GlobalColor.black)
+    image = tile.image
+    if image is None:
+        return result
+    overlay = hit.overlay
+    to_image_x = image.width() / overlay.width_px
+    to_image_y = image.height() / overlay.height_px
+    x1, y1, x2, y2 = (float(v) for v in overlay.boxes_xyxy_px[hit.row])
+    crop = QRect(
+        round(x1 * to_image_x),
+        round(y1 * to_image_y),
+        max(round((x2 - x1) * to_image_x), 1),
+        max(round((y2 - y1) * to_image_y), 1),
+    ).intersected(image.rect())
+    piece: QImage = image.copy(crop)
+    piece.setDevicePixelRatio(1.0)
+    scaled = piece.scaled(
+        *size_px, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )
+    painter = QPainter(result)
+    painter.drawImage(
+        (size_px[0] - scaled.width()) // 2, (size_px[1] - scaled.height()) // 2, scaled
+    )
+    painter.end()
+    result.setDevicePixelRatio(ratio)
+    return result

@@ -1,0 +1,399 @@
+"""The Live page: wall, toolbar, side panel, and the acts on cameras and views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.domain.errors import BarnhandError
+from engine.domain.ids import new_stream_id
+from engine.domain.ports import WallView
+from engine.domain.streams import SourceKind, Stream, StreamState
+from ui.actions import ActionBook
+from ui.commands import AddStream, CommandLog, EditStream, RemoveStream, RemoveView, SaveView
+from ui.console_state import ConsoleState
+from ui.engine_port import EngineReport
+from ui.live.address import read_address
+from ui.live.arrangement import Arrangement, Layout
+from ui.live.camera_dialog import CameraDialog
+from ui.live.first_start import FirstStart
+from ui.live.horse_card import HorseCard
+from ui.live.inspector import Inspector
+from ui.live.live_actions import add_live_actions
+from ui.live.overlay_paint import Switch
+from ui.live.toolbar import LiveToolbar
+from ui.live.wall import HorseHit, Wall
+from ui.notices import NoticeBook
+from ui.requests import RequestRunner
+from ui.services import ConsoleServices
+from ui.theme import Theme
+
+TOUR = ("paddock", "arena", "stall", "aisle")
+VIDEO_FILTER = "*.mp4 *.mkv *.avi *.mov *.webm *.m4v *.mpg *.mpeg *.ts *.gif"
+
+
+class LivePage(QWidget):
+    """Everything on one page; ``said`` carries a short sentence for the person."""
+
+    said = Signal(str)
+    failed = Signal(object)
+
+    def __init__(
+        self,
+        services: ConsoleServices,
+        requests: RequestRunner,
+        log: CommandLog,
+        book: ActionBook,
+        notices: NoticeBook,
+        state: ConsoleState,
+        theme: Theme,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("page")
+        self._services = services
+        self._requests = requests
+        self._log = log
+        self._book = book
+        self._state = state
+        self._theme = theme
+        self._streams: tuple[Stream, ...] = ()
+        self._views: tuple[WallView, ...] = ()
+        self._current_slot: int | None = None
+        self.wall = Wall(services.engine, theme)
+        self.guide = FirstStart(theme)
+        self.inspector = Inspector(notices, theme)
+        self.card = HorseCard(theme, self.wall.sightings, self.wall)
+        add_live_actions(book, self, theme)
+        self.toolbar = LiveToolbar(book)
+        self._build()
+        self._connect()
+        self.refresh_views()
+
+    def _build(self) -> None:
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.guide)
+        self.stack.addWidget(self.wall)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.stack, 1)
+        row.addWidget(self.inspector)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.toolbar)
+        column.addLayout(row, 1)
+
+    def _connect(self) -> None:
+        wall = self.wall
+        wall.selected.connect(self._on_selected)
+        wall.arranged.connect(self._on_arranged)
+        wall.layout_changed.connect(self._on_layout)
+        wall.maximised_changed.connect(lambda _on: self.card.dismiss())
+        wall.horse_clicked.connect(self._on_horse)
+        wall.nothing_clicked.connect(self.card.dismiss)
+        wall.add_requested.connect(lambda: self.ask_for_camera())
+        wall.edit_requested.connect(self.ask_to_edit)
+        wall.start_requested.connect(self.toggle)
+        wall.menu_requested.connect(self._on_menu)
+        wall.files_dropped.connect(self.add_files)
+        self.card.closed.connect(lambda: self._mark_track())
+        self.guide.camera_chosen.connect(lambda: self.ask_for_camera())
+        self.guide.files_chosen.connect(self.ask_for_files)
+        self.guide.tour_chosen.connect(self.start_tour)
+        self.inspector.changed.connect(self.change)
+        self.inspector.edit_requested.connect(self.ask_to_edit)
+        self.inspector.remove_requested.connect(self.remove)
+        self.inspector.toggle_requested.connect(self.toggle)
+        self.toolbar.view_chosen.connect(self.recall_view)
+        self.toolbar.page_chosen.connect(wall.set_page)
+        self._log.changed.connect(self.refresh_views)
+
+    # --- following the engine -------------------------------------------------------------------
+
+    def follow(self, streams: tuple[Stream, ...], report: EngineReport) -> None:
+        """Take the engine's cameras and their health."""
+        if streams != self._streams:
+            self._streams = streams
+            self.wall.set_streams(streams)
+            self.inspector.set_names({s.id: s.name for s in streams})
+            self._grow_layout(len(streams))
+        empty = not streams
+        self.stack.setCurrentWidget(self.guide if empty else self.wall)
+        self.inspector.setVisible(self._book["wall.panel"].isChecked() and not empty)
+        self.wall.set_health(report.streams)
+        stream = self.wall.selected_stream
+        health = next((h for h in report.streams if stream and h.stream_id == stream.id), None)
+        self.inspector.show_stream(stream, health)
+        tile = self.wall.tile_of(stream.id) if stream else None
+        self.inspector.show_health(health, tile.overlay if tile else None)
+        if self.card.stream_id is not None:
+            self.card.refresh(self.wall.tile_of(self.card.stream_id))
+
+    def _grow_layout(self, count: int) -> None:
+        """Until the person chooses a layout, take the smallest that shows every camera."""
+        if self._book["layout.auto"].isChecked():
+            fitting = [Layout.ONE, Layout.FOUR, Layout.NINE, Layout.SIXTEEN]
+            layout = next((x for x in fitting if count <= x), Layout.SIXTEEN)
+            self.wall.set_layout(layout)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in another look."""
+        self._theme = theme
+        self.wall.set_theme(theme)
+
+    def recall(self) -> None:
+        """The wall as it was when the window was last closed."""
+        state = self._state
+        for switch in Switch:
+            self._book[f"overlay.{switch.value}"].setChecked(switch in state.switches)
+        for name in ("wall.sync", "wall.fill", "wall.panel", "layout.auto"):
+            action = self._book[name]
+            action.setChecked(state.flag(name, action.isChecked()))
+        arrangement = state.arrangement()
+        if arrangement is not None:
+            self.wall.set_arrangement(arrangement)
+
+    def remember(self) -> None:
+        """Keep the wall for the next start."""
+        self._state.switches = self.wall.switches
+        for name in ("wall.sync", "wall.fill", "wall.panel", "layout.auto"):
+            self._state.set_flag(name, self._book[name].isChecked())
+        self._state.keep_arrangement(self.wall.arrangement)
+
+    # --- wall -----------------------------------------------------------------------------------
+
+    def choose_layout(self, layout: Layout) -> None:
+        """A layout chosen by the person; it stays when cameras come and go."""
+        self._book["layout.auto"].setChecked(False)
+        self._current_slot = None
+        self.wall.set_layout(layout)
+        self.toolbar.show_views(self._views, None)
+
+    def set_auto_layout(self, on: bool) -> None:
+        """Follow the number of cameras, or not."""
+        if on:
+            self._grow_layout(len(self._streams))
+
+    def set_switch(self, switch: Switch, on: bool) -> None:
+        """One overlay on or off."""
+        switches = set(self.wall.switches)
+        (switches.add if on else switches.discard)(switch)
+        self.wall.set_switches(switches)
+
+    def toggle_maximised(self) -> None:
+        """Maximise the selected camera, or go back."""
+        stream = self.wall.selected_stream
+        if self.wall.maximised is not None:
+            self.wall.maximise(None)
+        elif stream is not None:
+            self.wall.maximise(stream.id)
+
+    def show_panel(self, on: bool) -> None:
+        """Show or hide the side panel."""
+        self.inspector.setVisible(on and bool(self._streams))
+
+    def _on_selected(self, stream: Stream | None) -> None:
+        for action_id in ("camera.edit", "camera.remove", "camera.toggle", "wall.maximise"):
+            self._book[action_id].setEnabled(stream is not None)
+        self.inspector.show_stream(stream, None)
+
+    def _on_arranged(self, before: Arrangement, after: Arrangement) -> None:
+        self._log.remember(
+            self.tr("rearrange the wall"),
+            lambda: self.wall.set_arrangement(after),
+            lambda: self.wall.set_arrangement(before),
+        )
+
+    def _on_layout(self) -> None:
+        self.toolbar.show_arrangement(self.wall.arrangement)
+        layout = self.wall.arrangement.layout
+        self._book["layout.free" if layout is Layout.FREE else f"layout.{int(layout)}"].setChecked(
+            True
+        )
+
+    def _on_horse(self, hit: HorseHit) -> None:
+        tile = self.wall.tile_of(hit.stream.id)
+        if tile is not None:
+            self.card.open_for(hit, tile)
+            self._mark_track()
+
+    def _mark_track(self) -> None:
+        self.wall.selected_track = self.card.track
+        self.wall.update()
+
+    def _on_menu(self, stream: Stream | None, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        ids: tuple[str, ...] = ("camera.add", "camera.files")
+        if stream is not None:
+            ids = ("wall.maximise", "camera.toggle", "camera.edit", "camera.remove")
+        for action_id in ids:
+            menu.addAction(self._book[action_id])
+        menu.popup(at)
+
+    # --- cameras --------------------------------------------------------------------------------
+
+    def ask_for_camera(self, address: str = "") -> CameraDialog:
+        """Open the dialog for a new camera."""
+        dialog = CameraDialog(
+            self._services.engine, self._requests, self._theme, self.window(), address=address
+        )
+        dialog.submitted.connect(lambda stream: self._store_new(stream, dialog))
+        dialog.open()
+        return dialog
+
+    def _store_new(self, stream: Stream, dialog: CameraDialog) -> None:
+        command = AddStream(stream, self._services.streams, self._services.engine)
+        self._log.run(command, dialog.finish, dialog.show_problem)
+
+    def ask_to_edit(self, stream: Stream | None = None) -> CameraDialog | None:
+        """Open the dialog for an existing camera (the selected one by default)."""
+        before = stream or self.wall.selected_stream
+        if before is None:
+            return None
+        dialog = CameraDialog(
+            self._services.engine, self._requests, self._theme, self.window(), existing=before
+        )
+
+        def store(after: Stream) -> None:
+            services = self._services
+            command = EditStream(before, after, services.streams, services.engine)
+            self._log.run(command, dialog.finish, dialog.show_problem)
+
+        dialog.submitted.connect(store)
+        dialog.open()
+        return dialog
+
+    def change(self, before: Stream, after: Stream) -> None:
+        """Store a changed camera."""
+        services = self._services
+        self._log.run(EditStream(before, after, services.streams, services.engine))
+
+    def remove(self, stream: Stream | None = None) -> None:
+        """Take a camera away; the toast offers to undo it."""
+        target = stream or self.wall.selected_stream
+        if target is not None:
+            services = self._services
+            self._log.run(RemoveStream(target, services.streams, services.engine))
+
+    def toggle(self, stream: Stream | None = None) -> None:
+        """Start a stopped camera, stop a running one."""
+        target = stream or self.wall.selected_stream
+        if target is None:
+            return
+        tile = self.wall.tile_of(target.id)
+        state = tile.state if tile is not None else StreamState.ACTIVE
+        engine = self._services.engine
+        if state in (StreamState.INACTIVE, StreamState.ENDED, StreamState.ERROR):
+            self._do(f"start {target.name}", lambda: engine.start_stream(target.id))
+        else:
+            self._do(f"stop {target.name}", lambda: engine.stop_stream(target.id))
+
+    def ask_for_files(self) -> None:
+        """Choose videos to play on the wall."""
+        dialog = QFileDialog(self.window(), self.tr("Open video files"))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters([self.tr("Videos ({0})").format(VIDEO_FILTER), self.tr("All (*)")])
+        dialog.filesSelected.connect(self.add_files)
+        dialog.open()
+
+    def add_files(self, paths: Sequence[str]) -> None:
+        """Put files and folders on the wall, one camera each, under names that are free."""
+        taken = {s.name for s in self._streams}
+        for path in paths:
+            address = read_address(str(Path(path).absolute()))
+            name = _free_name(address.suggested_name, taken)
+            taken.add(name)
+            self._add(Stream(new_stream_id(), name, address.kind, address.address))
+
+    def start_tour(self) -> None:
+        """The simulated barn: four drawn cameras."""
+        taken = {s.name for s in self._streams}
+        for scene in TOUR:
+            name = _free_name(self.tr("Simulated {0}").format(scene), taken)
+            taken.add(name)
+            self._add(Stream(new_stream_id(), name, SourceKind.SIMULATED, f"simulated:{scene}"))
+
+    def _add(self, stream: Stream) -> None:
+        self._log.run(AddStream(stream, self._services.streams, self._services.engine))
+
+    # --- saved views ----------------------------------------------------------------------------
+
+    def refresh_views(self) -> None:
+        """Read the saved views again."""
+        self._requests.submit("saved views", self._services.views.list, self._on_views, _ignore)
+
+    def _on_views(self, views: Sequence[WallView]) -> None:
+        self._views = tuple(views)
+        self.toolbar.show_views(self._views, self._current_slot)
+
+    def save_view(self, slot: int) -> None:
+        """Store the wall as it is under a number key."""
+        known = next((v for v in self._views if v.slot == slot), None)
+        arrangement = self.wall.arrangement
+        view = WallView(
+            id=uuid4(),
+            name=known.name if known else self.tr("View {0}").format(slot),
+            layout=int(arrangement.layout),
+            tiles=arrangement.places,
+            overlays=tuple(sorted(s.value for s in self.wall.switches)),
+            slot=slot,
+        )
+        self._current_slot = slot
+        self._state.keep_free_places(view.id, arrangement)
+        self._log.run(SaveView(view, self._services.views))
+
+    def recall_view(self, slot: int) -> None:
+        """Show a saved view; cameras that are gone leave empty places."""
+        view = next((v for v in self._views if v.slot == slot), None)
+        if view is None:
+            text = self.tr("No view is saved under {0}. Ctrl+Shift+{0} saves one.")
+            self.said.emit(text.format(slot))
+            return
+        self._book["layout.auto"].setChecked(False)
+        self._current_slot = slot
+        free = self._state.free_places(view.id)
+        arrangement = Arrangement(Layout(view.layout), view.tiles, 0, free)
+        self.wall.maximise(None)
+        self.wall.set_arrangement(arrangement)
+        wanted = {Switch(name) for name in view.overlays if name in set(Switch)}
+        for switch in Switch:
+            self._book[f"overlay.{switch.value}"].setChecked(switch in wanted)
+        self.toolbar.show_views(self._views, slot)
+
+    def remove_view(self, slot: int) -> None:
+        """Forget a saved view."""
+        view = next((v for v in self._views if v.slot == slot), None)
+        if view is not None:
+            self._log.run(RemoveView(view, self._services.views))
+
+    def _do(self, name: str, work: Callable[[], None]) -> None:
+        self._requests.submit(name, work, _ignore, self.failed.emit)
+
+
+def _ignore(_value: object | BarnhandError) -> None:
+    """Answers nobody has to see; the status bar shows when a store is away."""
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    """``wanted``, or with the first number that makes it free."""
+    if wanted not in taken:
+        return wanted
+    number = 2
+    while f"{wanted} {number}" in taken:
+        number += 1
+    return f"{wanted} {number}"

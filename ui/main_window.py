@@ -1,0 +1,358 @@
+"""The shell: rail, pages, notices, status line, palette, keys; it follows the engine by timer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.domain.errors import BarnhandError
+from engine.domain.notices import Notice, Severity
+from ui.actions import ActionBook
+from ui.commands import CommandLog
+from ui.console_state import ConsoleState
+from ui.diagnostics.diagnostics_page import DiagnosticsPage
+from ui.errors import ErrorPresenter
+from ui.key_sheet import KeySheet
+from ui.later_page import LaterPage, later_texts
+from ui.live.live_actions import dress_live_actions
+from ui.live.live_page import LivePage
+from ui.loop_meter import LoopMeter
+from ui.notices import NoticeBook, NoticeStrip
+from ui.palette import Palette
+from ui.rail import PAGES, Rail
+from ui.requests import RequestRunner
+from ui.services import ConsoleServices, Level, PartState, SystemStatus
+from ui.settings.schema import value_at
+from ui.settings.settings_page import SettingsPage
+from ui.status_bar import StatusBar
+from ui.theme import Theme, ThemeName, apply_theme, load_theme
+from ui.toast import Toast
+
+FOLLOW_MS = 400
+SYSTEM_MS = 1000
+
+
+class MainWindow(QMainWindow):
+    """The console's window. ``closed`` follows an orderly close."""
+
+    closed = Signal()
+
+    def __init__(self, services: ConsoleServices, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._services = services
+        self.state = ConsoleState(services.settings.path.parent)
+        self._theme: Theme = load_theme(self.state.theme)
+        self.requests = RequestRunner(self)
+        self.log = CommandLog(self.requests, self)
+        self.notices = NoticeBook(self)
+        self.actions_book = ActionBook(self, self.state.settings)
+        self._system: SystemStatus | None = None
+        self._system_asked = False
+        self._shut = False
+        self.loop_meter = LoopMeter(self)
+        self.setWindowTitle("Barnhand")
+        self.setMinimumSize(960, 600)
+        self._build()
+        self.toast = Toast(self._theme, self.central)
+        self.errors = ErrorPresenter(self, self.toast, services.version)
+        self._add_actions()
+        self._connect()
+        self._follow_timer = QTimer(self, interval=FOLLOW_MS)
+        self._follow_timer.timeout.connect(self.follow_engine)
+        self._system_timer = QTimer(self, interval=SYSTEM_MS)
+        self._system_timer.timeout.connect(self.follow_system)
+        self.follow_engine()
+        self._recall()
+        self.follow_system()
+        self._follow_timer.start()
+        self._system_timer.start()
+        self.loop_meter.start()
+
+    # --- layout ---------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        services, theme = self._services, self._theme
+        self.rail = Rail(self.actions_book, theme, self.show_page)
+        self.strip = NoticeStrip(self.notices, theme)
+        self.live = LivePage(
+            services, self.requests, self.log, self.actions_book, self.notices, self.state, theme
+        )
+        self.settings = SettingsPage(services.settings, self.requests, self.state.theme == "light")
+        self.diagnostics = DiagnosticsPage(services.version)
+        self.pages: dict[str, QWidget] = {
+            "live": self.live,
+            "settings": self.settings,
+            "health": self.diagnostics,
+        }
+        for name in later_texts():
+            self.pages[name] = LaterPage(name, theme)
+        self.stack = QStackedWidget()
+        for name in PAGES:
+            self.stack.addWidget(self.pages[name])
+        self.status = StatusBar(self.notices, theme)
+        self.central = QWidget()
+        self.central.setObjectName("central")
+        middle = QVBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self.strip)
+        middle.addWidget(self.stack, 1)
+        across = QHBoxLayout()
+        across.setSpacing(0)
+        across.addWidget(self.rail)
+        across.addLayout(middle, 1)
+        column = QVBoxLayout(self.central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(across, 1)
+        column.addWidget(self.status)
+        self.setCentralWidget(self.central)
+
+    def _add_actions(self) -> None:
+        book, group = self.actions_book, self.tr("Console")
+        book.add("palette", group, self.tr("Commands…"), self.open_palette, "Ctrl+K")
+        book.add("keys", group, self.tr("Keys…"), self.open_keys, "?", "F1")
+        book.add("undo", group, self.tr("Undo"), self.log.stack.undo, "Ctrl+Z")
+        book.add("redo", group, self.tr("Redo"), self.log.stack.redo, "Ctrl+Shift+Z")
+        book.add(
+            "look",
+            group,
+            self.tr("Light look"),
+            toggled=lambda on: self.set_theme("light" if on else "dark"),
+            checked=self.state.theme == "light",
+        )
+        book.add("full", group, self.tr("Full screen"), self.toggle_full_screen, "F11")
+        book.add("quit", group, self.tr("Quit"), self.close, "Ctrl+Q")
+
+    def _connect(self) -> None:
+        book = self.actions_book
+        self.log.done.connect(self._on_done)
+        self.log.failed.connect(self.errors.show_error)
+        self.log.changed.connect(self.follow_engine)
+        self.log.stack.canUndoChanged.connect(book["undo"].setEnabled)
+        self.log.stack.canRedoChanged.connect(book["redo"].setEnabled)
+        book["undo"].setEnabled(False)
+        book["redo"].setEnabled(False)
+        self.requests.failed_unheard.connect(self.errors.show_error)
+        self.live.said.connect(self.toast.say)
+        self.live.failed.connect(self.errors.show_error)
+        self.settings.failed.connect(self.errors.show_error)
+        self.settings.applied.connect(self._on_settings)
+        self.settings.light_wanted.connect(book["look"].setChecked)
+        self.status.clicked.connect(lambda: self.show_page("health"))
+        self.status.notices_clicked.connect(lambda: self.show_page("live"))
+
+    def _recall(self) -> None:
+        self.live.recall()
+        self._apply_settings_to_wall()
+        geometry = self.state.geometry
+        if geometry is None or not self.restoreGeometry(geometry):
+            self.resize(1600, 940)
+        self.show_page("live")
+
+    # --- pages ----------------------------------------------------------------------------------
+
+    def show_page(self, name: str) -> None:
+        """Open a page of the rail."""
+        self.stack.setCurrentWidget(self.pages[name])
+        self.rail.mark(name)
+        if name == "live":
+            self.live.wall.setFocus()
+        if name == "health":
+            self._show_diagnostics()
+
+    @property
+    def page(self) -> str:
+        """The name of the open page."""
+        current = self.stack.currentWidget()
+        return next(name for name, widget in self.pages.items() if widget is current)
+
+    def open_palette(self) -> Palette:
+        """Every command, a few letters away."""
+        palette = Palette(self.actions_book, self)
+        palette.place_over(self)
+        palette.open()
+        return palette
+
+    def open_keys(self) -> KeySheet:
+        """The keys."""
+        sheet = KeySheet(self.actions_book, self)
+        sheet.open()
+        return sheet
+
+    def toggle_full_screen(self) -> None:
+        """Full screen or back."""
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def set_theme(self, name: ThemeName) -> None:
+        """Dark or light, at once and for the next start."""
+        self.state.theme = name
+        self._theme = load_theme(name)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            apply_theme(app, self._theme)
+        for part in (self.rail, self.strip, self.status, self.live):
+            part.set_theme(self._theme)
+        dress_live_actions(self.actions_book, self._theme)
+        self.settings.light.setChecked(name == "light")
+
+    def show_admin_notice(self) -> QMessageBox | None:
+        """The first administrator's password, shown once, with a button that copies it."""
+        password = self._services.admin_notice
+        if not password:
+            return None
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Information)
+        box.setWindowTitle(self.tr("Administrator password"))
+        box.setText(
+            self.tr(
+                "Remote clients sign in as “admin” with this password. It is shown only this once:"
+            )
+        )
+        box.setInformativeText(password)
+        copy = box.addButton(self.tr("Copy"), QMessageBox.ButtonRole.ActionRole)
+        box.addButton(self.tr("I have noted it"), QMessageBox.ButtonRole.AcceptRole)
+        copy.clicked.disconnect()
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(password))
+        box.open()
+        return box
+
+    # --- following ------------------------------------------------------------------------------
+
+    def follow_engine(self) -> None:
+        """Look at the engine; nothing here blocks."""
+        if self._shut:
+            return
+        streams, report = self._services.engine.streams(), self._services.engine.report()
+        self.live.follow(streams, report)
+        self.notices.update_from(report.notices)
+        self.status.show_engine(report)
+        if self.page == "health":
+            self.diagnostics.show_engine(streams, report)
+
+    def follow_system(self) -> None:
+        """Ask a worker for the state of servers and machine, one question at a time."""
+        if self._system_asked or self._shut:
+            return
+        self._system_asked = True
+        self.requests.submit(
+            "system status", self._services.system, self._on_system, self._on_system_failed
+        )
+
+    def show_api(self, part: PartState) -> None:
+        """What the console's own health check of the API found."""
+        if self._system is not None:
+            self.status.show_api(part, self._system.api_url if part.level is Level.OK else "")
+            self._notice_part("api", self.tr("Remote access"), part)
+
+    @property
+    def api_url(self) -> str:
+        """Where the API listens, empty while unknown."""
+        return self._system.api_url if self._system is not None else ""
+
+    def _on_system(self, status: SystemStatus) -> None:
+        self._system_asked = False
+        self._system = status
+        self.status.show_system(status)
+        for key, name, part in (
+            ("database", self.tr("Database"), status.database),
+            ("live", self.tr("Live state"), status.live),
+            ("disk", self.tr("Recordings"), status.disk),
+        ):
+            self._notice_part(key, name, part)
+        if self.page == "health":
+            self._show_diagnostics()
+
+    def _on_system_failed(self, error: BarnhandError) -> None:
+        self._system_asked = False
+        self.notices.raise_local(
+            Notice("console.system", Severity.WARNING, str(error), "", datetime.now(UTC))
+        )
+
+    def _notice_part(self, key: str, name: str, part: PartState) -> None:
+        if part.level is not Level.AWAY:
+            self.notices.clear_local(f"console.{key}")
+            return
+        self.notices.raise_local(
+            Notice(
+                f"console.{key}",
+                Severity.WARNING,
+                self.tr("{0} is away").format(name),
+                part.text,
+                datetime.now(UTC),
+            )
+        )
+
+    def _show_diagnostics(self) -> None:
+        engine = self._services.engine
+        self.diagnostics.show_engine(engine.streams(), engine.report())
+        self.diagnostics.show_log(self._services.log_lines())
+        if self._system is not None:
+            self.diagnostics.show_system(
+                self._system,
+                self.live.wall.paint_ms.quantiles(),
+                self.loop_meter.delay_ms.quantiles(),
+            )
+
+    def _on_done(self, text: str) -> None:
+        said = text[:1].upper() + text[1:]
+        self.toast.say(said, self.tr("Undo"), self.log.stack.undo)
+
+    def _on_settings(self) -> None:
+        self.toast.say(self.tr("Settings stored"))
+        self._apply_settings_to_wall()
+
+    def _apply_settings_to_wall(self) -> None:
+        """Thresholds the wall shows and draws by, where the schema has them."""
+        current = self._services.settings.current
+
+        def number(path: str, default: float) -> float:
+            try:
+                value = value_at(current, path)
+            except AttributeError:
+                return default
+            return float(value) if isinstance(value, (int, float)) else default
+
+        self.live.wall.set_keypoint_confidence(number("engine.pose.keypoint_confidence", 0.3))
+        self.live.inspector.set_defaults(
+            number("engine.detection.confidence", 0.35), number("engine.analysis.fps", 10.0)
+        )
+
+    # --- window ---------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.toast.place()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.shut_down()
+        super().closeEvent(event)
+        self.closed.emit()
+
+    def shut_down(self) -> tuple[str, ...]:
+        """Remember the window, stop its timers and workers; names of workers that did not end
+        within two seconds (they are daemons and hold nothing)."""
+        if self._shut:
+            return ()
+        self._shut = True
+        self.state.geometry = self.saveGeometry()
+        self.live.remember()
+        self.state.settings.sync()
+        for timer in (self._follow_timer, self._system_timer):
+            timer.stop()
+        self.loop_meter.stop()
+        self.live.wall.stop()
+        return self.requests.close(2.0)
