@@ -48,7 +48,6 @@ def create_app(config: ApiConfig) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=config.body_bytes,
     )
     app.state.services = services
     problems.install(app)

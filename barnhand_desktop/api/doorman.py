@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barnhand_desktop.api.config import LOOPBACK_NAMES, ApiConfig
@@ -25,9 +26,13 @@ _CSP = "default-src 'none'; frame-ancestors 'none'"
 _CLOSE_FORBIDDEN = 4403
 
 
+_Refusal = tuple[int, str, str]
+"""Status, code and detail."""
+
+
 class Doorman:
-    """ASGI middleware. Refuses host names this server does not have (DNS rebinding), and requests
-    with side effects and WebSockets from pages of other origins."""
+    """ASGI middleware. Refuses host names this server does not have (DNS rebinding), bodies
+    that are too long, and requests with side effects and WebSockets from pages of other origins."""
 
     def __init__(self, app: ASGIApp, config: ApiConfig, metrics: ApiMetrics) -> None:
         self._app = app
@@ -35,6 +40,7 @@ class Doorman:
         self._remote = config.remote
         self._hosts = LOOPBACK_NAMES | {config.host} | set(config.public_hosts)
         self._origins = frozenset(config.cors_origins)
+        self._body_bytes = config.body_bytes
         self._tls = config.tls_certificate is not None or config.tls_ends_upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,17 +58,19 @@ class Doorman:
             return
         await self._answer(scope, receive, send, refusal)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[str, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
         host = _host_name(headers.get("host", ""))
         # With remote access on, a name may be any that reaches this machine.
         if not self._remote and host not in self._hosts:
-            return "host_refused", "This server is not known under that name."
+            return 403, "host_refused", "This server is not known under that name."
+        if _stated_length(headers) > self._body_bytes:
+            return 413, "body_too_large", "The request's body is too long."
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
         if origin is None or not changes or origin in self._origins:
             return None
         if not self._own(origin, headers.get("host", "")):
-            return "origin_refused", "Requests from pages of other sites are refused."
+            return 403, "origin_refused", "Requests from pages of other sites are refused."
         return None
 
     def _own(self, origin: str, host: str) -> bool:
@@ -73,7 +81,7 @@ class Doorman:
         return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower() != ""
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, refusal: tuple[str, str] | None
+        self, scope: Scope, receive: Receive, send: Send, refusal: _Refusal | None
     ) -> None:
         started_s = time.perf_counter()
         status = 500
@@ -87,9 +95,9 @@ class Doorman:
 
         try:
             if refusal is None:
-                await self._app(scope, receive, send_on)
+                await self._app(scope, _bounded(receive, self._body_bytes), send_on)
             else:
-                await problem_response(403, *refusal)(scope, receive, send_on)
+                await problem_response(*refusal)(scope, receive, send_on)
         finally:
             route = _route_path(scope)
             method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"
@@ -105,6 +113,21 @@ class Doorman:
             headers["Strict-Transport-Security"] = "max-age=31536000"
 
 
+def _bounded(receive: Receive, limit_bytes: int) -> Receive:
+    """``receive`` that ends a body longer than the limit with 413."""
+    taken = 0
+
+    async def receive_on() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit_bytes:
+            raise HTTPException(413, "The request's body is too long.")
+        return message
+
+    return receive_on
+
+
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -112,6 +135,11 @@ def _route_path(scope: Scope) -> str:
     """The route's template, never the path itself, so that the metrics stay few."""
     route: Any = scope.get("route")
     return str(getattr(route, "path", "unmatched"))
+
+
+def _stated_length(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length[:19]) if length.isascii() and length.isdigit() else 0
 
 
 def _host_name(host: str) -> str:

@@ -112,7 +112,8 @@ def bind(config: ApiConfig) -> socket.socket:
     family, address = _place(config.host)
     ports = range(config.port, min(config.port + config.port_tries, 65536))
     for port in ports if config.port else (0,):
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio switches Nagle's delay (40 ms an answer) off only where the protocol is named.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

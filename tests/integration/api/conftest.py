@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -34,6 +35,7 @@ from tests.fixtures_data import database_dsn
 
 PASSWORD = "correct horse battery"
 CANARY = "canary-s3cret-of-the-camera"
+WaitUntil = Callable[[Callable[[], object]], None]
 _databases = itertools.count(1)
 
 PLENTY = RateLimits(
@@ -58,16 +60,25 @@ class World:
     hidden: StreamId
     foreign: StreamId
     tokens: dict[str, str]
+    http: httpx.Client
 
     @property
     def base(self) -> str:
         """The base path's address."""
         return f"{self.url}/api/v1"
 
-    def client(self, account: str | None = None) -> httpx.Client:
-        """A client that speaks for an account, or for nobody."""
-        headers = {} if account is None else {"Authorization": f"Bearer {self.tokens[account]}"}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=20)
+    def request(
+        self,
+        account: str | None,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """A request by an account, or by nobody; ``path`` is below the base path or a URL."""
+        sent = {} if account is None else {"Authorization": f"Bearer {self.tokens[account]}"}
+        url = path if path.startswith("http") else self.base + path
+        return self.http.request(method, url, json=body, headers={**sent, **(headers or {})})
 
 
 ACCOUNTS: dict[str, tuple[Role, bool, bool]] = {
@@ -131,6 +142,7 @@ def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) ->
     with (
         open_pool(api_config.dsn, 4) as pool,
         redis.Redis.from_url(valkey_server.url) as live,
+        httpx.Client(timeout=20) as http,
     ):
         live.flushall()
         with pool.connection() as connection:
@@ -148,7 +160,7 @@ def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) ->
                 ("foreign", other),
             )
         }
-        tokens = _accounts(pool, other, ids["granted"], api_url)
+        tokens = _accounts(pool, other, ids["granted"], http, api_url)
         yield World(
             config=api_config,
             url=api_url,
@@ -160,6 +172,7 @@ def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) ->
             hidden=ids["hidden"],
             foreign=ids["foreign"],
             tokens=tokens,
+            http=http,
         )
 
 
@@ -175,16 +188,31 @@ def camera(name: str) -> Stream:
     )
 
 
-def _accounts(pool: ConnectionPool, other: FarmId, granted: StreamId, url: str) -> dict[str, str]:
+def _accounts(
+    pool: ConnectionPool, other: FarmId, granted: StreamId, http: httpx.Client, url: str
+) -> dict[str, str]:
     users, hashed, tokens = UserRepository(pool), Passwords().hash(PASSWORD), {}
     for name, (role, of_a_farm, of_the_other) in ACCOUNTS.items():
         farm = (other if of_the_other else DEFAULT_FARM) if of_a_farm else None
         user = users.add(name, hashed, role, farm, must_change_password=False)
         if role is Role.VIEWER:
             GrantRepository(pool).set_grants(user.id, [granted])
-        answer = httpx.post(
+        answer = http.post(
             f"{url}/api/v1/auth/login", json={"username": name, "password": PASSWORD}
         )
         assert answer.status_code == 200, answer.text
         tokens[name] = answer.json()["access_token"]
     return tokens
+
+
+@pytest.fixture
+def wait_until() -> WaitUntil:
+    """Wait for a condition, at most 15 s."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + 15.0
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true in 15 s"
+            time.sleep(0.01)
+
+    return wait
