@@ -62,6 +62,9 @@ class Silhouette:
 
     def covers(self, x_px: float, y_px: float) -> bool:
         """True if the horse hides this pixel."""
+        x1, y1, x2, y2 = self.box_xyxy_px
+        if not (x1 <= x_px <= x2 and y1 <= y_px <= y2):
+            return False
         point = (float(x_px) * (1 << _SHIFT), float(y_px) * (1 << _SHIFT))
         return any(cv2.pointPolygonTest(outline, point, False) >= 0 for outline, _ in self.shapes)
 

@@ -260,7 +260,7 @@ def _video_stream(container: InputContainer, opening: Opening) -> VideoStream:
         raise SourceUnreadable(f"{opening.shown} has sound or data, but no pictures.")
     stream = container.streams.video[0]
     if stream.codec_context is None:
-        raise unknown_codec(opening.shown, stream.codec_tag.strip("\x00 "), opening.live)
+        raise unknown_codec(opening.shown, opening.live)
     for other in container.streams:
         if other is not stream:
             other.discard = Discard.all

@@ -44,11 +44,11 @@ def no_answer(shown: str, timeout_s: float) -> EnvironmentFault:
     return SourceUnreachable(f"{shown} did not answer within {timeout_s:g} s.", _CHECK_NETWORK)
 
 
-def unknown_codec(shown: str, codec: str, live: bool) -> BarnhandError:
+def unknown_codec(shown: str, live: bool) -> BarnhandError:
     """Pictures arrive in a coding that cannot be decoded; a camera may be set to another one."""
     kind = SourceUnreachable if live else SourceUnreadable
     return kind(
-        f"{shown} sends {codec or 'an unknown codec'}, which cannot be decoded.",
+        f"{shown} uses a picture coding that cannot be decoded.",
         "Set it to H.264 or H.265." if live else "Convert it to H.264 in an MP4 file.",
     )
 
