@@ -1,0 +1,247 @@
+"""Detector pictures and boxes: reading the data folders, teacher labels, caching.
+
+Layouts: ``images/`` with COCO ``annotations.json``; ``images/`` with ``masks/``; clips with
+keypoints (``index.csv``); any other folder of pictures, where only teachers label. Folders whose
+name ends in ``_neg`` are for measuring and never trained on.
+
+Labels are never complete (riders and background horses are not labelled in the picture sets), so
+teachers, if given, add boxes where two of them agree, and mark boxes that only one of them sees
+as doubtful: those teach neither presence nor absence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.domain.detections import DetectionBatch, SubjectClass
+from engine.domain.errors import OperatorMistake
+from engine.domain.geometry import FloatArray, iou_matrix
+from engine.training.pose_data import clip_instances, is_held_out
+
+CACHED_SIDE_PX = 640
+SURE, SEEN, DOUBTFUL = 0.40, 0.25, 0.12
+"""The first teacher must be sure, the second must have seen it; anything above DOUBTFUL that is
+not agreed is ignored."""
+
+_PICTURES = (".jpg", ".jpeg", ".png")
+_CLASSES = {"horse": SubjectClass.HORSE, "person": SubjectClass.PERSON}
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture and what is known about it.
+
+    file: cached JPEG. boxes_xyxy_px: float32 (N, 4) in cached pixels; class_ids: (N,) SubjectClass.
+    annotated: how many of them, counted from the first, were in the data; teachers added the rest.
+    ignored_xyxy_px: float32 (M, 4), places that are neither. source: folder name; group: what a
+    split must not cut.
+    """
+
+    file: Path
+    boxes_xyxy_px: FloatArray
+    class_ids: NDArray[np.int16]
+    ignored_xyxy_px: FloatArray
+    source: str
+    group: str
+    annotated: int
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it is kept from training."""
+        return self.source.endswith("_neg") or is_held_out(f"{self.source}/{self.group}")
+
+
+@dataclass
+class _Found:
+    """One picture of a folder before teachers: boxes of known classes, boxes of other animals."""
+
+    picture_bgr: NDArray[np.uint8]
+    source: str
+    group: str
+    boxes: list[FloatArray] = field(default_factory=list)
+    class_ids: list[int] = field(default_factory=list)
+    others: list[FloatArray] = field(default_factory=list)
+    rough: bool = False
+    """Boxes are hulls of landmarks: a teacher's overlapping box is better."""
+    empty: bool = False
+    """Nothing is there: teachers are not asked."""
+
+
+class Teacher:
+    """A detector that labels; ``answers`` in pixels of the picture given."""
+
+    def answers(self, picture_bgr: NDArray[np.uint8]) -> DetectionBatch:
+        """Boxes of horses and persons of any confidence above DOUBTFUL."""
+        raise NotImplementedError
+
+
+def agreed(first: DetectionBatch, second: DetectionBatch) -> tuple[DetectionBatch, FloatArray]:
+    """Boxes of the first teacher that the second confirms, and the doubtful rest (M, 4).
+
+    Confirmed: same class, IoU of at least 0.5, scores at least SURE and SEEN.
+    """
+    overlap = iou_matrix(first.boxes_xyxy_px, second.boxes_xyxy_px)
+    same = first.class_ids[:, None] == second.class_ids[None, :]
+    confirms = (overlap >= 0.5) & same & (second.scores >= SEEN)[None, :]
+    sure = confirms.any(axis=1) & (first.scores >= SURE)
+    rest = [first.boxes_xyxy_px[~sure]]
+    if len(second):
+        explained = (overlap[sure] >= 0.5).any(axis=0)
+        rest.append(second.boxes_xyxy_px[~explained])
+    return first.select(sure), np.concatenate(rest)
+
+
+def _completed(found: _Found, teachers: Sequence[Teacher]) -> tuple[_Found, FloatArray]:
+    """The labels with what the teachers add, and the places to ignore."""
+    nothing = np.zeros((0, 4), np.float32)
+    if not teachers or found.empty:
+        return found, nothing
+    answers = [teacher.answers(found.picture_bgr) for teacher in teachers[:2]]
+    if found.others and not found.boxes:
+        # A picture of cows, sheep or dogs: what looks like a horse to a teacher is one of them.
+        answers = [a.select(a.class_ids == SubjectClass.PERSON) for a in answers]
+    sure, doubtful = agreed(answers[0], answers[-1])
+    labels = np.array(found.boxes, np.float32).reshape(-1, 4)
+    others = np.array(found.others, np.float32).reshape(-1, 4)
+    for box, class_id in zip(sure.boxes_xyxy_px, sure.class_ids, strict=True):
+        if class_id not in (SubjectClass.HORSE, SubjectClass.PERSON):
+            continue
+        horse = class_id == SubjectClass.HORSE
+        if horse and len(others) and iou_matrix(box[None], others).max() > 0.3:
+            continue
+        overlap = iou_matrix(box[None], labels)[0] if horse and len(labels) else np.zeros(0)
+        if len(overlap) and overlap.max() >= 0.4:
+            if found.rough:
+                found.boxes[int(overlap.argmax())] = box
+            continue
+        found.boxes.append(box)
+        found.class_ids.append(int(class_id))
+    kept = [b for b in doubtful if not len(others) or iou_matrix(b[None], others).max() < 0.3]
+    labels = np.array(found.boxes, np.float32).reshape(-1, 4)
+    kept = [b for b in kept if not len(labels) or iou_matrix(b[None], labels).max() < 0.6]
+    return found, np.array(kept, np.float32).reshape(-1, 4)
+
+
+def _annotated(folder: Path) -> Iterator[_Found]:
+    document = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+    names = {c["id"]: c["name"] for c in document["categories"]}
+    by_picture: dict[int, list[dict[str, object]]] = {}
+    for annotation in document["annotations"]:
+        by_picture.setdefault(annotation["image_id"], []).append(annotation)
+    for entry in document["images"]:
+        found = _Found(_read(folder / "images" / entry["file_name"]), folder.name, entry["file_name"])
+        for annotation in by_picture.get(entry["id"], []):
+            x, y, width, height = np.array(annotation["bbox"], np.float32)
+            box = np.array([x, y, x + width, y + height], np.float32)
+            name = names[int(str(annotation["category_id"]))]
+            if name in _CLASSES:
+                found.boxes.append(box)
+                found.class_ids.append(int(_CLASSES[name]))
+            else:
+                found.others.append(box)
+        yield found
+
+
+def _masked(folder: Path) -> Iterator[_Found]:
+    masks = {p.stem: p for p in sorted((folder / "masks").iterdir())}
+    for path in sorted((folder / "images").iterdir()):
+        mask = cv2.imread(str(masks[path.stem]), cv2.IMREAD_GRAYSCALE) if path.stem in masks else None
+        if mask is None or not (mask > 127).any():
+            continue
+        picture = _read(path)
+        rows, columns = np.nonzero(mask > 127)
+        scale = picture.shape[1] / mask.shape[1], picture.shape[0] / mask.shape[0]
+        box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
+        box *= np.array([*scale, *scale], np.float32)
+        yield _Found(picture, folder.name, path.name, [box], [int(SubjectClass.HORSE)])
+
+
+def _clips(folder: Path, every: int) -> Iterator[_Found]:
+    for picture, instance in clip_instances(folder, every):
+        bgr = np.ascontiguousarray(picture[:, :, ::-1])
+        box, kind = instance.box_xyxy_px, int(SubjectClass.HORSE)
+        yield _Found(bgr, folder.name, instance.group, [box], [kind], rough=True)
+
+
+def _loose(folder: Path) -> Iterator[_Found]:
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES):
+        named = f"{path.parent.name}/{path.name}"
+        yield _Found(_read(path), folder.name, named, empty=folder.name.startswith("empty"))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path))
+    if picture is None:
+        raise OperatorMistake(f"{path} is no readable picture.")
+    return np.asarray(picture, np.uint8)
+
+
+def _folders(data: Path, every: int) -> Iterator[_Found]:
+    for folder in [data, *sorted(p for p in data.iterdir() if p.is_dir())]:
+        if (folder / "annotations.json").is_file():
+            yield from _annotated(folder)
+        elif (folder / "masks").is_dir() and (folder / "images").is_dir():
+            yield from _masked(folder)
+        elif (folder / "index.csv").is_file():
+            yield from _clips(folder, every)
+        elif folder != data and folder.name in ("looks", "empty_barns", "pictures", "negatives"):
+            yield from _loose(folder)
+
+
+def read_detector_data(
+    data: Path, cache: Path, teachers: Sequence[Teacher] = (), every: int = 6
+) -> list[LabelledPicture]:
+    """All detector pictures under ``data``, labelled once and kept in ``cache``.
+
+    ``teachers``: none, or two (the better first). OperatorMistake when there is nothing to read.
+    """
+    index = cache / "detector.json"
+    if not index.exists():
+        if not data.is_dir():
+            raise OperatorMistake(f"There is no data folder {data}.")
+        cache.mkdir(parents=True, exist_ok=True)
+        rows = [
+            _store(found, teachers, cache / f"d{number:05d}.jpg")
+            for number, found in enumerate(_folders(data, every))
+        ]
+        if not rows:
+            raise OperatorMistake(f"{data} holds no detector pictures in a known layout.")
+        index.write_text(json.dumps(rows), encoding="utf-8")
+    return [
+        LabelledPicture(
+            cache / row["file"],
+            np.array(row["boxes"], np.float32).reshape(-1, 4),
+            np.array(row["classes"], np.int16),
+            np.array(row["ignored"], np.float32).reshape(-1, 4),
+            row["source"],
+            row["group"],
+            row["annotated"],
+        )
+        for row in json.loads(index.read_text(encoding="utf-8"))
+    ]
+
+
+def _store(found: _Found, teachers: Sequence[Teacher], file: Path) -> dict[str, object]:
+    """Complete the labels, write the picture (at most CACHED_SIDE_PX) and describe it."""
+    annotated = len(found.boxes)
+    found, ignored = _completed(found, teachers)
+    height, width = found.picture_bgr.shape[:2]
+    scale = min(1.0, CACHED_SIDE_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    cv2.imwrite(
+        str(file), cv2.resize(found.picture_bgr, size, interpolation=cv2.INTER_AREA),
+        [cv2.IMWRITE_JPEG_QUALITY, 95],
+    )  # fmt: skip
+    boxes = np.array(found.boxes, np.float32).reshape(-1, 4) * scale
+    return {
+        "file": file.name, "boxes": boxes.tolist(), "classes": found.class_ids,
+        "ignored": (ignored * scale).tolist(), "source": found.source, "group": found.group,
+        "annotated": annotated,
+    }  # fmt: skip

@@ -1,0 +1,260 @@
+"""The own detector: the YOLOX-nano architecture (Ge et al. 2021) with two classes.
+
+It starts from the published Apache-2.0 weights, read from their ONNX file. That file has its batch
+normalisation folded into the convolutions, and without it fine-tuning diverges even at low rates.
+So ``load_yolox_onnx`` puts identity normalisations in, and ``calibrate`` gives them the statistics
+of real pictures without changing what the network answers. The export folds them again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.domain.errors import OperatorMistake
+
+STRIDES_PX = (8, 16, 32)
+HEAD_WIDTH = 64
+CLASSES = ("horse", "person")
+COCO_ROWS = (17, 0)
+"""Rows of the 80 COCO classes that the two classes start from."""
+
+
+class Convolution(nn.Module):
+    """Convolution, batch normalisation and SiLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in, H, W) to (B, out, H / stride, W / stride)."""
+        return functional.silu(self.norm(self.conv(features)))
+
+
+def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3x3, then pointwise."""
+    return nn.Sequential(
+        Convolution(inputs, inputs, 3, stride, groups=inputs), Convolution(inputs, outputs, 1)
+    )
+
+
+class _Bottleneck(nn.Module):
+    def __init__(self, channels: int, shortcut: bool):
+        super().__init__()
+        self.narrow = Convolution(channels, channels, 1)
+        self.filter = _separable(channels, channels)
+        self.shortcut = shortcut
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.filter(self.narrow(features))
+        return hidden + features if self.shortcut else hidden
+
+
+class _CrossStage(nn.Module):
+    """Half the channels through bottlenecks, half past them."""
+
+    def __init__(self, inputs: int, outputs: int, count: int = 1, shortcut: bool = True):
+        super().__init__()
+        half = outputs // 2
+        self.through = Convolution(inputs, half, 1)
+        self.past = Convolution(inputs, half, 1)
+        self.blocks = nn.Sequential(*(_Bottleneck(half, shortcut) for _ in range(count)))
+        self.join = Convolution(2 * half, outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        through, past = self.through(features), self.past(features)
+        joined: Tensor = self.join(torch.cat([self.blocks(through), past], dim=1))
+        return joined
+
+
+class _Pooling(nn.Module):
+    """Spatial pyramid pooling with windows of 5, 9 and 13 cells."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.narrow = Convolution(channels, channels // 2, 1)
+        self.join = Convolution(channels * 2, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        hidden = self.narrow(features)
+        pooled = [functional.max_pool2d(hidden, k, 1, k // 2) for k in (5, 9, 13)]
+        joined: Tensor = self.join(torch.cat([hidden, *pooled], dim=1))
+        return joined
+
+
+class _Head(nn.Module):
+    """One level: class, box and objectness."""
+
+    def __init__(self, inputs: int, classes: int):
+        super().__init__()
+        self.stem = Convolution(inputs, HEAD_WIDTH, 1)
+        self.class_branch = nn.Sequential(*(_separable(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)))
+        self.class_logits = nn.Conv2d(HEAD_WIDTH, classes, 1)
+        self.box_branch = nn.Sequential(*(_separable(HEAD_WIDTH, HEAD_WIDTH) for _ in range(2)))
+        self.box = nn.Conv2d(HEAD_WIDTH, 4, 1)
+        self.object_logit = nn.Conv2d(HEAD_WIDTH, 1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        stem = self.stem(features)
+        classes = self.class_logits(self.class_branch(stem))
+        boxes = self.box_branch(stem)
+        return torch.cat([self.box(boxes), self.object_logit(boxes), classes], dim=1)
+
+
+class DetectorNet(nn.Module):
+    """(B, 3, H, W) BGR 0..255, sides divisible by 32, to logits (B, A, 5 + classes).
+
+    Rows run over strides 8, 16, 32, each row by row. Columns: box centre as an offset from the
+    cell in strides, logarithm of the box size in strides, objectness logit, class logits.
+    """
+
+    def __init__(self, classes: int = len(CLASSES)):
+        super().__init__()
+        self.stem = Convolution(12, 16, 3)
+        self.stage2 = nn.Sequential(_separable(16, 32, 2), _CrossStage(32, 32))
+        self.stage3 = nn.Sequential(_separable(32, 64, 2), _CrossStage(64, 64, 3))
+        self.stage4 = nn.Sequential(_separable(64, 128, 2), _CrossStage(128, 128, 3))
+        self.stage5 = nn.Sequential(
+            _separable(128, 256, 2), _Pooling(256), _CrossStage(256, 256, shortcut=False)
+        )
+        self.lateral5 = Convolution(256, 128, 1)
+        self.down4 = _CrossStage(256, 128, shortcut=False)
+        self.lateral4 = Convolution(128, 64, 1)
+        self.down3 = _CrossStage(128, 64, shortcut=False)
+        self.reduce3 = _separable(64, 64, 2)
+        self.up4 = _CrossStage(128, 128, shortcut=False)
+        self.reduce4 = _separable(128, 128, 2)
+        self.up5 = _CrossStage(256, 256, shortcut=False)
+        self.heads = nn.ModuleList(_Head(width, classes) for width in (64, 128, 256))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """See the class."""
+        corners = (
+            picture[..., ::2, ::2], picture[..., 1::2, ::2],
+            picture[..., ::2, 1::2], picture[..., 1::2, 1::2],
+        )  # fmt: skip
+        level3 = self.stage3(self.stage2(self.stem(torch.cat(corners, dim=1))))
+        level4 = self.stage4(level3)
+        level5 = self.stage5(level4)
+        lateral5 = self.lateral5(level5)
+        above4 = functional.interpolate(lateral5, scale_factor=2.0)
+        lateral4 = self.lateral4(self.down4(torch.cat([above4, level4], dim=1)))
+        above3 = functional.interpolate(lateral4, scale_factor=2.0)
+        out3 = self.down3(torch.cat([above3, level3], dim=1))
+        out4 = self.up4(torch.cat([self.reduce3(out3), lateral4], dim=1))
+        out5 = self.up5(torch.cat([self.reduce4(out4), lateral5], dim=1))
+        levels = zip(self.heads, (out3, out4, out5), strict=True)
+        return torch.cat([head(f).flatten(2) for head, f in levels], dim=2).transpose(1, 2)
+
+
+class ServedDetector(nn.Module):
+    """As exported: objectness and classes as probabilities, boxes raw (the YOLOX layout)."""
+
+    def __init__(self, network: DetectorNet):
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, A, 5 + classes)."""
+        rows = self.network(picture)
+        return torch.cat([rows[..., :4], torch.sigmoid(rows[..., 4:])], dim=2)
+
+
+def load_yolox_onnx(network: DetectorNet, path: Path, rows: tuple[int, ...] = COCO_ROWS) -> None:
+    """Take the weights of a published YOLOX-nano ONNX file; class layers take the given rows.
+
+    Convolutions are matched in the order in which they run, and every shape is checked.
+    OperatorMistake when the file is something else. Needs the package ``onnx``.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:
+        raise OperatorMistake(f"{path} is no readable ONNX file: {error}") from error
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = [
+        (stored[node.input[1]], stored[node.input[2]])
+        for node in graph.node
+        if node.op_type == "Conv" and len(node.input) == 3 and node.input[1] in stored
+    ]
+    wanted = _layers_in_order(network)
+    if len(found) != len(wanted):
+        raise OperatorMistake(f"{path} has {len(found)} convolutions; YOLOX-nano {len(wanted)}.")
+    with torch.no_grad():
+        for (conv, norm), (weight, bias) in zip(wanted, found, strict=True):
+            if len(weight) == 80:
+                weight, bias = weight[list(rows)], bias[list(rows)]
+            if tuple(conv.weight.shape) != weight.shape:
+                raise OperatorMistake(f"{path} is not a YOLOX-nano: {weight.shape} does not fit.")
+            conv.weight.copy_(torch.from_numpy(np.array(weight)))
+            if norm is not None:
+                norm.running_mean.zero_()
+                norm.running_var.fill_(1.0 - norm.eps)
+                norm.weight.fill_(1.0)
+                norm.bias.copy_(torch.from_numpy(np.array(bias)))
+            elif conv.bias is not None:
+                conv.bias.copy_(torch.from_numpy(np.array(bias)))
+
+
+Layer = tuple[nn.Conv2d, Any]
+"""A convolution and the batch normalisation after it, None in the last layers."""
+
+
+def _layers_in_order(network: DetectorNet) -> list[Layer]:
+    """The convolutions as they run."""
+    order: list[nn.Conv2d] = []
+    hooks = [
+        module.register_forward_hook(lambda ran, _inputs, _output: order.append(ran))
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 64, 64))
+    for hook in hooks:
+        hook.remove()
+    norms = {m.conv: m.norm for m in network.modules() if isinstance(m, Convolution)}
+    return [(conv, norms.get(conv)) for conv in order]
+
+
+def calibrate(network: DetectorNet, pictures: Tensor) -> None:
+    """Give every normalisation the statistics of ``pictures`` (B, 3, H, W), answers unchanged.
+
+    Each convolution is scaled so that its outputs have variance 1 a channel; the normalisation
+    after it takes over scale and offset: conv -> y becomes conv' -> (y - mean) / std, and
+    std * that + mean + bias is y + bias as before.
+    """
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def look(ran: nn.Module, _inputs: object, output: Tensor) -> None:
+        seen[ran] = output.mean(dim=(0, 2, 3)), output.var(dim=(0, 2, 3)).clamp(min=1e-6)
+
+    layers = [m for m in network.modules() if isinstance(m, Convolution)]
+    hooks = [layer.conv.register_forward_hook(look) for layer in layers]
+    network.eval()
+    with torch.no_grad():
+        network(pictures)
+        for layer in layers:
+            mean, variance = seen[layer.conv]
+            spread = variance.sqrt()
+            norm = layer.norm
+            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+            offset = norm.bias - norm.running_mean * gain
+            layer.conv.weight.div_(spread[:, None, None, None])
+            norm.running_mean.copy_(mean / spread)
+            norm.running_var.fill_(1.0)
+            norm.weight.copy_(gain * spread * (1.0 + norm.eps) ** 0.5)
+            norm.bias.copy_(offset + gain * mean)
+    for hook in hooks:
+        hook.remove()

@@ -1,0 +1,68 @@
+"""Networks to ONNX, checked against torch on random pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import nn
+
+from engine.domain.errors import Bug
+
+OPSET = 17
+TOLERANCE = 1e-3
+"""Largest difference allowed between torch and ONNX Runtime, for heat maps and logits in float32."""
+
+
+def export_onnx(
+    network: nn.Module, path: Path, height_px: int, width_px: int, dynamic_size: bool = False
+) -> float:
+    """Write ``network`` (float (B, 3, H, W) in, one tensor out) to ``path``; any batch size.
+
+    ``dynamic_size``: other heights and widths are accepted too. Returns the largest difference
+    found between torch and ONNX Runtime; Bug (and no file) when it is above TOLERANCE.
+    """
+    network = network.cpu().eval()
+    axes: dict[str, dict[int, str]] = {"images": {0: "batch"}, "output": {0: "batch"}}
+    if dynamic_size:
+        axes["images"] |= {2: "height", 3: "width"}
+        axes["output"] |= {1: "cells"}
+    beside = path.with_suffix(".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # The exporter that needs no further package is the older one, and says so each time.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network, (torch.zeros(1, 3, height_px, width_px),), str(beside), dynamo=False,
+            opset_version=OPSET, input_names=["images"], output_names=["output"],
+            dynamic_axes=axes,
+        )  # fmt: skip
+    sizes = [(1, height_px, width_px), (3, height_px, width_px)]
+    if dynamic_size:
+        sizes.append((2, max(32, height_px // 64 * 32), width_px))
+    difference = max(_difference(network, beside, size) for size in sizes)
+    if not difference <= TOLERANCE:
+        beside.unlink()
+        raise Bug(f"the exported model differs from torch by {difference:.2g}")
+    beside.replace(path)
+    return difference
+
+
+def _difference(network: nn.Module, path: Path, size: tuple[int, int, int]) -> float:
+    batch, height, width = size
+    rng = np.random.default_rng(1)
+    picture = rng.uniform(-1, 1, size=(batch, 3, height, width)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    served = session.run(None, {"images": picture})[0]
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(picture)).numpy()
+    return float(np.abs(served - wanted).max())
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hash for the manifest."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,231 @@
+"""``train_pose``: from data folders to a measured, exported equine-26 pose model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.domain.geometry import FloatArray
+from engine.domain.skeletons import EQUINE26
+from engine.training.accuracy import LandmarkErrors, landmark_errors
+from engine.training.augment import PoseVariation, place, placement, vary
+from engine.training.backbone import imagenet_weights, load_imagenet
+from engine.training.loop import Plan, Trainer
+from engine.training.pose_data import Picture, PoseSet, read_pose_data
+from engine.training.pose_net import SIGMA_CELLS, STRIDE_PX, PoseNet
+
+_log = logging.getLogger(__name__)
+
+INPUT_PX = 192
+MEAN, STD = 127.0, 128.0
+"""The backbone's normalisation: (value - 127) / 128 of RGB."""
+
+SMALL_PX, SMALL_UNTIL = 128, 0.55
+"""The first part of a run uses smaller pictures: twice the samples a second, same shapes seen."""
+
+FROZEN_BLOCKS = 3
+"""The stem and the first blocks keep their ImageNet weights (edges and textures), which saves a
+third of the time on a CPU."""
+
+
+@dataclass(frozen=True)
+class PoseMix:
+    """Samples of one batch drawn from each source; names are data folder names."""
+
+    shares: tuple[tuple[str, float], ...]
+
+    def sources(self) -> tuple[str, ...]:
+        """All source names."""
+        return tuple(name for name, _ in self.shares)
+
+
+DEFAULT_MIX = PoseMix(
+    (("ridden_walk", 0.25), ("animalpose_horse", 0.50), ("animalpose_other", 0.25))
+)
+
+
+def heat_targets(landmarks: Tensor, cells: int) -> Tensor:
+    """Gaussians that sum to 1: (B, K, 3) in cells to (B, K, cells * cells)."""
+    grid = torch.arange(cells, dtype=torch.float32, device=landmarks.device)
+    across = torch.exp(-((grid - landmarks[..., 0:1]) ** 2) / (2 * SIGMA_CELLS**2))
+    down = torch.exp(-((grid - landmarks[..., 1:2]) ** 2) / (2 * SIGMA_CELLS**2))
+    heat = (down[..., :, None] * across[..., None, :]).flatten(2)
+    return heat / heat.sum(dim=2, keepdim=True).clamp(min=1e-9)
+
+
+def heat_loss(logits: Tensor, landmarks: Tensor) -> Tensor:
+    """Cross entropy between map and target, averaged with the landmarks' weights.
+
+    logits: (B, K, h, h). landmarks: (B, K, 3) in input pixels with weights; weight 0 (not
+    labelled in this data set, or out of the picture) contributes nothing.
+    """
+    cells = logits.shape[-1]
+    scaled = landmarks.clone()
+    scaled[..., :2] /= STRIDE_PX
+    shares = torch.log_softmax(logits.float().flatten(2), dim=2)
+    entropy = -(heat_targets(scaled, cells) * shares).sum(dim=2)
+    weights = landmarks[..., 2]
+    return (entropy * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def normalised(pictures: Picture, device: torch.device) -> Tensor:
+    """uint8 (B, H, W, 3) RGB to the network's float (B, 3, H, W)."""
+    tensor = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    return ((tensor.permute(0, 3, 1, 2).float() - MEAN) / STD).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+def peaks_px(heat: FloatArray) -> FloatArray:
+    """Peaks of (N, K, h, w) maps in input pixels, (N, K, 2), refined by a parabola through the
+    logarithms of the neighbours (exact for a Gaussian)."""
+    count, landmarks, height, width = heat.shape
+    flat = heat.reshape(count, landmarks, -1).argmax(axis=2)
+    y, x = flat // width, flat % width
+    logs = np.log(np.maximum(heat, 1e-10))
+    rows, columns = np.ogrid[:count, :landmarks]
+
+    def offset(before: FloatArray, middle: FloatArray, after: FloatArray) -> FloatArray:
+        bend = before + after - 2 * middle
+        step = np.where(bend < -1e-6, (before - after) / (2 * np.minimum(bend, -1e-6)), 0.0)
+        return np.clip(step, -0.5, 0.5).astype(np.float32)
+
+    def at(dy: int, dx: int) -> FloatArray:
+        picked: FloatArray = logs[
+            rows, columns, np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)
+        ]
+        return picked
+
+    dx = np.where((x > 0) & (x < width - 1), offset(at(0, -1), at(0, 0), at(0, 1)), 0.0)
+    dy = np.where((y > 0) & (y < height - 1), offset(at(-1, 0), at(0, 0), at(1, 0)), 0.0)
+    return (np.stack([x + dx, y + dy], axis=2) * STRIDE_PX).astype(np.float32)
+
+
+class PoseRecipe:
+    """Batches, loss and held-out figures of the pose network."""
+
+    figure = "pck_0.1"
+
+    def __init__(
+        self, data: PoseSet, device: torch.device, batch: int, backbone: Path | None,
+        mix: PoseMix = DEFAULT_MIX, seed: int = 1,
+    ) -> None:  # fmt: skip
+        self._data, self._device, self._batch, self._seed = data, device, batch, seed
+        self._variation = PoseVariation()
+        rows = {name: data.rows((name,), held_out=False) for name in mix.sources()}
+        known = [(name, share) for name, share in mix.shares if len(rows[name])]
+        if not known:
+            known = [(name, 1.0) for name in sorted(set(data.sources))]
+            rows = {name: data.rows((name,), held_out=False) for name, _ in known}
+        self._rows = [rows[name] for name, _ in known]
+        shares = np.array([share for _, share in known])
+        self._shares = shares / shares.sum()
+        self._network = PoseNet(len(EQUINE26.landmarks))
+        load_imagenet(self._network.backbone, imagenet_weights(backbone))
+        self._network.to(device, memory_format=torch.channels_last)
+        self._freeze()
+
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self._network
+
+    def _freeze(self) -> None:
+        stem = self._network.backbone
+        for module in (stem._conv_stem, stem._bn0, *stem._blocks[:FROZEN_BLOCKS]):
+            module.requires_grad_(False)
+            module.eval()
+
+    def loss(self, epoch: int, step: int, progress: float) -> Tensor:
+        """One augmented batch through the network."""
+        size = SMALL_PX if progress < SMALL_UNTIL else INPUT_PX
+        pictures, landmarks = self._draw(epoch, step, size)
+        self._network.train()
+        self._freeze()
+        inputs = normalised(pictures, self._device)
+        mixed = self._device.type == "cuda"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+            logits = self._network(inputs)
+        return heat_loss(logits, torch.from_numpy(landmarks).to(self._device))
+
+    def _draw(self, epoch: int, step: int, size: int) -> tuple[Picture, FloatArray]:
+        rng = np.random.default_rng((self._seed, epoch, step))
+        data = self._data
+        pictures, marks = [], []
+        for source in rng.choice(len(self._rows), size=self._batch, p=self._shares):
+            row = int(rng.choice(self._rows[source]))
+            other = data.crops[int(rng.integers(len(data)))]
+            picture, placed = vary(
+                data.crops[row], data.landmarks[row], data.boxes_xyxy_px[row], other, size,
+                rng, self._variation,
+            )  # fmt: skip
+            pictures.append(picture)
+            marks.append(placed)
+        return np.stack(pictures), np.stack(marks)
+
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """PCK on held-out horses and pictures; ``pck_0.1`` is the mean over the sources."""
+        figures: dict[str, float] = {}
+        tens: list[float] = []
+        for source in sorted({s for s in self._data.sources if not s.endswith("_other")}):
+            rows = self._data.rows((source,), held_out=True)
+            if len(rows):
+                errors = measure_pose(network, self._data, rows, self._device)
+                figures[f"{source}_0.05"] = errors.pck(0.05)
+                figures[f"{source}_0.1"] = errors.pck(0.1)
+                tens.append(errors.pck(0.1))
+        figures[self.figure] = float(np.mean(tens)) if tens else 0.0
+        return figures
+
+
+def measure_pose(
+    network: nn.Module, data: PoseSet, rows: np.ndarray, device: torch.device
+) -> LandmarkErrors:
+    """Errors of the network on rows of the set, each cut as the engine cuts it (padding 1.25)."""
+    found: list[FloatArray] = []
+    labels: list[FloatArray] = []
+    network.eval()
+    for start in range(0, len(rows), 32):
+        cut = [_engine_cut(data, int(row)) for row in rows[start : start + 32]]
+        with torch.no_grad():
+            logits = network(normalised(np.stack([c[0] for c in cut]), device)).float()
+            shares = torch.softmax(logits.flatten(2), dim=2).reshape(logits.shape)
+        found.append(peaks_px(shares.cpu().numpy()))
+        labels.append(np.stack([c[1] for c in cut]))
+    return landmark_errors(np.concatenate(found), np.concatenate(labels))
+
+
+def _engine_cut(data: PoseSet, row: int) -> tuple[Picture, FloatArray]:
+    box = data.boxes_xyxy_px[row]
+    matrix = placement(box, INPUT_PX, 1.25, 1.0, 0.0, (0.0, 0.0))
+    picture, marks = place(data.crops[row], data.landmarks[row], matrix, INPUT_PX)
+    marks[:, 2] = data.landmarks[row][:, 2]
+    return picture, marks
+
+
+def train_pose(
+    data: Path, out: Path, device: str = "cpu", epochs: int = 60, resume: bool = False,
+    minutes: float | None = None, steps: int = 100, batch: int = 32, threads: int | None = None,
+    seed: int = 1, backbone: Path | None = None, every: int = 3,
+    tell: Callable[[str], None] = _log.info,
+) -> bool:  # fmt: skip
+    """Train, measure and export the pose model into ``out``.
+
+    ``minutes`` bends the schedule to a wall-clock budget. Returns False when it was interrupted
+    (run again with ``resume``). OperatorMistake for unusable data, weights or checkpoints.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    pose_set = read_pose_data(data, out / "cache", every)
+    recipe = PoseRecipe(pose_set, torch.device(device), batch, backbone, seed=seed)
+    plan = Plan(epochs=epochs, steps_per_epoch=steps, seed=seed, minutes=minutes, evaluate_every=5)
+    trainer = Trainer(recipe, plan, out, tell)
+    if resume:
+        trainer.resume()
+    return trainer.run()
