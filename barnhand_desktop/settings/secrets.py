@@ -58,6 +58,10 @@ class SecretStore:
         """32 bytes that encrypt stored camera credentials."""
         return self._all()["credential_key"]
 
+    def credential_key_text(self) -> str:
+        """The same key as 44 characters of URL-safe base64, as ``CredentialBox`` takes it."""
+        return base64.urlsafe_b64encode(self.credential_key()).decode("ascii")
+
     def token_key(self) -> bytes:
         """32 bytes that sign access tokens."""
         return self._all()["token_key"]

@@ -7,11 +7,14 @@ import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from barnhand_desktop.settings.secrets import KEY_BYTES, SecretStore, system_keyring
+from db.credentials import CredentialBox
 from engine.domain.errors import EnvironmentFault, OperatorMistake
+from engine.domain.ids import StreamId
 
 
 class MemoryKeyring:
@@ -45,6 +48,10 @@ def test_keys_are_made_once_and_differ(tmp_path: Path) -> None:
     again = file_store(tmp_path)
     assert again.credential_key() == store.credential_key()
     assert again.token_key() == store.token_key()
+    box = CredentialBox(store.credential_key_text().encode())
+    token = box.lock(StreamId(UUID(int=1)), "barn", "hunter2")
+    assert token is not None
+    assert box.unlock(StreamId(UUID(int=1)), token) == ("barn", "hunter2")
     assert file_store(tmp_path / "other").token_key() != store.token_key()
 
 
