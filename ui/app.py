@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 import qasync
@@ -13,6 +14,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from ui.api_check import check_api
+from ui.console_choices import ConsoleChoices
 from ui.errors import log_qt_messages
 from ui.main_window import MainWindow
 from ui.services import ConsoleServices
@@ -21,12 +23,19 @@ from ui.theme import apply_theme, load_fonts, load_theme
 log = logging.getLogger(__name__)
 
 API_CHECK_S = 2.0
+SWITCH_INTERVAL_S = 0.0005
+"""How long a busy Python thread may keep the window waiting (Python's default is 5 ms)."""
 FOREIGN_QT_VARIABLES = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR")
 """Set by the import of cv2, whose bundled Qt plugins do not fit ours."""
 
 
-def make_application(argv: Sequence[str]) -> QApplication:
-    """The QApplication with fonts, look and message handler; the one that exists, if any."""
+def make_application(argv: Sequence[str], scale_percent: int = 100) -> QApplication:
+    """The QApplication with fonts and message handler; the one that exists, if any.
+
+    ``scale_percent`` enlarges everything, unless the environment already says by how much.
+    """
+    if scale_percent != 100:
+        os.environ.setdefault("QT_SCALE_FACTOR", f"{scale_percent / 100:g}")
     for name in FOREIGN_QT_VARIABLES:
         os.environ.pop(name, None)
     existing = QApplication.instance()
@@ -35,6 +44,7 @@ def make_application(argv: Sequence[str]) -> QApplication:
     app.setApplicationDisplayName("Barnhand")
     app.setDesktopFileName("barnhand")
     log_qt_messages()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     load_fonts()
     return app
 
@@ -45,9 +55,10 @@ def run_console(services: ConsoleServices, argv: Sequence[str]) -> int:
     The caller has started the engine and stops it afterwards. SIGINT and SIGTERM close the window
     in order.
     """
-    app = make_application(argv)
+    choices = ConsoleChoices.of(services.settings.current)
+    app = make_application(argv, choices.scale_percent)
+    apply_theme(app, load_theme(choices.theme))
     window = MainWindow(services)
-    apply_theme(app, load_theme(window.state.theme))
     window.errors.catch_unhandled()
     app.setQuitOnLastWindowClosed(False)
     loop = qasync.QEventLoop(app)

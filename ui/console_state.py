@@ -14,7 +14,6 @@ from PySide6.QtCore import QByteArray, QSettings
 from engine.domain.ids import StreamId
 from ui.live.arrangement import Arrangement, Layout, Rect
 from ui.live.overlay_paint import DEFAULT_SWITCHES, Switch
-from ui.theme import ThemeName
 
 
 class _Stored(BaseModel):
@@ -30,15 +29,6 @@ class ConsoleState:
 
     def __init__(self, folder: Path) -> None:
         self.settings = QSettings(str(folder / "console.ini"), QSettings.Format.IniFormat)
-
-    @property
-    def theme(self) -> ThemeName:
-        """The look chosen last."""
-        return "light" if self.settings.value("look") == "light" else "dark"
-
-    @theme.setter
-    def theme(self, name: ThemeName) -> None:
-        self.settings.setValue("look", name)
 
     def flag(self, name: str, default: bool) -> bool:
         """A stored switch."""

@@ -36,7 +36,7 @@ def later_texts() -> dict[str, LaterText]:
                 tr("Merge, split and rename by dragging, each step undoable"),
                 tr("A review queue that asks about uncertain matches, one key each"),
             ),
-            tr("Today every horse on the wall has a stable number and colour while it is in view."),
+            tr("Every horse on the wall has a stable number and colour while it is in view."),
         ),
         "timeline": LaterText(
             tr("Timeline"),
@@ -46,7 +46,7 @@ def later_texts() -> dict[str, LaterText]:
                 tr("Speed, stride frequency and head height plotted beneath"),
                 tr("Drag a range to export, bookmark or lock it"),
             ),
-            tr("Today every detection is stored in the database with its time and camera."),
+            tr("Every detection is stored in the database with its time and camera."),
         ),
         "review": LaterText(
             tr("Review"),
@@ -55,7 +55,7 @@ def later_texts() -> dict[str, LaterText]:
                 tr("Frame by frame, with every box and skeleton to inspect and correct"),
                 tr("Corrections that reprocess the chunk and teach the registry"),
             ),
-            tr("Today videos play on the Live wall, and “barnhand analyse” renders them."),
+            tr("Videos play on the Live wall, and “barnhand analyse” renders them."),
         ),
         "alerts": LaterText(
             tr("Alerts"),
@@ -64,7 +64,7 @@ def later_texts() -> dict[str, LaterText]:
                 tr("Cast suspicion, restlessness, foaling watch, long recumbency, missing horses"),
                 tr("Acknowledge with a note; desktop notification and quiet hours"),
             ),
-            tr("Today camera and system conditions appear beside the wall under “Needs a person”."),
+            tr("Camera and system conditions appear beside the wall under “Needs a person”."),
         ),
         "sessions": LaterText(
             tr("Sessions"),
@@ -73,7 +73,7 @@ def later_texts() -> dict[str, LaterText]:
                 tr("Stride, symmetry and gait over the session with intervals"),
                 tr("Reports to print and to share"),
             ),
-            tr("Today “barnhand analyse VIDEO --out FOLDER” analyses one from the command line."),
+            tr("“barnhand analyse VIDEO --out FOLDER” analyses one from the command line."),
         ),
     }
 
@@ -116,5 +116,9 @@ class LaterPage(QWidget):
         column.addLayout(row)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
-        outer.addWidget(card, 0, Qt.AlignmentFlag.AlignHCenter)
+        across = QHBoxLayout()
+        across.addStretch(1)
+        across.addWidget(card)
+        across.addStretch(1)
+        outer.addLayout(across)
         outer.addStretch(3)

@@ -20,6 +20,7 @@ from engine.domain.errors import BarnhandError
 from engine.domain.notices import Notice, Severity
 from ui.actions import ActionBook
 from ui.commands import CommandLog
+from ui.console_choices import THEME, ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.diagnostics.diagnostics_page import DiagnosticsPage
 from ui.errors import ErrorPresenter
@@ -33,7 +34,6 @@ from ui.palette import Palette
 from ui.rail import PAGES, Rail
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
-from ui.settings.schema import value_at
 from ui.settings.settings_page import SettingsPage
 from ui.status_bar import StatusBar
 from ui.theme import Theme, ThemeName, apply_theme, load_theme
@@ -52,7 +52,8 @@ class MainWindow(QMainWindow):
         super().__init__(parent)
         self._services = services
         self.state = ConsoleState(services.settings.path.parent)
-        self._theme: Theme = load_theme(self.state.theme)
+        self.choices = ConsoleChoices.of(services.settings.current)
+        self._theme: Theme = load_theme(self.choices.theme)
         self.requests = RequestRunner(self)
         self.log = CommandLog(self.requests, self)
         self.notices = NoticeBook(self)
@@ -88,7 +89,7 @@ class MainWindow(QMainWindow):
         self.live = LivePage(
             services, self.requests, self.log, self.actions_book, self.notices, self.state, theme
         )
-        self.settings = SettingsPage(services.settings, self.requests, self.state.theme == "light")
+        self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
@@ -128,8 +129,8 @@ class MainWindow(QMainWindow):
             "look",
             group,
             self.tr("Light look"),
-            toggled=lambda on: self.set_theme("light" if on else "dark"),
-            checked=self.state.theme == "light",
+            toggled=lambda on: self.choose_theme("light" if on else "dark"),
+            checked=self.choices.theme == "light",
         )
         book.add("full", group, self.tr("Full screen"), self.toggle_full_screen, "F11")
         book.add("quit", group, self.tr("Quit"), self.close, "Ctrl+Q")
@@ -148,13 +149,12 @@ class MainWindow(QMainWindow):
         self.live.failed.connect(self.errors.show_error)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
-        self.settings.light_wanted.connect(book["look"].setChecked)
         self.status.clicked.connect(lambda: self.show_page("health"))
         self.status.notices_clicked.connect(lambda: self.show_page("live"))
 
     def _recall(self) -> None:
+        self._apply_choices()
         self.live.recall()
-        self._apply_settings_to_wall()
         geometry = self.state.geometry
         if geometry is None or not self.restoreGeometry(geometry):
             self.resize(1600, 940)
@@ -197,9 +197,19 @@ class MainWindow(QMainWindow):
         else:
             self.showFullScreen()
 
-    def set_theme(self, name: ThemeName) -> None:
-        """Dark or light, at once and for the next start."""
-        self.state.theme = name
+    def choose_theme(self, name: ThemeName) -> None:
+        """Dark or light, at once, and stored in the settings."""
+        if name == self._theme.name:
+            return
+        self._set_theme(name)
+        self.requests.submit(
+            "store the look",
+            lambda: self._services.settings.save({THEME: name}),
+            lambda _nothing: self._on_settings_changed(),
+            self.errors.show_error,
+        )
+
+    def _set_theme(self, name: ThemeName) -> None:
         self._theme = load_theme(name)
         app = QApplication.instance()
         if isinstance(app, QApplication):
@@ -207,7 +217,7 @@ class MainWindow(QMainWindow):
         for part in (self.rail, self.strip, self.status, self.live):
             part.set_theme(self._theme)
         dress_live_actions(self.actions_book, self._theme)
-        self.settings.light.setChecked(name == "light")
+        self.actions_book["look"].setChecked(name == "light")
 
     def show_admin_notice(self) -> QMessageBox | None:
         """The first administrator's password, shown once, with a button that copies it."""
@@ -313,23 +323,17 @@ class MainWindow(QMainWindow):
 
     def _on_settings(self) -> None:
         self.toast.say(self.tr("Settings stored"))
-        self._apply_settings_to_wall()
+        self._on_settings_changed()
 
-    def _apply_settings_to_wall(self) -> None:
-        """Thresholds the wall shows and draws by, where the schema has them."""
-        current = self._services.settings.current
+    def _on_settings_changed(self) -> None:
+        self.settings.reread()
+        self._apply_choices()
+        if self.choices.theme != self._theme.name:
+            self._set_theme(self.choices.theme)
 
-        def number(path: str, default: float) -> float:
-            try:
-                value = value_at(current, path)
-            except AttributeError:
-                return default
-            return float(value) if isinstance(value, (int, float)) else default
-
-        self.live.wall.set_keypoint_confidence(number("engine.pose.keypoint_confidence", 0.3))
-        self.live.inspector.set_defaults(
-            number("engine.detection.confidence", 0.35), number("engine.analysis.fps", 10.0)
-        )
+    def _apply_choices(self) -> None:
+        self.choices = ConsoleChoices.of(self._services.settings.current)
+        self.live.apply(self.choices)
 
     # --- window ---------------------------------------------------------------------------------
 

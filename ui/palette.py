@@ -120,10 +120,14 @@ class Palette(QDialog):
         across = QHBoxLayout(row)
         across.setContentsMargins(8, 0, 8, 0)
         state = ""
-        if entry.action.isCheckable():
+        if entry.action.actionGroup() is not None:
+            state = self.tr("now") if entry.action.isChecked() else ""
+        elif entry.action.isCheckable():
             state = self.tr("on") if entry.action.isChecked() else self.tr("off")
         name = label(entry.action.text(), "" if entry.action.isEnabled() else "faint")
-        across.addWidget(label(entry.group, "small"))
+        group = label(entry.group, "small")
+        group.setFixedWidth(64)
+        across.addWidget(group)
         across.addWidget(name)
         across.addStretch(1)
         across.addWidget(label(state, "small"))

@@ -14,17 +14,17 @@ import cv2
 import numpy as np
 from pydantic import BaseModel
 
+from barnhand_desktop.settings.schema import Settings
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import Conflict, NotFound, OperatorMistake, StoreUnavailable
 from engine.domain.frames import FrameStamp, Image, WallFrame
 from engine.domain.ids import FarmId, StreamId, TrackId, new_stream_id, new_track_id
-from engine.domain.poses import PoseBatch
 from engine.domain.ports import WallView
+from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.skeletons import EQUINE26
 from engine.domain.streams import SourceKind, Stream, StreamHealth, StreamState
 from engine.domain.tracks import TrackBatch, TrackState
-from engine.settings import EngineSettings, Section
 from engine.simulation.barn import SimulatedBarn
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
@@ -165,17 +165,11 @@ class BenchViews:
         self.rows.pop(view_id, None)
 
 
-class BenchSettingsSchema(Section):
-    """The application's settings, as far as the engine goes."""
-
-    engine: EngineSettings = EngineSettings()
-
-
 class BenchSettings:
     """SettingsAccess over a model in memory, validated as the real one is."""
 
     def __init__(self, folder: Path) -> None:
-        self.current: BaseModel = BenchSettingsSchema()
+        self.current: BaseModel = Settings()
         self.path = folder / "settings.toml"
         self.refuse = ""
 

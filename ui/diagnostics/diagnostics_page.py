@@ -31,7 +31,9 @@ ROW_HEIGHT, LOG_LINES = 28, 200
 class _Table(QTableWidget):
     """A table that is as high as its rows and never steals the keyboard."""
 
-    def __init__(self, heads: Sequence[str], name: str) -> None:
+    def __init__(self, heads: Sequence[str], name: str, wide: int, first_number: int = 99) -> None:
+        """``wide`` is the column that takes the room left over; columns from ``first_number`` on
+        hold numbers and are aligned right."""
         super().__init__(0, len(heads))
         self.setAccessibleName(name)
         self.setHorizontalHeaderLabels(list(heads))
@@ -42,8 +44,14 @@ class _Table(QTableWidget):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(wide, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(88)
+        self._first_number = first_number
+        for column in range(len(heads)):
+            item = self.horizontalHeaderItem(column)
+            if item is not None:
+                item.setTextAlignment(self._alignment(column))
         header.setHighlightSections(False)
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
 
@@ -56,9 +64,16 @@ class _Table(QTableWidget):
             for column, text in enumerate(texts):
                 item = self.item(row, column)
                 if item is None:
-                    self.setItem(row, column, QTableWidgetItem(text))
+                    item = QTableWidgetItem(text)
+                    item.setTextAlignment(self._alignment(column))
+                    self.setItem(row, column, item)
                 elif item.text() != text:
                     item.setText(text)
+
+    def _alignment(self, column: int) -> Qt.AlignmentFlag:
+        number = column >= self._first_number
+        side = Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
+        return side | Qt.AlignmentFlag.AlignVCenter
 
     def lines(self) -> list[str]:
         """All rows as tab-separated lines with the heads first."""
@@ -91,6 +106,8 @@ class DiagnosticsPage(QWidget):
                 self.tr("Last picture"),
             ],
             self.tr("Cameras"),
+            wide=1,
+            first_number=2,
         )
         self.stages = _Table(
             [
@@ -102,6 +119,8 @@ class DiagnosticsPage(QWidget):
                 self.tr("Dropped"),
             ],
             self.tr("Stages"),
+            wide=0,
+            first_number=1,
         )
         self.models = _Table(
             [
@@ -112,9 +131,10 @@ class DiagnosticsPage(QWidget):
                 self.tr("State"),
             ],
             self.tr("Models"),
+            wide=4,
         )
         self.system = _Table(
-            [self.tr("Part"), self.tr("State"), self.tr("Details")], self.tr("System")
+            [self.tr("Part"), self.tr("State"), self.tr("Details")], self.tr("System"), wide=2
         )
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
@@ -204,7 +224,7 @@ class DiagnosticsPage(QWidget):
                     model.name or self.tr("none"),
                     model.runs_on or "–",
                     model.licence or "–",
-                    ("⚠ " if model.degraded else "") + model.state,
+                    model.state,
                 )
                 for model in report.models
             ]

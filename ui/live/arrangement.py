@@ -128,12 +128,24 @@ class Arrangement:
             free[position] = Rect(x, y, width, height)
         return replace(self, free=tuple(free))
 
-    def rects(self, width: int, height: int, gap: int) -> dict[int, Rect]:
-        """The rectangle of every place on this page, in pixels of a wall of that size."""
+    def rects(
+        self, width: int, height: int, gap: int, aspect: float | None = None
+    ) -> dict[int, Rect]:
+        """The rectangle of every place on this page, in pixels of a wall of that size.
+
+        With ``aspect`` (width to height of the pictures) places of the square layouts take that
+        shape and stand close together in the middle, so that no picture has bars beside it.
+        """
         if self.layout is Layout.FREE:
             return self._free_rects(width, height, gap)
         count = self.layout.columns
-        xs, ys = _edges(width, count, gap), _edges(height, count, gap)
+        inner_w, inner_h = width, height
+        if aspect is not None:
+            cell_w, cell_h = (width - gap) / count - gap, (height - gap) / count - gap
+            inner_w = min(width, round((cell_h * aspect + gap) * count) + gap)
+            inner_h = min(height, round((cell_w / aspect + gap) * count) + gap)
+        xs = _edges(inner_w, count, gap, (width - inner_w) // 2)
+        ys = _edges(inner_h, count, gap, (height - inner_h) // 2)
         return {
             position: Rect(
                 xs[index % count][0],
@@ -161,9 +173,9 @@ class Arrangement:
         return result
 
 
-def _edges(length: int, count: int, gap: int) -> list[tuple[int, int]]:
+def _edges(length: int, count: int, gap: int, start: int) -> list[tuple[int, int]]:
     """(start, size) of ``count`` parts with gaps between and around, covering ``length``."""
-    bounds = [gap + round(i * (length - gap) / count) for i in range(count + 1)]
+    bounds = [start + gap + round(i * (length - gap) / count) for i in range(count + 1)]
     return [(bounds[i], max(bounds[i + 1] - gap - bounds[i], 1)) for i in range(count)]
 
 

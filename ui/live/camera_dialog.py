@@ -114,6 +114,7 @@ class CameraDialog(QDialog):
         column.addLayout(self._build_buttons())
         self.setFixedWidth(PICTURE_WIDTH + 40)
         self.address.textChanged.connect(self._on_address)
+        self.address.editingFinished.connect(self._hide_credentials)
         self.name.textEdited.connect(lambda _text: self._clear_problem())
 
     @staticmethod
@@ -165,6 +166,7 @@ class CameraDialog(QDialog):
     def _fill(self, existing: Stream | None, address: str) -> None:
         if existing is None:
             self.address.setText(address)
+            self._hide_credentials()
             return
         self.address.setText(existing.address)
         self.name.setText(existing.name)
@@ -187,6 +189,17 @@ class CameraDialog(QDialog):
             field.setEnabled(network)
         self.loop.setVisible(address.kind in (SourceKind.FILE, SourceKind.FOLDER))
         self.name.setPlaceholderText(address.suggested_name)
+
+    def _hide_credentials(self) -> None:
+        """Move a password typed into the address to its own field, where it is hidden."""
+        try:
+            address = read_address(self.address.text())
+        except OperatorMistake:
+            return
+        if address.username or address.password:
+            self.username.setText(address.username)
+            self.password.setText(address.password)
+            self.address.setText(address.address)
 
     def _on_browse(self) -> None:
         dialog = QFileDialog(self, self.tr("Choose a video file"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPixmap
+from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.domain.detections import SubjectClass
@@ -204,7 +204,7 @@ def _avatar(tile: Tile, hit: HorseHit, ratio: float) -> QPixmap:
     """The horse cut from the picture on show."""
     size_px = (round((WIDTH - 24) * ratio), round(AVATAR_HEIGHT * ratio))
     result = QPixmap(*size_px)
-    result.fill(Qt.GlobalColor.black)
+    result.fill(Qt.GlobalColor.transparent)
     image = tile.image
     if image is None:
         return result
@@ -212,17 +212,15 @@ def _avatar(tile: Tile, hit: HorseHit, ratio: float) -> QPixmap:
     to_image_x = image.width() / overlay.width_px
     to_image_y = image.height() / overlay.height_px
     x1, y1, x2, y2 = (float(v) for v in overlay.boxes_xyxy_px[hit.row])
-    crop = QRect(
-        round(x1 * to_image_x),
-        round(y1 * to_image_y),
-        max(round((x2 - x1) * to_image_x), 1),
-        max(round((y2 - y1) * to_image_y), 1),
-    ).intersected(image.rect())
-    piece: QImage = image.copy(crop)
-    piece.setDevicePixelRatio(1.0)
-    scaled = piece.scaled(
+    crop = _crop(
+        QRectF(x1 * to_image_x, y1 * to_image_y, (x2 - x1) * to_image_x, (y2 - y1) * to_image_y),
+        QRectF(image.rect()),
+        size_px[0] / size_px[1],
+    )
+    scaled = image.copy(crop.toRect()).scaled(
         *size_px, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
+    scaled.setDevicePixelRatio(1.0)
     painter = QPainter(result)
     painter.drawImage(
         (size_px[0] - scaled.width()) // 2, (size_px[1] - scaled.height()) // 2, scaled
@@ -230,3 +228,13 @@ def _avatar(tile: Tile, hit: HorseHit, ratio: float) -> QPixmap:
     painter.end()
     result.setDevicePixelRatio(ratio)
     return result
+
+
+def _crop(box: QRectF, picture: QRectF, aspect: float) -> QRectF:
+    """The box widened or heightened to an aspect ratio (with a little air), inside the picture."""
+    width, height = box.width() * 1.1, box.height() * 1.1
+    width, height = max(width, height * aspect), max(height, width / aspect)
+    width, height = min(width, picture.width()), min(height, picture.height())
+    x = min(max(box.center().x() - width / 2, 0.0), picture.width() - width)
+    y = min(max(box.center().y() - height / 2, 0.0), picture.height() - height)
+    return QRectF(x, y, max(width, 1.0), max(height, 1.0))

@@ -263,6 +263,7 @@ class Inspector(QFrame):
             item = self._notices.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         notices = self._book.unacknowledged()
         for notice in notices[:8]:

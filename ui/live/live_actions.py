@@ -55,6 +55,14 @@ def dress_live_actions(book: ActionBook, theme: Theme) -> None:
         book[action_id].setIcon(icon(name, theme, "accent" if name == "add" else "muted"))
 
 
+def _layout_text(page: LivePage, layout: Layout) -> str:
+    if layout is Layout.FREE:
+        return page.tr("Free layout")
+    if layout is Layout.ONE:
+        return page.tr("1 place")
+    return page.tr("{0} places").format(int(layout))
+
+
 def _add_layouts(book: ActionBook, page: LivePage) -> None:
     group, choices = page.tr("Layout"), QActionGroup(book)
     for layout, keys in (
@@ -68,7 +76,7 @@ def _add_layouts(book: ActionBook, page: LivePage) -> None:
         action = book.add(
             "layout.free" if free else f"layout.{int(layout)}",
             group,
-            page.tr("Free layout") if free else page.tr("{0} places").format(int(layout)),
+            _layout_text(page, layout),
             partial(page.choose_layout, layout),
             keys,
             toggled=lambda _on: None,

@@ -22,6 +22,7 @@ from engine.domain.ports import WallView
 from engine.domain.streams import SourceKind, Stream, StreamState
 from ui.actions import ActionBook
 from ui.commands import AddStream, CommandLog, EditStream, RemoveStream, RemoveView, SaveView
+from ui.console_choices import ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.engine_port import EngineReport
 from ui.live.address import read_address
@@ -71,6 +72,7 @@ class LivePage(QWidget):
         self._streams: tuple[Stream, ...] = ()
         self._views: tuple[WallView, ...] = ()
         self._current_slot: int | None = None
+        self._choices = ConsoleChoices()
         self.wall = Wall(services.engine, theme)
         self.guide = FirstStart(theme)
         self.inspector = Inspector(notices, theme)
@@ -145,14 +147,22 @@ class LivePage(QWidget):
     def _grow_layout(self, count: int) -> None:
         """Until the person chooses a layout, take the smallest that shows every camera."""
         if self._book["layout.auto"].isChecked():
+            wanted = max(count, self._choices.layout) if count > 1 else 1
             fitting = [Layout.ONE, Layout.FOUR, Layout.NINE, Layout.SIXTEEN]
-            layout = next((x for x in fitting if count <= x), Layout.SIXTEEN)
+            layout = next((x for x in fitting if wanted <= x), Layout.SIXTEEN)
             self.wall.set_layout(layout)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
         self._theme = theme
         self.wall.set_theme(theme)
+
+    def apply(self, choices: ConsoleChoices) -> None:
+        """Take over what the settings say about the wall."""
+        self._choices = choices
+        self.wall.set_refresh_fps(choices.refresh_fps)
+        self.wall.set_keypoint_confidence(choices.keypoint_confidence)
+        self.inspector.set_defaults(choices.confidence, choices.analysis_fps)
 
     def recall(self) -> None:
         """The wall as it was when the window was last closed."""
@@ -161,7 +171,10 @@ class LivePage(QWidget):
             self._book[f"overlay.{switch.value}"].setChecked(switch in state.switches)
         for name in ("wall.sync", "wall.fill", "wall.panel", "layout.auto"):
             action = self._book[name]
-            action.setChecked(state.flag(name, action.isChecked()))
+            usual = action.isChecked()
+            if name == "wall.sync":
+                usual = self._choices.synchronised_overlays
+            action.setChecked(state.flag(name, usual))
         arrangement = state.arrangement()
         if arrangement is not None:
             self.wall.set_arrangement(arrangement)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from engine.domain.detections import SubjectClass
@@ -18,7 +18,8 @@ from ui.live.overlay_match import MatchKind, Overlay, Trail
 from ui.theme import Theme, qcolor
 
 LABEL_CACHE = 512
-TALL_ENOUGH_FOR_FULL_JOINTS_PX = 150.0
+FULL_JOINTS_FROM_PX, SMALL_JOINTS_BELOW_PX = 220.0, 110.0
+"""Heights of a box on the wall; between them joints are one pixel smaller."""
 
 
 class Switch(StrEnum):
@@ -93,7 +94,6 @@ class OverlayPainter:
         self._ratio = ratio
         style = theme.overlay
         self._outline = qcolor(theme.tracks.outline)
-        self._outline.setAlpha(200)
         self._default = qcolor(style.default_box)
         self._bone = QPen(qcolor(style.bone), 2.0)
         halo = qcolor(style.bone_halo)
@@ -124,10 +124,14 @@ class OverlayPainter:
         if Switch.BOXES in switches:
             for row, rect in enumerate(rects):
                 self._box(painter, overlay, row, rect, selected_number)
+        taken: list[QRectF] = []
         for row, rect in enumerate(rects):
             text = row_label(overlay, row, switches)
             if text:
-                self._label(painter, text, self.row_colour(overlay, row), rect, placement)
+                pixmap = self._label_pixmap(text, self.row_colour(overlay, row))
+                place = self._label_place(pixmap, rect, placement, taken)
+                taken.append(place)
+                painter.drawPixmap(place.topLeft(), pixmap)
 
     def row_colour(self, overlay: Overlay, row: int) -> QColor:
         """A horse's track colour; sky blue for motion; muted for people and dogs."""
@@ -151,16 +155,17 @@ class OverlayPainter:
         width = 1 if thin else self._theme.overlay.box_width
         if selected_number is not None and int(overlay.numbers[row]) == selected_number:
             width += 1
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        outline = QPen(self._outline, width + 2)
-        outline.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-        painter.setPen(outline)
-        painter.drawRect(rect)
-        pen = QPen(self.row_colour(overlay, row), width)
-        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-        if unsure:
-            pen.setDashPattern([4.0, 3.0])
+        colour = self.row_colour(overlay, row)
+        for side in _sides(rect, width + 2):
+            painter.fillRect(side, self._outline)
+        if not unsure:
+            for side in _sides(rect, width):
+                painter.fillRect(side, colour)
+            return
+        pen = QPen(colour, width)
+        pen.setDashPattern([4.0, 3.0])
         painter.setPen(pen)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(rect)
 
     def _skeletons(self, painter: QPainter, overlay: Overlay, placement: Placement) -> None:
@@ -203,8 +208,8 @@ class OverlayPainter:
         heights = (overlay.boxes_xyxy_px[:, 3] - overlay.boxes_xyxy_px[:, 1]) * placement.scale_y
         full = float(self._theme.overlay.joint_radius)
         for row, height in enumerate(heights.tolist()):
-            radius = full if height >= TALL_ENOUGH_FOR_FULL_JOINTS_PX else 3.0
-            radius = radius if height >= TALL_ENOUGH_FOR_FULL_JOINTS_PX / 2 else 2.0
+            radius = full if height >= FULL_JOINTS_FROM_PX else 3.0
+            radius = radius if height >= SMALL_JOINTS_BELOW_PX else 2.0
             sprite = self._joints[radius]
             offset = sprite.width() / self._ratio / 2.0
             for x, y in points[row][known[row]].tolist():
@@ -234,16 +239,23 @@ class OverlayPainter:
         painter.setPen(QPen(self._theme.track_colour(trail.colour), 2.0))
         painter.drawPolyline(QPolygonF(points))
 
-    def _label(
-        self, painter: QPainter, text: str, colour: QColor, box: QRectF, placement: Placement
-    ) -> None:
-        pixmap = self._label_pixmap(text, colour)
-        height = pixmap.height() / self._ratio
-        top = box.top() - height
-        if top < placement.y:
-            top = min(box.top() + 1, box.bottom() - height)
+    def _label_place(
+        self, pixmap: QPixmap, box: QRectF, placement: Placement, taken: Sequence[QRectF]
+    ) -> QRectF:
+        """On the box's upper left corner; elsewhere along its edges if another label is there."""
+        width, height = pixmap.width() / self._ratio, pixmap.height() / self._ratio
         left = max(box.left() - 1, placement.x)
-        painter.drawPixmap(QPointF(round(left), round(top)), pixmap)
+        above = box.top() - height
+        tops = (above, box.top() + 1, box.bottom() - height - 1, above - height)
+        lefts = (left, max(box.right() + 1 - width, left))
+        places = [
+            QRectF(round(x), round(y), width, height)
+            for y in tops
+            for x in lefts
+            if y >= placement.y
+        ]
+        free = (p for p in places if not any(p.intersects(other) for other in taken))
+        return next(free, places[0] if places else QRectF(left, placement.y, width, height))
 
     def _label_pixmap(self, text: str, colour: QColor) -> QPixmap:
         key = (text, int(colour.rgb()))
@@ -265,6 +277,20 @@ class OverlayPainter:
         if len(self._labels) > LABEL_CACHE:
             self._labels.popitem(last=False)
         return pixmap
+
+
+def _sides(rect: QRectF, width: int) -> tuple[QRect, QRect, QRect, QRect]:
+    """The four sides of a rectangle on whole pixels as strips of a width, centred on its lines:
+    far faster to fill than a wide pen is to stroke."""
+    half = width // 2
+    left, top = int(rect.left()) - half, int(rect.top()) - half
+    wide, tall = int(rect.width()) + width, int(rect.height()) + width
+    return (
+        QRect(left, top, wide, width),
+        QRect(left, top + tall - width, wide, width),
+        QRect(left, top + width, width, tall - 2 * width),
+        QRect(left + wide - width, top + width, width, tall - 2 * width),
+    )
 
 
 def _channel(value: float) -> float:

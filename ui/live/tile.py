@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from ui.live.overlay_paint import Placement
 
 STALE_AFTER_S = 1.5
 """A picture older than this says so; live cameras deliver at least a few pictures a second."""
+NARROW_PX = 200
 REMOVED_AFTER_S = 5.0
 """A picture older than this is taken away (specification: offline in 5 s)."""
 
@@ -129,6 +131,24 @@ class Tile:
             round(x * ratio) / ratio,
             round(y * ratio) / ratio,
         )
+
+    def covered_rect(self, ratio: float) -> Rect:
+        """The part of the tile the picture covers; the whole tile without a picture."""
+        placement = self.placement(ratio)
+        if placement is None or self.frame is None:
+            return self.rect
+        width = placement.scale_x * self.frame.picture_width_px
+        height = placement.scale_y * self.frame.picture_height_px
+        x, y = max(math.ceil(placement.x), self.rect.x), max(math.ceil(placement.y), self.rect.y)
+        right = min(math.floor(placement.x + width), self.rect.x + self.rect.width)
+        bottom = min(math.floor(placement.y + height), self.rect.y + self.rect.height)
+        return Rect(x, y, max(right - x, 1), max(bottom - y, 1))
+
+    def visible_rect(self, ratio: float) -> Rect:
+        """Where the frame, header and corners go: around the picture, or around the whole tile
+        where the picture is too narrow for a header."""
+        covered = self.covered_rect(ratio)
+        return covered if covered.width >= NARROW_PX else self.rect
 
 
 def image_of(bgra: np.ndarray) -> QImage:

@@ -59,11 +59,13 @@ class TilePainter:
     def paint(self, painter: QPainter, tile: Tile, look: TileLook) -> None:
         """Draw a tile that has a camera."""
         rect = _qrect(tile.rect)
-        painter.fillRect(rect, self._theme.colour("well"))
         if tile.has_picture:
+            visible = tile.visible_rect(self._ratio)
             self._picture(painter, tile, look)
-            self._header(painter, tile)
+            self._header(painter, tile, visible)
+            rect = _qrect(visible)
         else:
+            painter.fillRect(rect, self._theme.colour("well"))
             self._words(painter, tile, rect)
         if look.lifted:
             painter.fillRect(rect, self._theme.colour("scrim"))
@@ -124,8 +126,7 @@ class TilePainter:
 
     # --- header ---------------------------------------------------------------------------------
 
-    def _header(self, painter: QPainter, tile: Tile) -> None:
-        rect = tile.rect
+    def _header(self, painter: QPainter, tile: Tile, rect: Rect) -> None:
         state = state_word(tile.state, tile.stream)
         left = self._name_chip(tile.stream.name, state, tile.state, rect.width - 2 * MARGIN)
         top = rect.y + MARGIN

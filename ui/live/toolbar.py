@@ -93,6 +93,7 @@ class LiveToolbar(QFrame):
             item = self._views.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
+                widget.hide()
                 widget.deleteLater()
         slotted = [(v.slot, v) for v in views if v.slot is not None]
         for slot, view in sorted(slotted, key=lambda pair: pair[0]):

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QRegion,
     QResizeEvent,
     QShowEvent,
 )
@@ -91,6 +92,7 @@ class Wall(QWidget):
         self._switches: frozenset[Switch] = DEFAULT_SWITCHES
         self._synchronised = True
         self._fill = False
+        self._aspect = 16 / 9
         self.selected_track: TrackId | None = None
         self.sightings = SightingBook()
         self.paint_ms = Distribution(keep=1024)
@@ -161,6 +163,8 @@ class Wall(QWidget):
             if fresh != tile.health:
                 tile.health = fresh
                 self._update_rect(tile.rect)
+        if abs(self._common_aspect() - self._aspect) > 0.02 and not self._drag.going:
+            self._lay_out()
 
     def set_arrangement(self, arrangement: Arrangement) -> None:
         """Show another arrangement, completed by cameras it does not name."""
@@ -182,6 +186,10 @@ class Wall(QWidget):
         self._switches = frozenset(switches)
         self.update()
 
+    def set_refresh_fps(self, fps: float) -> None:
+        """How often the wall looks for new pictures, at most."""
+        self._timer.setInterval(max(round(1000.0 / fps), 8))
+
     def set_synchronised(self, on: bool) -> None:
         """Delay pictures so that their overlay is known (see ``overlay_match``)."""
         self._synchronised = on
@@ -189,8 +197,7 @@ class Wall(QWidget):
     def set_fill(self, on: bool) -> None:
         """Cover tiles with the picture (cut at the edges) instead of showing the whole."""
         self._fill = on
-        self._ask_for_pictures()
-        self.update()
+        self._lay_out()
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
@@ -248,7 +255,10 @@ class Wall(QWidget):
             position = self._arrangement.position_of(self._maximised) or 0
             self._rects = {position: whole}
         else:
-            self._rects = self._arrangement.rects(self.width(), self.height(), GAP_PX)
+            self._aspect = self._common_aspect()
+            self._rects = self._arrangement.rects(
+                self.width(), self.height(), GAP_PX, None if self._fill else self._aspect
+            )
         known = {tile.stream.id: tile for tile in self._tiles.values()}
         self._tiles = {}
         for position, rect in self._rects.items():
@@ -262,6 +272,13 @@ class Wall(QWidget):
             self._tiles[position] = tile
         self._ask_for_pictures()
         self.update()
+
+    def _common_aspect(self) -> float:
+        """Width to height of most pictures on this page; 16 to 9 until one is known."""
+        on_page = (self._arrangement.stream_at(p) for p in self._arrangement.positions())
+        known = [self._health[s] for s in on_page if s is not None and s in self._health]
+        aspects = sorted(h.width_px / h.height_px for h in known if h.width_px and h.height_px)
+        return aspects[len(aspects) // 2] if aspects else 16 / 9
 
     def _ask_for_pictures(self) -> None:
         visible = {tile.stream.id for tile in self._tiles.values()} if self.isVisible() else set()
@@ -291,20 +308,24 @@ class Wall(QWidget):
         """Fetch what is due and ask for a repaint of the tiles that changed."""
         now = self._mono_s()
         trails = Switch.TRAILS in self._switches
+        dirty = QRect()
         for tile in self._tiles.values():
             self.sightings.note(tile.stream.id, self._bridge.results(tile.stream.id))
             if tile.update(self._bridge, now, self._synchronised, trails):
                 self._ask_for(tile, fresh=True)
-                self._update_rect(tile.rect)
+                dirty |= _qrect(tile.rect)
+        if not dirty.isEmpty():
+            # One rectangle: painting through a clip of many is slower than painting more.
+            self.update(dirty)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        started = time.perf_counter()
+        started_s = time.thread_time()
         painter = QPainter(self)
-        painter.fillRect(event.rect(), self._theme.colour("background"))
         region = event.region()
+        self._fill_gaps(painter, region)
         invite = self.first_empty()
         for position, rect in self._drawing_order():
-            if not region.intersects(QRect(rect.x, rect.y, rect.width, rect.height)):
+            if not region.intersects(_qrect(rect)):
                 continue
             look = self._look(position)
             tile = self._tiles.get(position)
@@ -314,7 +335,18 @@ class Wall(QWidget):
                 self._painter.paint(painter, tile, look)
         self._drag.paint(painter)
         painter.end()
-        self.paint_ms.add((time.perf_counter() - started) * 1000.0)
+        self.paint_ms.add((time.thread_time() - started_s) * 1000.0)
+
+    def _fill_gaps(self, painter: QPainter, region: QRegion) -> None:
+        """Background wherever no picture will cover it."""
+        ratio = self.devicePixelRatioF()
+        for tile in self._tiles.values():
+            if tile.has_picture:
+                region = region.subtracted(_qrect(tile.covered_rect(ratio)))
+        painter.save()
+        painter.setClipRegion(region)
+        painter.fillRect(region.boundingRect(), self._theme.colour("background"))
+        painter.restore()
 
     def _drawing_order(self) -> list[tuple[int, Rect]]:
         """The selected place last, so that it is on top where free places overlap."""
@@ -330,7 +362,7 @@ class Wall(QWidget):
         )
 
     def _update_rect(self, rect: Rect) -> None:
-        self.update(rect.x, rect.y, rect.width, rect.height)
+        self.update(_qrect(rect))
 
     # --- mouse ----------------------------------------------------------------------------------
 
@@ -472,3 +504,7 @@ class Wall(QWidget):
     def drag_distance(self) -> int:
         """How far the mouse moves before a press becomes a drag, logical pixels."""
         return QApplication.startDragDistance()
+
+
+def _qrect(rect: Rect) -> QRect:
+    return QRect(rect.x, rect.y, rect.width, rect.height)

@@ -29,6 +29,11 @@ class WallDrag:
         self._ghost: QPixmap | None = None
 
     @property
+    def going(self) -> bool:
+        """True while something is being dragged."""
+        return self._active
+
+    @property
     def lifted(self) -> int | None:
         """The place that is being dragged in a square layout."""
         return self._pressed if self._active and not self._free else None

@@ -99,7 +99,7 @@ def value_at(model: BaseModel, path: str) -> object:
 def problems_with(model: BaseModel, changes: Mapping[str, object]) -> dict[str, str]:
     """What the schema says about changed values: message by dotted name, empty if all is well.
 
-    A rule over several fields is reported under the first changed name.
+    A rule over several fields is reported under the first changed name of its section.
     """
     try:
         type(model).model_validate(_changed(model, changes))
@@ -107,7 +107,10 @@ def problems_with(model: BaseModel, changes: Mapping[str, object]) -> dict[str, 
         found: dict[str, str] = {}
         for item in error.errors():
             path = ".".join(str(part) for part in item["loc"])
-            name = next((p for p in changes if path == p or path.startswith(f"{p}.")), "")
+            name = next(
+                (p for p in changes if f"{path}.".startswith(f"{p}.")),
+                next((p for p in changes if p.startswith(f"{path}.")), ""),
+            )
             found.setdefault(name or next(iter(changes), path), _plain(item["msg"]))
         return found
     return {}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
@@ -36,18 +35,15 @@ class SettingsPage(QWidget):
     """Sections on the left, fields on the right; nothing is stored before Apply.
 
     ``applied`` follows a successful save; ``failed`` carries errors that name no field.
-    ``light_wanted`` carries the choice of look, which belongs to the console itself.
     """
 
     applied = Signal()
     failed = Signal(object)
-    light_wanted = Signal(bool)
 
     def __init__(
         self,
         settings: SettingsAccess,
         requests: RequestRunner,
-        light: bool,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -64,9 +60,6 @@ class SettingsPage(QWidget):
         self.apply = button(self.tr("Apply"), "primary")
         self.reset = button(self.tr("Reset"))
         self._hint = label("", "muted")
-        self.light = QCheckBox(self.tr("Light look"))
-        self.light.setChecked(light)
-        self.light.toggled.connect(self.light_wanted)
         self._build()
         self.search.textChanged.connect(self._on_search)
         self.apply.clicked.connect(self.save)
@@ -87,9 +80,9 @@ class SettingsPage(QWidget):
         side.addWidget(label(self.tr("Settings"), "title"))
         side.addWidget(self.search)
         side.addWidget(self._list, 1)
-        side.addWidget(self.light)
         foot = QHBoxLayout()
-        foot.setContentsMargins(24, 8, 24, 12)
+        foot.setContentsMargins(24, 12, 24, 12)
+        foot.setSpacing(8)
         foot.addWidget(self._hint, 1)
         foot.addWidget(self.reset)
         foot.addWidget(self.apply)
@@ -112,8 +105,9 @@ class SettingsPage(QWidget):
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(0)
         column.addWidget(label(page.title, "title"))
+        column.addSpacing(4)
         column.addWidget(label(page.help, "muted", wrap=True))
-        column.addSpacing(12)
+        column.addSpacing(16)
         for field in page.fields:
             editor = FieldEditor(field, value_at(self._settings.current, field.path))
             editor.edited.connect(self._on_edited)
@@ -171,10 +165,14 @@ class SettingsPage(QWidget):
         )
 
     def _on_saved(self) -> None:
+        self.reread()
+        self.applied.emit()
+
+    def reread(self) -> None:
+        """Show the values in force."""
         for path, editor in self.editors.items():
             editor.take(value_at(self._settings.current, path))
         self._on_edited("")
-        self.applied.emit()
 
     def _on_failed(self, error: BarnhandError) -> None:
         self._on_edited("")
