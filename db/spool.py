@@ -1,7 +1,7 @@
 """Store and forward: batches wait in a SQLite file while no server answers.
 
 First in, first out, bounded by ``limit_bytes``. When it is full the oldest detections are given up
-first; tracks (and what later kinds mark as kept) stay. Each change is on disk before the call
+first, their tracks last. Each change is on disk before the call
 returns.
 """
 
@@ -138,6 +138,10 @@ class Spool:
             oldest = database.execute(
                 "SELECT seq, rows, size, payload FROM batches WHERE droppable ORDER BY seq LIMIT 1"
             ).fetchone()
+            if oldest is None:  # tracks only: the bound holds for them too
+                oldest = database.execute(
+                    "SELECT seq, rows, size, NULL FROM batches ORDER BY seq LIMIT 1"
+                ).fetchone()
             if oldest is None:
                 break
             seq, rows, size, payload = oldest
@@ -147,10 +151,10 @@ class Spool:
             )
         return room
 
-    def _keep_tracks(self, database: sqlite3.Connection, seq: int, payload: bytes) -> int:
-        """Replace a batch by its tracks; the bytes that are left."""
+    def _keep_tracks(self, database: sqlite3.Connection, seq: int, payload: bytes | None) -> int:
+        """Replace a batch by its tracks, or remove it; the bytes that are left."""
         try:
-            rest = decode_batch(payload).without_detections()
+            rest = None if payload is None else decode_batch(payload).without_detections()
         except Bug:
             rest = None
         if rest is None or not rest.tracks:

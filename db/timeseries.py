@@ -80,6 +80,9 @@ def _maintain_native(
     existing = {str(row["name"]) for row in cursor.fetchall()}
     cursor.execute(statements["stray_days"], window)
     strays = [day for row in cursor.fetchall() if isinstance(day := row["day"], date)]
+    if strays:
+        # A reader that planned before and reads after the move would see these rows nowhere.
+        cursor.execute(statements["keep_readers_out"])
     near = [today + timedelta(days=step) for step in range(-1, _AHEAD_DAYS + 1)]
     created = []
     for day in sorted({*near, *strays}):

@@ -173,6 +173,7 @@ _SIGNS_OF_DAMAGE = (
     "could not open file",
     "invalid contents",
     "incorrect checksum",
+    "incompatible with server",  # the version file was ours, so the control file is not whole
     "could not read file",
 )
 
@@ -194,8 +195,6 @@ def explain(log_text: str, cluster: Path) -> BarnhandError:
         return EnvironmentFault(f"The disk of {cluster} can only be read.", last)
     if "could not map anonymous shared memory" in text or "cannot allocate memory" in text:
         return EnvironmentFault("There is not enough memory for the database.", last)
-    if "incompatible with server" in text:
-        return OperatorMistake("The database was made by another version of PostgreSQL.", last)
     if "permission denied" in text or "invalid permissions" in text or "wrong ownership" in text:
         return OperatorMistake(
             f"The database in {cluster} belongs to another user or may not be read.", last

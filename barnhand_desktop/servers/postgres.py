@@ -113,10 +113,12 @@ class EmbeddedPostgres:
     def start(self) -> str:
         """Start the server (or take over one that still runs) and return its address.
 
-        The second and later starts keep the port, because clients hold the address. Raises
-        OperatorMistake (folder in use, damaged, made by a newer version) or EnvironmentFault (disk
-        full, port taken, no memory).
+        Does nothing while it runs. The second and later starts keep the port, because clients hold
+        the address. Raises OperatorMistake (folder in use, damaged, made by a newer version) or
+        EnvironmentFault (disk full, port taken, no memory).
         """
+        if self.alive():
+            return self.dsn
         folders.make_folder(self._dir)
         let_pass(self._dir)
         self._lock.acquire()

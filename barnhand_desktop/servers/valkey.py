@@ -105,9 +105,13 @@ class EmbeddedValkey:
     def start(self) -> str:
         """Start the server and return its address; later starts keep the port.
 
+        Does nothing while it runs.
+
         Raises OperatorMistake when another process uses the folder, EnvironmentFault when the
         server does not come up.
         """
+        if self.alive():
+            return self.url
         folders.make_folder(self._dir)
         self._lock.acquire()
         try:

@@ -18,7 +18,7 @@ from db.pool import open_pool
 from db.repositories.detections import PostgresDetectionRepository
 from db.repositories.farms import DEFAULT_FARM
 from db.repositories.streams import PostgresStreamRepository
-from db.timeseries import maintain
+from db.timeseries import maintain, partition_name
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import HorseId, StreamId, new_stream_id, new_track_id
 from engine.domain.results import FrameResult
@@ -163,7 +163,7 @@ def test_moving_rows_to_their_day_changes_no_answer(barn: Barn) -> None:
     before = barn.detections.query()
     with psycopg.connect(barn.dsn, autocommit=True) as connection:
         report = maintain(connection, START + timedelta(days=2))
-    assert "detections_20260301" in report.created
+    assert partition_name(START.date()) in report.created
     assert barn.detections.query() == before
     assert len(before) == 12
 

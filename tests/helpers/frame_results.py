@@ -13,7 +13,8 @@ from engine.domain.results import Degradation, FrameResult
 from engine.domain.skeletons import EQUINE26, Skeleton
 from engine.domain.tracks import TrackBatch, TrackState
 
-START = datetime(2026, 3, 1, 12, 0, 0, 123457, UTC)
+START = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=123457) - timedelta(3)
+"""Noon some days ago: within what a store keeps."""
 
 
 def frame_result(

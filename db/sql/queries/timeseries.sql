@@ -14,6 +14,9 @@ WHERE i.inhparent = to_regclass(%(table)s);
 SELECT DISTINCT (time AT TIME ZONE 'UTC')::date AS day FROM detections_default
 WHERE time >= %(oldest)s AND time < %(newest)s ORDER BY 1;
 
+-- name: keep_readers_out
+LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
+
 -- name: drop_old_strays
 DELETE FROM detections_default WHERE time < %(oldest)s;
 
