@@ -59,7 +59,7 @@ class TrackColours(_Strict):
 
 
 class OverlayColours(_Strict):
-    """How boxes and skeletons are drawn by default."""
+    """Everything drawn on pictures; the same in both looks."""
 
     default_box: str
     joint: str
@@ -67,6 +67,15 @@ class OverlayColours(_Strict):
     bone_halo: str
     joint_radius: int
     box_width: int
+    subject: str
+    on_light: str
+    on_dark: str
+    chip: str
+    text: str
+    muted: str
+    live: str
+    warning: str
+    dim: str
 
 
 class Colours(_Strict):
@@ -88,7 +97,6 @@ class Colours(_Strict):
     warning: str
     critical: str
     selection: str
-    chip: str
     scrim: str
 
 
@@ -115,6 +123,10 @@ class Theme:
     def colour(self, name: str) -> QColor:
         """The QColor of a token name of ``Colours``."""
         return qcolor(getattr(self.colours, name))
+
+    def overlay_colour(self, name: str) -> QColor:
+        """The QColor of a token name of ``OverlayColours``."""
+        return qcolor(getattr(self.overlay, name))
 
     def track_colour(self, index: int) -> QColor:
         """The colour of a track, by its index (taken modulo ten)."""

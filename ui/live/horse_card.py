@@ -12,7 +12,7 @@ from engine.domain.tracks import TrackState
 from ui.live.overlay_paint import subject_word
 from ui.live.sightings import SightingBook
 from ui.live.tile import Tile
-from ui.live.wall import HorseHit
+from ui.live.wall_pointer import HorseHit
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label
 from ui.wording import duration

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import (
@@ -18,10 +17,9 @@ from PySide6.QtWidgets import (
 
 from engine.domain.errors import BarnhandError
 from engine.domain.ids import new_stream_id
-from engine.domain.ports import WallView
 from engine.domain.streams import SourceKind, Stream, StreamState
 from ui.actions import ActionBook
-from ui.commands import AddStream, CommandLog, EditStream, RemoveStream, RemoveView, SaveView
+from ui.commands import AddStream, CommandLog, EditStream, RemoveStream
 from ui.console_choices import ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.engine_port import EngineReport
@@ -33,8 +31,10 @@ from ui.live.horse_card import HorseCard
 from ui.live.inspector import Inspector
 from ui.live.live_actions import add_live_actions
 from ui.live.overlay_paint import Switch
+from ui.live.saved_views import SavedViews
 from ui.live.toolbar import LiveToolbar
-from ui.live.wall import HorseHit, Wall
+from ui.live.wall import Wall
+from ui.live.wall_pointer import HorseHit
 from ui.notices import NoticeBook
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
@@ -70,8 +70,7 @@ class LivePage(QWidget):
         self._state = state
         self._theme = theme
         self._streams: tuple[Stream, ...] = ()
-        self._views: tuple[WallView, ...] = ()
-        self._current_slot: int | None = None
+        self.views = SavedViews(services.views, requests, log, state, self)
         self._choices = ConsoleChoices()
         self.wall = Wall(services.engine, theme)
         self.guide = FirstStart(theme)
@@ -81,7 +80,7 @@ class LivePage(QWidget):
         self.toolbar = LiveToolbar(book)
         self._build()
         self._connect()
-        self.refresh_views()
+        self.views.refresh()
 
     def _build(self) -> None:
         self.stack = QStackedWidget()
@@ -121,7 +120,7 @@ class LivePage(QWidget):
         self.inspector.toggle_requested.connect(self.toggle)
         self.toolbar.view_chosen.connect(self.recall_view)
         self.toolbar.page_chosen.connect(wall.set_page)
-        self._log.changed.connect(self.refresh_views)
+        self.views.changed.connect(self._show_views)
 
     # --- following the engine -------------------------------------------------------------------
 
@@ -191,9 +190,9 @@ class LivePage(QWidget):
     def choose_layout(self, layout: Layout) -> None:
         """A layout chosen by the person; it stays when cameras come and go."""
         self._book["layout.auto"].setChecked(False)
-        self._current_slot = None
+        self.views.forget_current()
         self.wall.set_layout(layout)
-        self.toolbar.show_views(self._views, None)
+        self._show_views()
 
     def set_auto_layout(self, on: bool) -> None:
         """Follow the number of cameras, or not."""
@@ -346,53 +345,28 @@ class LivePage(QWidget):
 
     # --- saved views ----------------------------------------------------------------------------
 
-    def refresh_views(self) -> None:
-        """Read the saved views again."""
-        self._requests.submit("saved views", self._services.views.list, self._on_views, _ignore)
-
-    def _on_views(self, views: Sequence[WallView]) -> None:
-        self._views = tuple(views)
-        self.toolbar.show_views(self._views, self._current_slot)
-
     def save_view(self, slot: int) -> None:
         """Store the wall as it is under a number key."""
-        known = next((v for v in self._views if v.slot == slot), None)
-        arrangement = self.wall.arrangement
-        view = WallView(
-            id=uuid4(),
-            name=known.name if known else self.tr("View {0}").format(slot),
-            layout=int(arrangement.layout),
-            tiles=arrangement.places,
-            overlays=tuple(sorted(s.value for s in self.wall.switches)),
-            slot=slot,
-        )
-        self._current_slot = slot
-        self._state.keep_free_places(view.id, arrangement)
-        self._log.run(SaveView(view, self._services.views))
+        self.views.save(slot, self.wall.arrangement, self.wall.switches)
 
     def recall_view(self, slot: int) -> None:
         """Show a saved view; cameras that are gone leave empty places."""
-        view = next((v for v in self._views if v.slot == slot), None)
-        if view is None:
+        found = self.views.recall(slot)
+        if found is None:
             text = self.tr("No view is saved under {0}. Ctrl+Shift+{0} saves one.")
             self.said.emit(text.format(slot))
+            self._show_views()
             return
+        arrangement, switches = found
         self._book["layout.auto"].setChecked(False)
-        self._current_slot = slot
-        free = self._state.free_places(view.id)
-        arrangement = Arrangement(Layout(view.layout), view.tiles, 0, free)
         self.wall.maximise(None)
         self.wall.set_arrangement(arrangement)
-        wanted = {Switch(name) for name in view.overlays if name in set(Switch)}
         for switch in Switch:
-            self._book[f"overlay.{switch.value}"].setChecked(switch in wanted)
-        self.toolbar.show_views(self._views, slot)
+            self._book[f"overlay.{switch.value}"].setChecked(switch in switches)
+        self._show_views()
 
-    def remove_view(self, slot: int) -> None:
-        """Forget a saved view."""
-        view = next((v for v in self._views if v.slot == slot), None)
-        if view is not None:
-            self._log.run(RemoveView(view, self._services.views))
+    def _show_views(self) -> None:
+        self.toolbar.show_views(self.views.known, self.views.current)
 
     def _do(self, name: str, work: Callable[[], None]) -> None:
         self._requests.submit(name, work, _ignore, self.failed.emit)

@@ -140,7 +140,7 @@ class OverlayPainter:
             return self._theme.track_colour(int(overlay.colours[row]))
         if class_id == SubjectClass.MOTION:
             return self._default
-        return qcolor("#B8C4CC")
+        return self._theme.overlay_colour("subject")
 
     def _box(
         self,
@@ -270,7 +270,8 @@ class OverlayPainter:
         pixmap.fill(colour)
         painter = QPainter(pixmap)
         painter.setFont(self._font)
-        painter.setPen(readable_on(colour))
+        name = "on_light" if is_light(colour) else "on_dark"
+        painter.setPen(self._theme.overlay_colour(name))
         painter.drawText(QRectF(0, 0, width, height), Qt.AlignmentFlag.AlignCenter, text)
         painter.end()
         self._labels[key] = pixmap
@@ -297,12 +298,12 @@ def _channel(value: float) -> float:
     return value / 12.92 if value <= 0.03928 else float(((value + 0.055) / 1.055) ** 2.4)
 
 
-def readable_on(colour: QColor) -> QColor:
-    """Near-black or white, whichever contrasts more (WCAG 2 relative luminance)."""
+def is_light(colour: QColor) -> bool:
+    """True if near-black reads better on a colour than white (WCAG 2 relative luminance)."""
     luminance = (
         0.2126 * _channel(colour.redF())
         + 0.7152 * _channel(colour.greenF())
         + 0.0722 * _channel(colour.blueF())
     )
     dark_contrast, light_contrast = (luminance + 0.05) / 0.055, 1.05 / (luminance + 0.05)
-    return qcolor("#0B0E10") if dark_contrast >= light_contrast else qcolor("#FFFFFF")
+    return dark_contrast >= light_contrast

@@ -14,7 +14,7 @@ from engine.domain.streams import StreamState
 from ui.live.arrangement import Rect
 from ui.live.overlay_paint import OverlayPainter, Switch
 from ui.live.tile import Tile
-from ui.theme import Theme, icon_pixmap, qcolor
+from ui.theme import Theme, icon_pixmap
 from ui.wording import duration, milliseconds, offline_lines, state_word
 
 CHIP_HEIGHT = 22
@@ -114,7 +114,7 @@ class TilePainter:
         else:
             painter.drawImage(QRectF(placement.x, placement.y, width, height), image)
         if tile.stale:
-            painter.fillRect(rect, QColor(11, 14, 16, 130))
+            painter.fillRect(rect, self._theme.overlay_colour("dim"))
         elif tile.overlay is not None:
             track = look.selected_track
             overlay = tile.overlay
@@ -161,10 +161,10 @@ class TilePainter:
         pixmap, painter = self._blank_chip(width)
         self._state_mark(painter, state, QPointF(12, CHIP_HEIGHT / 2))
         painter.setFont(self._small)
-        painter.setPen(qcolor("#E6EBEE"))
+        painter.setPen(self._theme.overlay_colour("text"))
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.drawText(QRectF(22, 0, name_w + 2, CHIP_HEIGHT), flags, name)
-        painter.setPen(qcolor("#93A1AA"))
+        painter.setPen(self._theme.overlay_colour("muted"))
         painter.drawText(QRectF(28 + name_w, 0, word_w + 2, CHIP_HEIGHT), flags, word)
         painter.end()
         return self._keep(key, pixmap)
@@ -178,7 +178,7 @@ class TilePainter:
         widest = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance("00 fps · 000 ms"))
         pixmap, painter = self._blank_chip(widest + 16)
         painter.setFont(self._small)
-        painter.setPen(qcolor("#E6EBEE") if colour == "text" else self._theme.colour(colour))
+        painter.setPen(self._theme.overlay_colour(colour))
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.drawText(QRectF(8, 0, widest, CHIP_HEIGHT), flags, text)
         painter.end()
@@ -191,7 +191,7 @@ class TilePainter:
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(self._theme.colour("chip"))
+        painter.setBrush(self._theme.overlay_colour("chip"))
         painter.drawRoundedRect(QRectF(0, 0, width, CHIP_HEIGHT), 4, 4)
         return pixmap, painter
 
@@ -199,18 +199,18 @@ class TilePainter:
         """A filled dot when live, a ring when connecting, a square when stopped, a cross else."""
         if state is StreamState.ACTIVE:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(qcolor("#5BB98C"))
+            painter.setBrush(self._theme.overlay_colour("live"))
             painter.drawEllipse(centre, 4, 4)
         elif state is StreamState.CONNECTING:
-            painter.setPen(QPen(qcolor("#E0A83A"), 1.6))
+            painter.setPen(QPen(self._theme.overlay_colour("warning"), 1.6))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawEllipse(centre, 3.4, 3.4)
         elif state in (StreamState.INACTIVE, StreamState.ENDED):
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(qcolor("#93A1AA"))
+            painter.setBrush(self._theme.overlay_colour("muted"))
             painter.drawRect(QRectF(centre.x() - 3.5, centre.y() - 3.5, 7, 7))
         else:
-            painter.setPen(QPen(qcolor("#E0A83A"), 1.8))
+            painter.setPen(QPen(self._theme.overlay_colour("warning"), 1.8))
             for sign in (1, -1):
                 painter.drawLine(
                     QPointF(centre.x() - 3.5, centre.y() - 3.5 * sign),

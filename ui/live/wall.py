@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -27,31 +26,21 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QWidget
 
 from engine.domain.ids import StreamId, TrackId
-from engine.domain.streams import Stream, StreamHealth, StreamState
+from engine.domain.streams import Stream, StreamHealth
 from engine.runtime.meters import Distribution
 from ui.engine_port import EngineBridge
 from ui.live.arrangement import Arrangement, Layout, Rect
-from ui.live.overlay_match import Overlay
 from ui.live.overlay_paint import DEFAULT_SWITCHES, Switch
 from ui.live.sightings import SightingBook
 from ui.live.tile import Tile
 from ui.live.tile_paint import TileLook, TilePainter
 from ui.live.wall_drag import WallDrag
 from ui.live.wall_keys import WallKeys
+from ui.live.wall_pointer import WallPointer
 from ui.theme import Theme
 
 TICK_MS = 33
 GAP_PX = 4
-
-
-@dataclass(frozen=True, slots=True)
-class HorseHit:
-    """A click on a box: which camera, which overlay and row, and where the box is on the wall."""
-
-    stream: Stream
-    overlay: Overlay
-    row: int
-    box: QRect
 
 
 class Wall(QWidget):
@@ -98,7 +87,7 @@ class Wall(QWidget):
         self.paint_ms = Distribution(keep=1024)
         self._drag = WallDrag(self)
         self._keys = WallKeys(self)
-        self._after_double_click = False
+        self._pointer = WallPointer(self, self._drag)
         self._timer = QTimer(self, interval=TICK_MS, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.tick)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -228,6 +217,10 @@ class Wall(QWidget):
     def tile_of(self, stream_id: StreamId) -> Tile | None:
         """The tile that shows a camera now."""
         return next((t for t in self._tiles.values() if t.stream.id == stream_id), None)
+
+    def link_at(self, tile: Tile, point: QPoint) -> bool:
+        """True if the clickable words of a tile without a picture are under a point."""
+        return self._painter.link_rect(tile.rect, True).contains(point)
 
     def tile_at(self, position: int) -> Tile | None:
         """The tile of a place on show, None for an empty place."""
@@ -374,76 +367,22 @@ class Wall(QWidget):
         return None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        point = event.position().toPoint()
-        position = self.position_at(point)
-        self.select(position)
-        if position is not None and self._maximised is None:
-            self._drag.press(position, point)
+        self._pointer.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._drag.move(event.position().toPoint(), bool(event.buttons()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        point = event.position().toPoint()
-        dragged, second = self._drag.release(point), self._after_double_click
-        self._after_double_click = False
-        if not dragged and not second:
-            self._click(point)
+        self._pointer.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() is not Qt.MouseButton.LeftButton:
-            return
-        self._drag.cancel()
-        self._after_double_click = True
-        position = self.position_at(event.position().toPoint())
-        tile = self._tiles.get(position) if position is not None else None
-        if tile is not None:
-            self.nothing_clicked.emit()
-            self.maximise(None if self._maximised is not None else tile.stream.id)
+        self._pointer.double_click(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         position = self.position_at(event.pos())
         self.select(position)
         tile = self._tiles.get(position) if position is not None else None
         self.menu_requested.emit(tile.stream if tile else None, event.globalPos())
-
-    def _click(self, point: QPoint) -> None:
-        position = self.position_at(point)
-        if position is None:
-            self.nothing_clicked.emit()
-            return
-        tile = self._tiles.get(position)
-        if tile is None:
-            if position == self.first_empty():
-                self.add_requested.emit()
-        elif tile.has_picture:
-            hit = self._hit(tile, point)
-            if hit is not None:
-                self.horse_clicked.emit(hit)
-                return
-        elif self._painter.link_rect(tile.rect, True).contains(point):
-            self._follow_link(tile)
-        self.nothing_clicked.emit()
-
-    def _hit(self, tile: Tile, point: QPoint) -> HorseHit | None:
-        placement = tile.placement(self.devicePixelRatioF())
-        if placement is None or tile.overlay is None:
-            return None
-        row = tile.overlay.row_at(*placement.to_picture(point.x(), point.y()))
-        if row is None:
-            return None
-        box = placement.box(tile.overlay.boxes_xyxy_px[row].tolist()).toRect()
-        return HorseHit(tile.stream, tile.overlay, row, box)
-
-    def _follow_link(self, tile: Tile) -> None:
-        if tile.state is StreamState.ERROR:
-            self.edit_requested.emit(tile.stream)
-        elif tile.state in (StreamState.INACTIVE, StreamState.ENDED):
-            self.start_requested.emit(tile.stream)
 
     # --- files dropped from outside -------------------------------------------------------------
 
