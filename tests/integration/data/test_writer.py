@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -69,10 +70,11 @@ def desk(postgres_dsn: str, tmp_path: Path) -> Iterator[Desk]:
 def test_it_is_an_engine_sink_that_stores_rows_and_tracks(desk: Desk, postgres_dsn: str) -> None:
     sink: EngineSink = desk.writer
     stream, tracks = add_stream(postgres_dsn), (new_track_id(), new_track_id())
+    now = datetime.now(UTC)
     for number in range(20):
-        sink.on_result(frame_result(stream, number, track_ids=tracks))
+        sink.on_result(frame_result(stream, number, track_ids=tracks, start=now))
     sink.on_track_closed(
-        TrackSummary(tracks[0], stream, 1, 0, START, START.replace(year=2027), 20, 0.5)
+        TrackSummary(tracks[0], stream, 1, 0, now, now + timedelta(seconds=2), 20, 0.5)
     )
     assert desk.writer.flush(30.0)
     assert stored(postgres_dsn) == (40, 40)
@@ -83,7 +85,7 @@ def test_it_is_an_engine_sink_that_stores_rows_and_tracks(desk: Desk, postgres_d
             "SELECT id, number, started_at, ended_at IS NULL, detections FROM tracks "
             "ORDER BY number"
         ).fetchall()
-        assert rows == [(tracks[0], 1, START, False, 20), (tracks[1], 2, START, True, 0)]
+        assert rows == [(tracks[0], 1, now, False, 20), (tracks[1], 2, now, True, 0)]
         names = connection.execute("SELECT name FROM models UNION SELECT name FROM skeletons")
         assert {name for (name,) in names} == {"test-detector@1", "equine26"}
         left = connection.execute("SELECT count(*) FROM spool_batches").fetchone()
