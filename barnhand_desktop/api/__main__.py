@@ -33,8 +33,12 @@ def main() -> int:
     try:
         server = ApiServer(ApiConfig.model_validate_json(_read_line()))
     except ValidationError as error:
-        fields = ", ".join(str(item["loc"]) for item in error.errors(include_input=False))
-        log.error("the API's configuration is not valid: %s", fields)
+        # Without the input, which holds secrets.
+        told = "; ".join(
+            f"{'.'.join(map(str, item['loc']))} {item['msg']}".strip()
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        log.error("the API's configuration is not valid: %s", told)
         return 2
     except BarnhandError as error:
         log.error("the API cannot start: %s", error)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+_AWAY = "A server that this needs does not answer. It is tried again by itself."
 
 _CODE_BY_STATUS = {
     400: "bad_request",
@@ -122,10 +123,11 @@ def problem_response(
 
 
 def from_error(error: BarnhandError) -> Problem:
-    """The problem that a domain error is for a caller; Bug keeps its text to the log."""
+    """The problem that a domain error is for a caller. What names servers stays in the log."""
     for family, status, code in _BY_ERROR:
         if isinstance(error, family):
-            return Problem(status, code, str(error))
+            detail = _AWAY if isinstance(error, StoreUnavailable) else str(error)
+            return Problem(status, code, detail)
     return Problem(500, "internal_error", "The server made a mistake; it was logged.")
 
 
@@ -141,6 +143,8 @@ def install(app: FastAPI) -> None:
         problem = from_error(error)
         if problem.status == 500:
             log.error("request failed", exc_info=error)
+        elif problem.status == 503:
+            log.warning("request refused: %s", error)
         return problem_response(problem.status, problem.code, problem.detail)
 
     @app.exception_handler(RequestValidationError)

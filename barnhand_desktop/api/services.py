@@ -24,6 +24,7 @@ from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
 from db.live.commands import CommandSender
+from db.live.connection import connect
 from db.pool import open_pool
 from db.repositories.audit import AuditRepository
 from db.repositories.detections import PostgresDetectionRepository
@@ -45,7 +46,7 @@ from engine.runtime.clock import SystemClock
 log = logging.getLogger(__name__)
 
 _LIVE_ANSWER_S = 1.0
-_POOL_WAIT_S = 3.0
+_POOL_WAIT_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,21 @@ class Services:
 
 
 def build_services(config: ApiConfig) -> Services:
-    """Open pools and clients; nothing of this fails while a server is away."""
-    clock = SystemClock()
+    """Open pools and clients; nothing of this fails while a server is away.
+
+    Raises OperatorMistake for settings that can never work.
+    """
     pool = open_pool(config.dsn, config.pool_size, _POOL_WAIT_S, "barnhand-api")
-    redis = Redis.from_url(
-        config.live_url,
-        socket_timeout=_LIVE_ANSWER_S,
-        socket_connect_timeout=_LIVE_ANSWER_S,
-    )
+    try:
+        return _build(config, pool)
+    except BaseException:
+        pool.close()
+        raise
+
+
+def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
+    clock = SystemClock()
+    redis = connect(config.live_url, _LIVE_ANSWER_S)
     users = UserRepository(pool)
     grants = GrantRepository(pool)
     passwords = Passwords()

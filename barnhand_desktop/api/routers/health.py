@@ -19,8 +19,8 @@ except PackageNotFoundError:  # run from a checkout
     PROGRAM_VERSION = "development"
 
 
-def healthz() -> schemas.Health:
-    """The process answers; says nothing of what it depends on."""
+async def healthz() -> schemas.Health:
+    """The process answers; says nothing of what it depends on, and waits for none of it."""
     return schemas.Health(version=PROGRAM_VERSION)
 
 

@@ -11,7 +11,7 @@ import pytest
 from barnhand_desktop.api.access import ApiRoute, Scope
 from barnhand_desktop.api.routes import ROUTES
 from db.repositories.users import Role
-from tests.integration.api.conftest import World
+from tests.fixtures_api import World, require_problem
 
 GUARDED = [route for route in ROUTES if route.role is not None]
 MANAGED = [route for route in GUARDED if route.role is not Role.VIEWER]
@@ -36,17 +36,6 @@ def call(
     body = {} if route.method in ("POST", "PUT") else None
     url = f"{world.url}{route.base_path}{path}"
     return world.request(account, route.method, url, body, headers)
-
-
-def require_problem(answer: httpx.Response, status: int, code: str | None = None) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["status"] == status
-    assert problem["type"] == f"urn:barnhand:problem:{problem['code']}"
-    assert problem["title"]
-    if code is not None:
-        assert problem["code"] == code
 
 
 def test_the_application_serves_the_table_and_nothing_else(world: World) -> None:

@@ -24,7 +24,7 @@ from db.live.protocol import SEQUENCE_KEY, EventMessage, encode_event, events_ch
 from db.repositories.grants import GrantRepository
 from db.repositories.users import UserRepository
 from engine.domain.ids import StreamId
-from tests.integration.api.conftest import PASSWORD, WaitUntil, World, run_server
+from tests.fixtures_api import PASSWORD, WaitUntil, World, run_server
 
 
 class Publisher:

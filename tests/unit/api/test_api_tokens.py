@@ -91,7 +91,8 @@ FORGERIES: dict[str, Callable[[str], str]] = {
     "HS512 with the right key": lambda kid: signed(kid, claims(), b"k" * 64, "HS512"),
     "EdDSA": lambda kid: signed(kid, claims(), Ed25519PrivateKey.generate(), "EdDSA"),
     "expired": lambda kid: signed(
-        kid, claims(exp=datetime.now(UTC) - timedelta(seconds=2), iat=datetime(2020, 1, 1, tzinfo=UTC))
+        kid,
+        claims(exp=datetime.now(UTC) - timedelta(seconds=2), iat=datetime(2020, 1, 1, tzinfo=UTC)),
     ),
     "from the future": lambda kid: signed(kid, claims(iat=datetime.now(UTC) + timedelta(hours=1))),
     "wrong audience": lambda kid: signed(kid, claims(aud="another-api")),
