@@ -76,7 +76,8 @@ class InvertedBottleneck(nn.Module):
             hidden = functional.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = functional.relu6(self._bn1(self._depthwise_conv(hidden)))
         hidden = self._bn2(self._project_conv(hidden))
-        return hidden + features if self.shortcut else hidden
+        answer: Tensor = hidden + features if self.shortcut else hidden
+        return answer
 
 
 class EfficientNetLite0(nn.Module):

@@ -53,7 +53,7 @@ def manifest_text(entry: ModelEntry) -> str:
     if entry.threshold is not None:
         lines.append(f"threshold = {entry.threshold}")
     lines.append(
-        f'input = {{ width_px = {spec.width_px}, height_px = {spec.height_px}, colour = '
+        f"input = {{ width_px = {spec.width_px}, height_px = {spec.height_px}, colour = "
         f'"{spec.colour}", mean = {list(spec.mean)}, std = {list(spec.std)}, '
         f"dynamic_size = {str(spec.dynamic_size).lower()} }}"
     )
@@ -72,4 +72,7 @@ def manifest_text(entry: ModelEntry) -> str:
 
 
 def _table(values: Mapping[str, str | float | int]) -> list[str]:
-    return [f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return [
+        f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+    ]

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.domain.geometry import FloatArray, iou_matrix
+from engine.training.detector_net import OTHER_ANIMAL
 from engine.training.pose_data import clip_instances, is_held_out
 
 CACHED_SIDE_PX = 640
@@ -38,7 +40,8 @@ _CLASSES = {"horse": SubjectClass.HORSE, "person": SubjectClass.PERSON}
 class LabelledPicture:
     """A picture and what is known about it.
 
-    file: cached JPEG. boxes_xyxy_px: float32 (N, 4) in cached pixels; class_ids: (N,) SubjectClass.
+    file: cached JPEG. boxes_xyxy_px: float32 (N, 4) in cached pixels; class_ids: (N,) HORSE, PERSON
+    or OTHER_ANIMAL.
     annotated: how many of them, counted from the first, were in the data; teachers added the rest.
     ignored_xyxy_px: float32 (M, 4), places that are neither. source: folder name; group: what a
     split must not cut.
@@ -59,7 +62,7 @@ class LabelledPicture:
 
 
 @dataclass
-class _Found:
+class FoundPicture:
     """One picture of a folder before teachers: boxes of known classes, boxes of other animals."""
 
     picture_bgr: NDArray[np.uint8]
@@ -74,12 +77,12 @@ class _Found:
     """Nothing is there: teachers are not asked."""
 
 
-class Teacher:
+class Teacher(Protocol):
     """A detector that labels; ``answers`` in pixels of the picture given."""
 
     def answers(self, picture_bgr: NDArray[np.uint8]) -> DetectionBatch:
         """Boxes of horses and persons of any confidence above DOUBTFUL."""
-        raise NotImplementedError
+        ...
 
 
 def agreed(first: DetectionBatch, second: DetectionBatch) -> tuple[DetectionBatch, FloatArray]:
@@ -98,7 +101,7 @@ def agreed(first: DetectionBatch, second: DetectionBatch) -> tuple[DetectionBatc
     return first.select(sure), np.concatenate(rest)
 
 
-def _completed(found: _Found, teachers: Sequence[Teacher]) -> tuple[_Found, FloatArray]:
+def _completed(found: FoundPicture, teachers: Sequence[Teacher]) -> tuple[FoundPicture, FloatArray]:
     """The labels with what the teachers add, and the places to ignore."""
     nothing = np.zeros((0, 4), np.float32)
     if not teachers or found.empty:
@@ -129,14 +132,17 @@ def _completed(found: _Found, teachers: Sequence[Teacher]) -> tuple[_Found, Floa
     return found, np.array(kept, np.float32).reshape(-1, 4)
 
 
-def _annotated(folder: Path) -> Iterator[_Found]:
+def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
+    """Pictures of a folder with COCO annotations, labels as they stand there."""
     document = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
     names = {c["id"]: c["name"] for c in document["categories"]}
     by_picture: dict[int, list[dict[str, object]]] = {}
     for annotation in document["annotations"]:
         by_picture.setdefault(annotation["image_id"], []).append(annotation)
     for entry in document["images"]:
-        found = _Found(_read(folder / "images" / entry["file_name"]), folder.name, entry["file_name"])
+        found = FoundPicture(
+            _read(folder / "images" / entry["file_name"]), folder.name, entry["file_name"]
+        )
         for annotation in by_picture.get(entry["id"], []):
             x, y, width, height = np.array(annotation["bbox"], np.float32)
             box = np.array([x, y, x + width, y + height], np.float32)
@@ -149,10 +155,12 @@ def _annotated(folder: Path) -> Iterator[_Found]:
         yield found
 
 
-def _masked(folder: Path) -> Iterator[_Found]:
+def _masked(folder: Path) -> Iterator[FoundPicture]:
     masks = {p.stem: p for p in sorted((folder / "masks").iterdir())}
     for path in sorted((folder / "images").iterdir()):
-        mask = cv2.imread(str(masks[path.stem]), cv2.IMREAD_GRAYSCALE) if path.stem in masks else None
+        mask = (
+            cv2.imread(str(masks[path.stem]), cv2.IMREAD_GRAYSCALE) if path.stem in masks else None
+        )
         if mask is None or not (mask > 127).any():
             continue
         picture = _read(path)
@@ -160,20 +168,21 @@ def _masked(folder: Path) -> Iterator[_Found]:
         scale = picture.shape[1] / mask.shape[1], picture.shape[0] / mask.shape[0]
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
         box *= np.array([*scale, *scale], np.float32)
-        yield _Found(picture, folder.name, path.name, [box], [int(SubjectClass.HORSE)])
+        yield FoundPicture(picture, folder.name, path.name, [box], [int(SubjectClass.HORSE)])
 
 
-def _clips(folder: Path, every: int) -> Iterator[_Found]:
+def _clips(folder: Path, every: int) -> Iterator[FoundPicture]:
     for picture, instance in clip_instances(folder, every):
         bgr = np.ascontiguousarray(picture[:, :, ::-1])
         box, kind = instance.box_xyxy_px, int(SubjectClass.HORSE)
-        yield _Found(bgr, folder.name, instance.group, [box], [kind], rough=True)
+        yield FoundPicture(bgr, folder.name, instance.group, [box], [kind], rough=True)
 
 
-def _loose(folder: Path) -> Iterator[_Found]:
+def loose_pictures(folder: Path) -> Iterator[FoundPicture]:
+    """All pictures below a folder, nothing known about them."""
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES):
         named = f"{path.parent.name}/{path.name}"
-        yield _Found(_read(path), folder.name, named, empty=folder.name.startswith("empty"))
+        yield FoundPicture(_read(path), folder.name, named, empty=folder.name.startswith("empty"))
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -183,16 +192,16 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
-def _folders(data: Path, every: int) -> Iterator[_Found]:
+def _folders(data: Path, every: int) -> Iterator[FoundPicture]:
     for folder in [data, *sorted(p for p in data.iterdir() if p.is_dir())]:
         if (folder / "annotations.json").is_file():
-            yield from _annotated(folder)
+            yield from annotated_pictures(folder)
         elif (folder / "masks").is_dir() and (folder / "images").is_dir():
             yield from _masked(folder)
         elif (folder / "index.csv").is_file():
             yield from _clips(folder, every)
         elif folder != data and folder.name in ("looks", "empty_barns", "pictures", "negatives"):
-            yield from _loose(folder)
+            yield from loose_pictures(folder)
 
 
 def read_detector_data(
@@ -228,7 +237,7 @@ def read_detector_data(
     ]
 
 
-def _store(found: _Found, teachers: Sequence[Teacher], file: Path) -> dict[str, object]:
+def _store(found: FoundPicture, teachers: Sequence[Teacher], file: Path) -> dict[str, object]:
     """Complete the labels, write the picture (at most CACHED_SIDE_PX) and describe it."""
     annotated = len(found.boxes)
     found, ignored = _completed(found, teachers)
@@ -239,9 +248,10 @@ def _store(found: _Found, teachers: Sequence[Teacher], file: Path) -> dict[str, 
         str(file), cv2.resize(found.picture_bgr, size, interpolation=cv2.INTER_AREA),
         [cv2.IMWRITE_JPEG_QUALITY, 95],
     )  # fmt: skip
-    boxes = np.array(found.boxes, np.float32).reshape(-1, 4) * scale
+    boxes = np.array([*found.boxes, *found.others], np.float32).reshape(-1, 4) * scale
+    classes = [*found.class_ids, *([OTHER_ANIMAL] * len(found.others))]
     return {
-        "file": file.name, "boxes": boxes.tolist(), "classes": found.class_ids,
+        "file": file.name, "boxes": boxes.tolist(), "classes": classes,
         "ignored": (ignored * scale).tolist(), "source": found.source, "group": found.group,
         "annotated": annotated,
     }  # fmt: skip

@@ -77,7 +77,9 @@ def assign(
     chosen = torch.zeros_like(cost, dtype=torch.bool)
     counts = iou.topk(min(10, len(candidates)), dim=0).values.sum(dim=0).int().clamp(min=1)
     for label, count in enumerate(counts.tolist()):
-        chosen[cost[:, label].topk(min(count, len(candidates)), largest=False).indices, label] = True
+        chosen[cost[:, label].topk(min(count, len(candidates)), largest=False).indices, label] = (
+            True
+        )
     contested = chosen.sum(dim=1) > 1
     if contested.any():
         cheapest = cost[contested].argmin(dim=1)

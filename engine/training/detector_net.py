@@ -1,4 +1,4 @@
-"""The own detector: the YOLOX-nano architecture (Ge et al. 2021) with two classes.
+"""The own detector: the YOLOX-nano architecture (Ge et al. 2021) for horses and persons.
 
 It starts from the published Apache-2.0 weights, read from their ONNX file. That file has its batch
 normalisation folded into the convolutions, and without it fine-tuning diverges even at low rates.
@@ -21,8 +21,13 @@ from engine.domain.errors import OperatorMistake
 STRIDES_PX = (8, 16, 32)
 HEAD_WIDTH = 64
 CLASSES = ("horse", "person")
-COCO_ROWS = (17, 0)
-"""Rows of the 80 COCO classes that the two classes start from."""
+OTHER_ANIMAL = 2
+"""A third class that is trained but not served: cows, sheep and dogs. Without it only objectness
+could learn to refuse them, and it does not."""
+
+TRAINED_CLASSES = 3
+COCO_ROWS = (17, 0, 19)
+"""Rows of the 80 COCO classes that the trained classes start from (horse, person, cow)."""
 
 
 class Convolution(nn.Module):
@@ -117,7 +122,7 @@ class DetectorNet(nn.Module):
     cell in strides, logarithm of the box size in strides, objectness logit, class logits.
     """
 
-    def __init__(self, classes: int = len(CLASSES)):
+    def __init__(self, classes: int = TRAINED_CLASSES):
         super().__init__()
         self.stem = Convolution(12, 16, 3)
         self.stage2 = nn.Sequential(_separable(16, 32, 2), _CrossStage(32, 32))
@@ -157,15 +162,19 @@ class DetectorNet(nn.Module):
 
 
 class ServedDetector(nn.Module):
-    """As exported: objectness and classes as probabilities, boxes raw (the YOLOX layout)."""
+    """As exported: objectness and classes as probabilities, boxes raw (the YOLOX layout).
 
-    def __init__(self, network: DetectorNet):
+    ``classes``: how many classes are served, counted from the first.
+    """
+
+    def __init__(self, network: nn.Module, classes: int = len(CLASSES)):
         super().__init__()
         self.network = network
+        self.columns = 5 + classes
 
     def forward(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, A, 5 + classes)."""
-        rows = self.network(picture)
+        rows = self.network(picture)[..., : self.columns]
         return torch.cat([rows[..., :4], torch.sigmoid(rows[..., 4:])], dim=2)
 
 
@@ -184,9 +193,9 @@ def load_yolox_onnx(network: DetectorNet, path: Path, rows: tuple[int, ...] = CO
         raise OperatorMistake(f"{path} is no readable ONNX file: {error}") from error
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     found = [
-        (stored[node.input[1]], stored[node.input[2]])
+        (stored[node.input[1]], stored[node.input[-1]])
         for node in graph.node
-        if node.op_type == "Conv" and len(node.input) == 3 and node.input[1] in stored
+        if node.op_type == "Conv" and all(name in stored for name in node.input[1:])
     ]
     wanted = _layers_in_order(network)
     if len(found) != len(wanted):
@@ -248,13 +257,14 @@ def calibrate(network: DetectorNet, pictures: Tensor) -> None:
         for layer in layers:
             mean, variance = seen[layer.conv]
             spread = variance.sqrt()
-            norm = layer.norm
-            gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-            offset = norm.bias - norm.running_mean * gain
+            state = layer.norm.state_dict()
+            eps = layer.norm.eps
+            gain = state["weight"] / (state["running_var"] + eps).sqrt()
+            offset = state["bias"] - state["running_mean"] * gain
             layer.conv.weight.div_(spread[:, None, None, None])
-            norm.running_mean.copy_(mean / spread)
-            norm.running_var.fill_(1.0)
-            norm.weight.copy_(gain * spread * (1.0 + norm.eps) ** 0.5)
-            norm.bias.copy_(offset + gain * mean)
+            state["running_mean"].copy_(mean / spread)
+            state["running_var"].fill_(1.0)
+            state["weight"].copy_(gain * spread * (1.0 + eps) ** 0.5)
+            state["bias"].copy_(offset + gain * mean)
     for hook in hooks:
         hook.remove()

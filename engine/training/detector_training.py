@@ -76,15 +76,16 @@ def placed_on(
     top = y1 + int(rng.integers(min(free_y, 0), max(free_y, 0) + 1))
     from_x, from_y = max(x1 - left, 0), max(y1 - top, 0)
     to_x, to_y = min(size[0], x2 - left), min(size[1], y2 - top)
-    canvas[top + from_y : top + to_y, left + from_x : left + to_x] = scaled[from_y:to_y, from_x:to_x]
+    visible = scaled[from_y:to_y, from_x:to_x]
+    canvas[top + from_y : top + to_y, left + from_x : left + to_x] = visible
     zoom = np.array([size[0] / width, size[1] / height] * 2, np.float32)
     offset = np.array([left, top] * 2, np.float32)
     limits = np.array([x1, y1, x2, y2], np.float32)
     boxes, ignored = sample.boxes * zoom + offset, sample.ignored * zoom + offset
     cut, ignored = _cut(boxes, limits), _cut(ignored, limits)
-    visible = _areas(cut) / np.maximum(_areas(boxes), 1e-6)
-    kept = (visible >= 0.35) & (np.minimum(cut[:, 2] - cut[:, 0], cut[:, 3] - cut[:, 1]) >= 6)
-    lost = (~kept) & (visible > 0.02)
+    shown = _areas(cut) / np.maximum(_areas(boxes), 1e-6)
+    kept = (shown >= 0.35) & (np.minimum(cut[:, 2] - cut[:, 0], cut[:, 3] - cut[:, 1]) >= 6)
+    lost = (~kept) & (shown > 0.02)
     return Sample(
         canvas, cut[kept], sample.class_ids[kept],
         np.concatenate([ignored[_areas(ignored) > 0], cut[lost]]),
@@ -156,7 +157,7 @@ class DetectorRecipe:
             rng = np.random.default_rng(seed)
             seen = [self._compose(rng, SIZES_PX[0], 0.5).picture for _ in range(32)]
             calibrate(self._network, torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float())
-        self._network.to(device, memory_format=torch.channels_last)
+        self._network.to(device)
 
     def network(self) -> nn.Module:
         """The network that is trained."""
@@ -218,7 +219,7 @@ def horses_in(
     canvas[: size[1], : size[0]] = cv2.resize(picture_bgr, size, interpolation=cv2.INTER_LINEAR)
     inputs = torch.from_numpy(canvas).to(device).permute(2, 0, 1)[None].float()
     with torch.no_grad():
-        rows = ServedDetector(network)(inputs)[0].cpu().numpy()  # type: ignore[arg-type]
+        rows = ServedDetector(network)(inputs)[0].cpu().numpy()
     found = decode_yolox(rows, canvas.shape[0], canvas.shape[1], TABLE, 0.01)
     kept = suppress(found.boxes_xyxy_px, found.scores, found.class_ids, 0.5, 300)
     horses = kept[found.class_ids[kept] == SubjectClass.HORSE]
@@ -280,4 +281,25 @@ def train_detector(
     trainer = Trainer(recipe, plan, out, tell)
     if resume:
         trainer.resume()
-    return trainer.run()
+    if not trainer.run():
+        return False
+    _publish(trainer, pictures, out, plan, tell)
+    return True
+
+
+def _publish(
+    trainer: Trainer, pictures: Sequence[LabelledPicture], out: Path, plan: Plan,
+    tell: Callable[[str], None],
+) -> None:  # fmt: skip
+    from engine.training.publication import publish_detector, version_of_today
+
+    trainer.load_best()
+    network = trainer.averaged
+    assert isinstance(network, DetectorNet)
+    recipe = (
+        f"{trainer.epoch} epochs of {plan.steps_per_epoch} batches, AdamW, one cosine cycle from "
+        f"{plan.peak_rate}, seed {plan.seed}; the best epoch on held-out data was kept.",
+        "Normalisation statistics calibrated once and held.",
+    )
+    published = publish_detector(network, pictures, out, version_of_today(), recipe)
+    tell(f"written: {published.weights}, {published.card.name}, {published.entry.name}")

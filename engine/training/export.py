@@ -15,7 +15,7 @@ from engine.domain.errors import Bug
 
 OPSET = 17
 TOLERANCE = 1e-3
-"""Largest difference allowed between torch and ONNX Runtime, for heat maps and logits in float32."""
+"""Largest difference allowed between torch and ONNX Runtime (float32)."""
 
 
 def export_onnx(

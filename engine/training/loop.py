@@ -182,7 +182,7 @@ class Trainer:
         torch.manual_seed(plan.seed + 1_000_003 * state.epoch + state.step)
         loss = self._recipe.loss(state.epoch, state.step, progress)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._network.parameters(), plan.gradient_limit)
         self._optimiser.step()
         self._follow()

@@ -120,7 +120,8 @@ def clip_instances(folder: Path, every: int) -> Iterator[tuple[Picture, PoseInst
     with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
         clips = list(csv.DictReader(file))
     for clip in clips:
-        video = next((p for p in (folder / f"{clip['clip']}{s}" for s in (".mp4", ".avi")) if p.exists()), None)
+        names = [folder / f"{clip['clip']}{suffix}" for suffix in (".mp4", ".avi")]
+        video = next((path for path in names if path.exists()), None)
         if video is None:
             raise OperatorMistake(f"{folder} has no video for the clip {clip['clip']!r}.")
         labels = _clip_labels(folder / f"{clip['clip']}.keypoints.csv")
@@ -133,7 +134,7 @@ def clip_instances(folder: Path, every: int) -> Iterator[tuple[Picture, PoseInst
                 marks = labels.get(frame)
                 if frame % every or marks is None or (marks[:, 2] > 0).sum() < 8:
                     continue
-                rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+                rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
                 yield rgb, PoseInstance(folder.name, clip["horse"], marks, hull_box(marks))
         finally:
             capture.release()
@@ -169,7 +170,7 @@ def picture_instances(folder: Path) -> Iterator[tuple[Picture, PoseInstance]]:
         picture = cv2.imread(str(folder / "images" / entry["file_name"]))
         if picture is None:
             raise OperatorMistake(f"{folder} lacks the picture {entry['file_name']!r}.")
-        rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
         for annotation in by_picture.get(entry["id"], []):
             instance = _picture_instance(folder.name, entry["file_name"], annotation, names)
             if instance is not None:

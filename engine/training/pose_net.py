@@ -73,7 +73,7 @@ class ServedPose(nn.Module):
     places or smeared out peaks low.
     """
 
-    def __init__(self, network: PoseNet):
+    def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
         self.scale = 2.0 * math.pi * SIGMA_CELLS**2

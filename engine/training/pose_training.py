@@ -128,7 +128,7 @@ class PoseRecipe:
         self._shares = shares / shares.sum()
         self._network = PoseNet(len(EQUINE26.landmarks))
         load_imagenet(self._network.backbone, imagenet_weights(backbone))
-        self._network.to(device, memory_format=torch.channels_last)
+        self._network.to(device)
         self._freeze()
 
     def network(self) -> nn.Module:
@@ -228,4 +228,25 @@ def train_pose(
     trainer = Trainer(recipe, plan, out, tell)
     if resume:
         trainer.resume()
-    return trainer.run()
+    if not trainer.run():
+        return False
+    _publish(trainer, pose_set, out, plan, tell)
+    return True
+
+
+def _publish(
+    trainer: Trainer, data: PoseSet, out: Path, plan: Plan, tell: Callable[[str], None]
+) -> None:
+    from engine.training.publication import publish_pose, version_of_today
+
+    trainer.load_best()
+    network = trainer.averaged
+    assert isinstance(network, PoseNet)
+    recipe = (
+        f"{trainer.epoch} epochs of {plan.steps_per_epoch} batches, AdamW, one cosine cycle from "
+        f"{plan.peak_rate}, seed {plan.seed}; the best epoch on held-out data was kept.",
+        f"{SMALL_PX} px pictures for the first {SMALL_UNTIL:.0%} of the schedule, then {INPUT_PX}.",
+        "Landmarks that a source does not label are masked out of the loss.",
+    )
+    published = publish_pose(network, data, out, version_of_today(), recipe)
+    tell(f"written: {published.weights}, {published.card.name}, {published.entry.name}")

@@ -1,0 +1,133 @@
+"""Exported models answer as torch does, read as the engine reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.domain.errors import Bug, OperatorMistake
+from engine.models.manifest import InputSpec, Layout, ModelEntry, ModelFile, Task, read_manifest
+from engine.models.pose_decoding import decode_heatmaps
+from engine.training.cards import manifest_text
+from engine.training.detector_net import (
+    DetectorNet,
+    ServedDetector,
+    calibrate,
+    load_yolox_onnx,
+)
+from engine.training.export import export_onnx
+from engine.training.pose_net import SIGMA_CELLS, PoseNet, ServedPose
+
+
+def test_the_pose_network_exports_with_random_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "pose.onnx"
+    difference = export_onnx(ServedPose(PoseNet(26)), path, 64, 64)
+    assert difference < 1e-4
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    maps = session.run(None, {"images": np.zeros((2, 3, 64, 64), np.float32)})[0]
+    assert maps.shape == (2, 26, 16, 16)
+    assert maps.min() >= 0.0 and maps.max() <= 1.0
+
+
+def test_the_detector_exports_at_any_size(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "detector.onnx"
+    assert export_onnx(ServedDetector(DetectorNet()), path, 96, 128, dynamic_size=True) < 1e-3
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rows = session.run(None, {"images": np.zeros((1, 3, 64, 96), np.float32)})[0]
+    assert rows.shape == (1, (8 * 12) + (4 * 6) + (2 * 3), 7)
+
+
+class _Moody(nn.Module):
+    """Answers differently when traced."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return picture + (1.0 if torch.onnx.is_in_onnx_export() else 0.0)
+
+
+def test_an_export_that_differs_from_torch_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "moody.onnx"
+    with pytest.raises(Bug, match="differs from torch"):
+        export_onnx(_Moody(), path, 32, 32)
+    assert list(tmp_path.iterdir()) == []
+
+
+class _Perfect(nn.Module):
+    """Logits of one certain and one torn landmark."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
+
+        def at(row: float, column: float) -> Tensor:
+            return -((x - column) ** 2 + (y - row) ** 2) / (2 * SIGMA_CELLS**2)
+
+        torn = torch.logaddexp(at(4, 4), at(12, 12))
+        return torch.stack([at(6.25, 9.5), torn])[None]
+
+
+def test_served_maps_give_place_and_confidence_to_the_engines_decoding() -> None:
+    maps = ServedPose(_Perfect())(torch.zeros(1, 3, 64, 64)).numpy()
+    keypoints, scores = decode_heatmaps(maps, 64, 64)
+    assert keypoints[0, 0] == pytest.approx([38.0, 25.0], abs=0.2)
+    assert scores[0, 0] > 0.85
+    assert scores[0, 1] == pytest.approx(0.5, abs=0.05)
+
+
+def test_calibration_changes_no_answer() -> None:
+    torch.manual_seed(0)
+    network = DetectorNet().eval()
+    pictures = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 255
+    with torch.no_grad():
+        before = network(pictures)
+        calibrate(network, pictures)
+        after = network(pictures)
+    assert torch.allclose(before, after, atol=1e-3)
+    stem = network.stem
+    with torch.no_grad():
+        corners = torch.cat([pictures[..., i::2, j::2] for j in (0, 1) for i in (0, 1)], dim=1)
+        spread = stem.conv(corners).var(dim=(0, 2, 3))
+    assert torch.allclose(spread, torch.ones_like(spread), atol=1e-3)
+
+
+def test_a_file_that_is_no_yolox_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "one.onnx"
+    export_onnx(nn.Conv2d(3, 4, 3), path, 32, 32)
+    with pytest.raises(OperatorMistake, match="convolutions"):
+        load_yolox_onnx(DetectorNet(), path)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(OperatorMistake):
+        load_yolox_onnx(DetectorNet(), broken)
+
+
+def test_the_published_weights_give_the_published_answers(shared: Path) -> None:
+    path = shared / "models" / "yolox_nano_416.onnx"
+    if not path.is_file():
+        pytest.skip("the third-party weights are not beside the repository")
+    network = DetectorNet(80)
+    load_yolox_onnx(network, path, tuple(range(80)))
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 3, 416, 416)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    wanted = session.run(None, {"images": picture})[0]
+    with torch.no_grad():
+        found = ServedDetector(network.eval(), classes=80)(torch.from_numpy(picture)).numpy()
+    assert np.abs(found - wanted).max() < 1e-3
+
+
+def test_a_manifest_entry_reads_back_as_written(tmp_path: Path) -> None:
+    entry = ModelEntry(
+        name="own-pose", version="3", task=Task.POSE, layout=Layout.HEATMAP, rank=10,
+        files=(ModelFile(name="own.onnx", sha256="0" * 64, size_bytes=5),),
+        input=InputSpec(width_px=192, height_px=160, mean=(127.0,) * 3, std=(128.0,) * 3),
+        licence='AGPL "or later"', origin="here", skeleton="equine26",
+        classes={"0": "horse", "1": "person"}, measured={"PCK 0.1, on 5 points": 0.5},
+    )  # fmt: skip
+    path = tmp_path / "manifest.toml"
+    path.write_text(manifest_text(entry), encoding="utf-8")
+    assert read_manifest(path).model == (entry,)
