@@ -7,6 +7,7 @@ owner can read where there is no keyring (servers, containers, root). They are n
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -154,11 +155,15 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _check_private(path: Path) -> None:
-    if sys.platform == "win32" or path.stat().st_mode & 0o077 == 0:
+    mode = path.stat().st_mode
+    if sys.platform == "win32" or mode & 0o077 == 0:
         return
     try:
         path.chmod(0o600)
     except OSError as error:
+        # A secret mounted by an orchestrator is read-only, and its group is the container's own.
+        if error.errno == errno.EROFS and mode & 0o007 == 0:
+            return
         raise OperatorMistake(
             f"{path} can be read by others and is not ours to change.",
             "Give it mode 0600 and the right owner.",

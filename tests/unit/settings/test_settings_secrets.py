@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 import sys
@@ -63,6 +64,33 @@ def test_the_file_is_private_and_made_private_again(tmp_path: Path) -> None:
     store.path.chmod(0o644)
     assert file_store(tmp_path).credential_key() == key
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX")
+@pytest.mark.parametrize(
+    ("mode", "error", "accepted"),
+    [
+        (0o440, errno.EROFS, True),
+        (0o444, errno.EROFS, False),
+        (0o440, errno.EPERM, False),
+    ],
+)
+def test_a_mounted_secret_may_be_read_by_its_group_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, error: int, accepted: bool
+) -> None:
+    store = file_store(tmp_path)
+    key = store.credential_key()
+    store.path.chmod(mode)
+
+    def refuse(self: Path, mode: int) -> None:
+        raise OSError(error, "refused")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    if accepted:
+        assert file_store(tmp_path).credential_key() == key
+    else:
+        with pytest.raises(OperatorMistake, match="0600"):
+            file_store(tmp_path).credential_key()
 
 
 def test_a_keyring_keeps_the_keys_out_of_the_file(tmp_path: Path) -> None:
