@@ -178,6 +178,42 @@ def _clips(folder: Path, every: int) -> Iterator[FoundPicture]:
         yield FoundPicture(bgr, folder.name, instance.group, [box], [kind], rough=True)
 
 
+def repeated_pictures(folder: Path, negatives: Path) -> set[str]:
+    """Pictures of an annotated folder that show an animal which ``negatives`` shows too.
+
+    Sets of crops and sets of whole pictures are cut from the same collections. Two annotations are
+    the same animal when their labelled points lie within 2 % of each other, relative to the extent
+    of the points. Such pictures must not be trained on, or the negatives measure nothing.
+    """
+    files, patterns = _point_patterns(folder)
+    _, unwanted = _point_patterns(negatives)
+    if not len(patterns) or not len(unwanted) or patterns.shape[1] != unwanted.shape[1]:
+        return set()
+    return {
+        file
+        for file, pattern in zip(files, patterns, strict=True)
+        if np.abs(unwanted - pattern).max(axis=1).min() < 0.02
+    }
+
+
+def _point_patterns(folder: Path) -> tuple[list[str], NDArray[np.float64]]:
+    """File names and points relative to their own extent, for animals with five points or more."""
+    document = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+    names = {entry["id"]: entry["file_name"] for entry in document["images"]}
+    files: list[str] = []
+    patterns: list[NDArray[np.float64]] = []
+    for annotation in document["annotations"]:
+        points = np.array(annotation.get("keypoints", []), np.float64).reshape(-1, 3)
+        known = points[:, 2] > 0
+        if known.sum() < 5:
+            continue
+        low = points[known, :2].min(axis=0)
+        extent = max(float((points[known, :2].max(axis=0) - low).max()), 1.0)
+        patterns.append(np.where(known[:, None], (points[:, :2] - low) / extent, -9.0).ravel())
+        files.append(names[annotation["image_id"]])
+    return files, np.array(patterns)
+
+
 def loose_pictures(folder: Path) -> Iterator[FoundPicture]:
     """All pictures below a folder, nothing known about them."""
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES):
@@ -192,10 +228,18 @@ def _read(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
+def _repeats(folder: Path, data: Path) -> set[str]:
+    if folder.name.endswith("_neg"):
+        return set()
+    negatives = [p for p in data.glob("*_neg") if (p / "annotations.json").is_file()]
+    return set().union(*(repeated_pictures(folder, p) for p in negatives))
+
+
 def _folders(data: Path, every: int) -> Iterator[FoundPicture]:
     for folder in [data, *sorted(p for p in data.iterdir() if p.is_dir())]:
         if (folder / "annotations.json").is_file():
-            yield from annotated_pictures(folder)
+            unwanted = _repeats(folder, data)
+            yield from (p for p in annotated_pictures(folder) if p.group not in unwanted)
         elif (folder / "masks").is_dir() and (folder / "images").is_dir():
             yield from _masked(folder)
         elif (folder / "index.csv").is_file():

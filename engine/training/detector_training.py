@@ -27,7 +27,7 @@ from engine.training.loop import Plan, Trainer
 
 _log = logging.getLogger(__name__)
 
-SIZES_PX = ((416, 416), (320, 416), (256, 448), (288, 512), (352, 352), (384, 640))
+SIZES_PX = ((416, 416), (320, 416), (256, 448), (288, 512), (320, 320), (288, 384))
 """(height, width) of training batches: square, 4:3 and 16:9, as cameras deliver."""
 MEASURE_PX = 416
 GREY = 114

@@ -74,6 +74,38 @@ def test_labels_are_completed_by_teachers_but_cows_stay_cows(tmp_path: Path) -> 
     assert cow.annotated == 0
 
 
+def _annotate(folder: Path, names: list[str], points: list[list[float]], scale: float) -> None:
+    (folder / "images").mkdir(parents=True)
+    for name in names:
+        cv2.imwrite(str(folder / "images" / name), np.full((60, 100, 3), 90, np.uint8))
+    document = {
+        "categories": [{"id": 5, "name": "cow"}],
+        "images": [{"id": i, "file_name": name} for i, name in enumerate(names)],
+        "annotations": [
+            {
+                "image_id": i, "category_id": 5, "bbox": [0, 0, 50, 50],
+                "keypoints": [v for x, y in zip(p[::2], p[1::2], strict=True)
+                              for v in (x * scale + 3, y * scale + 7, 1)],
+            }
+            for i, p in enumerate(points)
+        ],
+    }  # fmt: skip
+    (folder / "annotations.json").write_text(json.dumps(document))
+
+
+def test_animals_that_the_negatives_show_are_not_trained_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    animals = rng.uniform(0, 40, (3, 12)).tolist()
+    data = tmp_path / "data"
+    _annotate(data / "crops", ["one.jpg", "two.jpg"], animals[:2], 0.5)
+    _annotate(data / "farm_neg", ["whole.jpg", "else.jpg"], animals[1:], 1.0)
+
+    pictures = read_detector_data(data, tmp_path / "cache")
+
+    assert [p.group for p in pictures if not p.held_out] == ["one.jpg"]
+    assert {p.group for p in pictures if p.source == "farm_neg"} == {"whole.jpg", "else.jpg"}
+
+
 def test_data_without_a_known_layout_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with pytest.raises(OperatorMistake, match="no detector pictures"):
