@@ -18,11 +18,19 @@ from engine.domain.streams import SourceKind, StreamState
 
 ItemT = TypeVar("ItemT")
 
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the instant is outside the calendar") from error
+
+
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MAX)]
 Credential = Annotated[SecretStr, Field(max_length=256)]
-UtcInstant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+UtcInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Request(BaseModel):

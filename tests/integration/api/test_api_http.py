@@ -395,7 +395,17 @@ def test_no_answer_ever_holds_the_cameras_password(world: World) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"username": 1}', b'{"a":' * 2000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"username": 1}',
+        b'{"a":' * 2000,
+        b'{"username":"\\ud800","password":"x"}',
+    ],
 )
 def test_bodies_that_are_none_are_problems(world: World, content: bytes) -> None:
     answer = world.http.post(
