@@ -158,6 +158,41 @@ def test_a_horse_has_the_detections_of_its_current_spans(barn: Barn) -> None:
     assert named == {track: horses[0], other: None}
 
 
+def test_a_horse_with_many_tracks_is_paged_in_order(barn: Barn) -> None:
+    """More spans than are looked at first, some long, some empty, some open."""
+    horse = HorseId(uuid4())
+    tracks = [new_track_id() for _ in range(60)]
+    frames = [
+        frame_result(barn.cameras[index % 2], index * 3 + step, track_ids=(track,))
+        for index, track in enumerate(tracks)
+        for step in range(5)
+    ]
+    barn.write(*frames)
+    with psycopg.connect(barn.dsn) as connection:
+        connection.execute(
+            "INSERT INTO horses (id, farm_id, tracking_number, label, colour_hex) "
+            "VALUES (%s, %s, 1, 'horse_001', '#00aa00')",
+            (horse, DEFAULT_FARM),
+        )
+        for index, track in enumerate(tracks):
+            connection.execute(
+                "INSERT INTO identity_spans (track_id, horse_id) VALUES (%s, %s)", (track, horse)
+            )
+            ended = START + timedelta(seconds=index * 0.3 + (50 if index % 7 == 0 else 0.4))
+            if index % 5:
+                connection.execute("UPDATE tracks SET ended_at = %s WHERE id = %s", (ended, track))
+        connection.execute("DELETE FROM detections WHERE track_id = ANY (%s)", (tracks[40:],))
+    wanted = sorted(
+        ((f.stamp.captured_at, t.int) for f in frames for t in f.tracks.track_ids
+         if t not in tracks[40:]), reverse=True,
+    )  # fmt: skip
+    seen, cursor = [], None
+    while page := barn.detections.query(horse_id=horse, limit=11, cursor=cursor):
+        seen += [(record.at, record.track_id.int) for record in page]
+        cursor = page[-1].cursor
+    assert seen == wanted
+
+
 def test_moving_rows_to_their_day_changes_no_answer(barn: Barn) -> None:
     barn.write(*(frame_result(barn.cameras[0], n, 2, fps=1 / 40_000) for n in range(6)))
     before = barn.detections.query()
