@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -242,6 +243,7 @@ def test_below_a_closed_folder_root_s_database_lives_elsewhere(tmp_path: Path) -
         server.stop()
     assert server.start() == dsn
     server.stop()
+    shutil.rmtree(cluster.parent)
 
 
 @pytest.mark.parametrize(
