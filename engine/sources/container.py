@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from engine.domain.errors import BarnhandError, SourceEnded, SourceUnreachable, SourceUnreadable
 from engine.domain.ports import SourcePicture
-from engine.sources.faults import from_ffmpeg, quiet_cause, unknown_codec
+from engine.sources.faults import from_ffmpeg, no_answer, quiet_cause, unknown_codec
 from engine.sources.pictures import picture_of
 
 _HARDWARE = ("cuda", "videotoolbox", "d3d11va", "vaapi")
@@ -222,6 +222,7 @@ def _open(opening: Opening) -> InputContainer:
     timeout = None
     if opening.open_timeout_s is not None or opening.read_timeout_s is not None:
         timeout = (opening.open_timeout_s, opening.read_timeout_s)
+    began_s = time.monotonic()
     for hwaccel in (*_hardware(opening), None):
         try:
             return av.open(
@@ -233,10 +234,19 @@ def _open(opening: Opening) -> InputContainer:
             )
         except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
             if hwaccel is None:
-                timeout_s = opening.open_timeout_s or 0.0
-                fault = from_ffmpeg(error, opening.shown, timeout_s, opening.live)
-                raise fault from quiet_cause(error)
+                raise _opening_fault(error, opening, began_s) from quiet_cause(error)
     raise AssertionError("the loop ends with software decoding")
+
+
+def _opening_fault(error: Exception, opening: Opening, began_s: float) -> BarnhandError:
+    """What a failed opening means; FFmpeg calls a socket time-out during RTSP's greeting invalid
+    data, so the time it took tells them apart."""
+    timeout_s = opening.open_timeout_s or 0.0
+    if opening.live and isinstance(error, av.error.InvalidDataError):
+        read_timeout_s = opening.read_timeout_s
+        if read_timeout_s is not None and time.monotonic() - began_s >= 0.95 * read_timeout_s:
+            return no_answer(opening.shown, read_timeout_s)
+    return from_ffmpeg(error, opening.shown, timeout_s, opening.live)
 
 
 def _hardware(opening: Opening) -> Iterator[HWAccel]:

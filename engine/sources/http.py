@@ -244,7 +244,9 @@ def _ask(session: requests.Session, stream: Stream, settings: CaptureSettings) -
             answer.close()
             answer = _get(session, stream, settings)
     except requests.RequestException as error:
-        fault = from_requests(error, shown, settings.connect_timeout_s)
+        connecting = isinstance(error, requests.ConnectTimeout)
+        timeout_s = settings.connect_timeout_s if connecting else settings.read_timeout_s
+        fault = from_requests(error, shown, timeout_s)
         raise fault from quiet_cause(error)
     if answer.ok:
         return answer

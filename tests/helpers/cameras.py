@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -171,3 +171,33 @@ def http_camera() -> Iterator[HttpCamera]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def raw_server(answer: bytes | None) -> Iterator[int]:
+    """A server that accepts connections and sends ``answer`` to each request, or nothing at all."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    stopping = threading.Event()
+    connections: list[socket.socket] = []
+
+    def serve() -> None:
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
+                connection.settimeout(0.05)
+                connections.append(connection)
+            for connection in connections:
+                with suppress(OSError):
+                    if connection.recv(4096) and answer is not None:
+                        connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, name="raw-server")
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        stopping.set()
+        thread.join()
+        for one in (listener, *connections):
+            one.close()

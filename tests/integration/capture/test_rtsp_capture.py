@@ -9,7 +9,7 @@ import pytest
 
 from engine.domain.streams import StreamState
 from engine.settings import CaptureSettings
-from tests.helpers.cameras import RtspServer, free_port
+from tests.helpers.cameras import RtspServer, free_port, raw_server
 from tests.helpers.captures import Captures
 from tests.helpers.movies import write_movie
 from tests.helpers.streams import QUICK
@@ -109,3 +109,33 @@ def test_stop_is_quick_while_nobody_answers(captures: Captures) -> None:
     camera.capture.ask_to_stop()
     assert camera.capture.join(3.0)
     assert camera.capture.state is StreamState.INACTIVE
+
+
+def test_a_refused_login_is_not_tried_again(captures: Captures) -> None:
+    answer = (
+        b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n"
+        b'WWW-Authenticate: Basic realm="camera"\r\nContent-Length: 0\r\n\r\n'
+    )
+    with raw_server(answer) as port:
+        camera = captures.start(f"rtsp://127.0.0.1:{port}/x", username="groom", password="c4n4ry")
+        camera.reaches(StreamState.ERROR)
+        reason = camera.capture.health().reason
+    assert "user name or password" in reason
+    assert "c4n4ry" not in reason
+
+
+def test_accepting_and_saying_nothing_is_offline(captures: Captures) -> None:
+    with raw_server(None) as port:
+        camera = captures.start(f"rtsp://127.0.0.1:{port}/x")
+        camera.reaches(StreamState.OFFLINE)
+        wait_until(lambda: "did not answer" in camera.capture.health().reason)
+        camera.capture.ask_to_stop()
+        assert camera.capture.join(QUICK.connect_timeout_s + 3)
+
+
+def test_another_protocol_on_the_port_is_said(captures: Captures) -> None:
+    with raw_server(b"SSH-2.0-OpenSSH_9.2\r\n") as port:
+        camera = captures.start(f"rtsp://127.0.0.1:{port}/x")
+        camera.reaches(StreamState.OFFLINE)
+        wait_until(lambda: camera.capture.health().reconnects > 0)
+        assert camera.capture.health().reason.startswith("rtsp://127.0.0.1")
