@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.domain.geometry import FloatArray, iou_matrix
-from engine.training.detector_net import OTHER_ANIMAL
+from engine.training.detector_net import OTHER_ANIMALS
 from engine.training.pose_data import clip_instances, is_held_out
 
 CACHED_SIDE_PX = 640
@@ -41,7 +41,7 @@ class LabelledPicture:
     """A picture and what is known about it.
 
     file: cached JPEG. boxes_xyxy_px: float32 (N, 4) in cached pixels; class_ids: (N,) HORSE, PERSON
-    or OTHER_ANIMAL.
+    or one of OTHER_ANIMALS.
     annotated: how many of them, counted from the first, were in the data; teachers added the rest.
     ignored_xyxy_px: float32 (M, 4), places that are neither. source: folder name; group: what a
     split must not cut.
@@ -71,6 +71,7 @@ class FoundPicture:
     boxes: list[FloatArray] = field(default_factory=list)
     class_ids: list[int] = field(default_factory=list)
     others: list[FloatArray] = field(default_factory=list)
+    other_ids: list[int] = field(default_factory=list)
     rough: bool = False
     """Boxes are hulls of landmarks: a teacher's overlapping box is better."""
     empty: bool = False
@@ -152,6 +153,7 @@ def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
                 found.class_ids.append(int(_CLASSES[name]))
             else:
                 found.others.append(box)
+                found.other_ids.append(OTHER_ANIMALS.get(name, OTHER_ANIMALS["cow"]))
         yield found
 
 
@@ -293,7 +295,7 @@ def _store(found: FoundPicture, teachers: Sequence[Teacher], file: Path) -> dict
         [cv2.IMWRITE_JPEG_QUALITY, 95],
     )  # fmt: skip
     boxes = np.array([*found.boxes, *found.others], np.float32).reshape(-1, 4) * scale
-    classes = [*found.class_ids, *([OTHER_ANIMAL] * len(found.others))]
+    classes = [*found.class_ids, *found.other_ids]
     return {
         "file": file.name, "boxes": boxes.tolist(), "classes": classes,
         "ignored": (ignored * scale).tolist(), "source": found.source, "group": found.group,

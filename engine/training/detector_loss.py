@@ -12,6 +12,9 @@ CENTRE_RADIUS = 2.5
 """Cells within this many strides of a label's centre may answer for it (YOLOX)."""
 
 BOX_WEIGHT = 5.0
+WRONG_HORSE_WEIGHT = 2.0
+"""Beyond YOLOX: cells that answer for nothing are also taught that they show no horse. Class logits
+are otherwise trained at answering cells only, and stray cells on cows go on saying horse."""
 _LARGEST_LOG = 8.0
 
 
@@ -113,7 +116,8 @@ def detector_loss(
         objectness = functional.binary_cross_entropy_with_logits(
             rows[index, :, 4], target, weight, reduction="sum"
         )
-        total = total + objectness
+        wrong = _wrong_horses(rows[index], (1.0 - target) * weight)
+        total = total + objectness + WRONG_HORSE_WEIGHT * wrong
         if len(cells):
             answering += len(cells)
             total = total + BOX_WEIGHT * _box_loss(boxes[index, cells], labels[index][matched])
@@ -122,6 +126,12 @@ def detector_loss(
                 rows[index, cells, 5:], hot * iou[:, None], reduction="sum"
             )
     return total / max(answering, 1)
+
+
+def _wrong_horses(rows: Tensor, weight: Tensor) -> Tensor:
+    """Sum over cells of -log(1 - objectness x horse), weighted (A,)."""
+    score = rows[:, 4].sigmoid() * rows[:, 5].sigmoid()
+    return -(torch.log1p(-score.clamp(max=1.0 - 1e-4)) * weight).sum()
 
 
 def _within(points: Tensor, boxes: Tensor) -> Tensor:

@@ -21,13 +21,13 @@ from engine.domain.errors import OperatorMistake
 STRIDES_PX = (8, 16, 32)
 HEAD_WIDTH = 64
 CLASSES = ("horse", "person")
-OTHER_ANIMAL = 2
-"""A third class that is trained but not served: cows, sheep and dogs. Without it only objectness
-could learn to refuse them, and it does not."""
+OTHER_ANIMALS = {"cow": 2, "sheep": 3, "dog": 4}
+"""Further classes that are trained but not served. Without them only objectness could learn to
+refuse such animals, and it does not."""
 
-TRAINED_CLASSES = 3
-COCO_ROWS = (17, 0, 19)
-"""Rows of the 80 COCO classes that the trained classes start from (horse, person, cow)."""
+TRAINED_CLASSES = 5
+COCO_ROWS = (17, 0, 19, 18, 16)
+"""Rows of the 80 COCO classes that the trained classes start from."""
 
 
 class Convolution(nn.Module):
@@ -140,6 +140,10 @@ class DetectorNet(nn.Module):
         self.reduce4 = _separable(128, 128, 2)
         self.up5 = _CrossStage(256, 256, shortcut=False)
         self.heads = nn.ModuleList(_Head(width, classes) for width in (64, 128, 256))
+
+    def early_stages(self) -> tuple[nn.Module, ...]:
+        """Stem and stages 2 to 4, whose general features fine-tuning keeps as they are."""
+        return self.stem, self.stage2, self.stage3, self.stage4
 
     def forward(self, picture: Tensor) -> Tensor:
         """See the class."""

@@ -157,6 +157,8 @@ class DetectorRecipe:
             rng = np.random.default_rng(seed)
             seen = [self._compose(rng, SIZES_PX[0], 0.5).picture for _ in range(32)]
             calibrate(self._network, torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float())
+        for module in self._network.early_stages():
+            module.requires_grad_(False)
         self._network.to(device)
 
     def network(self) -> nn.Module:
@@ -276,7 +278,7 @@ def train_detector(
     recipe = DetectorRecipe(pictures, start, torch.device(device), batch, seed)
     plan = Plan(
         epochs=epochs, steps_per_epoch=steps, seed=seed, minutes=minutes, peak_rate=1.2e-4,
-        weight_decay=5e-4, evaluate_every=4,
+        weight_decay=5e-4, evaluate_every=3,
     )  # fmt: skip
     trainer = Trainer(recipe, plan, out, tell)
     if resume:

@@ -14,7 +14,7 @@ from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.training.detector_data import agreed, read_detector_data
 from engine.training.detector_loss import assign, cell_grid, decoded, detector_loss, pairwise_iou
-from engine.training.detector_net import OTHER_ANIMAL
+from engine.training.detector_net import OTHER_ANIMALS
 from engine.training.detector_training import Sample, composed, placed_on
 
 HORSE, PERSON = int(SubjectClass.HORSE), int(SubjectClass.PERSON)
@@ -70,7 +70,7 @@ def test_labels_are_completed_by_teachers_but_cows_stay_cows(tmp_path: Path) -> 
         HORSE, HORSE, PERSON,
     ]  # fmt: skip
     assert horse.annotated == 1
-    assert cow.class_ids.tolist() == [PERSON, OTHER_ANIMAL]
+    assert cow.class_ids.tolist() == [PERSON, OTHER_ANIMALS["cow"]]
     assert cow.annotated == 0
 
 
