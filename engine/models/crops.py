@@ -1,0 +1,72 @@
+"""Cutting boxes out of pictures for the networks that look at one animal at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.domain.frames import Image, Picture
+from engine.domain.geometry import FloatArray, crop_affine
+
+CROPS_AT_ONCE = 64
+"""Crops prepared before the network runs: bounds the memory, whatever the herd."""
+
+CropJobs = Sequence[tuple[Picture, FloatArray]]
+
+
+def chunks_of_boxes(jobs: CropJobs) -> Iterator[list[tuple[Picture, FloatArray]]]:
+    """Every (picture, box) of every job in order, in lists of at most CROPS_AT_ONCE."""
+    chunk: list[tuple[Picture, FloatArray]] = []
+    for picture, boxes in jobs:
+        for box in boxes:
+            chunk.append((picture, box))
+            if len(chunk) == CROPS_AT_ONCE:
+                yield chunk
+                chunk = []
+    if chunk:
+        yield chunk
+
+
+def top_down_crops(
+    boxes: Sequence[tuple[Picture, FloatArray]], width_px: int, height_px: int, padding: float
+) -> tuple[Image, NDArray[np.float64]]:
+    """Crops (M, H, W, 3) BGR with the box enlarged by ``padding`` to the crop's proportions, black
+    outside the picture, and the maps (M, 2, 3) from picture to crop pixels."""
+    crops = np.empty((len(boxes), height_px, width_px, 3), np.uint8)
+    maps = np.empty((len(boxes), 2, 3), np.float64)
+    for index, (picture, box) in enumerate(boxes):
+        maps[index] = crop_affine(box, width_px, height_px, padding)
+        crops[index] = picture.warped_bgr(maps[index], width_px, height_px)
+    return crops, maps
+
+
+def letterboxed_crops(
+    boxes: Sequence[tuple[Picture, FloatArray]],
+    width_px: int,
+    height_px: int,
+    padding: float,
+    fill: int,
+) -> Image:
+    """Crops (M, H, W, 3) BGR: the box enlarged by ``padding``, unsqueezed, centred, the rest of the
+    input grey level ``fill`` so that a stall's background is not taken for the horse."""
+    crops = np.full((len(boxes), height_px, width_px, 3), fill, np.uint8)
+    for target, (picture, box) in zip(crops, boxes, strict=True):
+        x1, y1, x2, y2 = (float(v) for v in box)
+        width, height = max(x2 - x1, 1.0) * padding, max(y2 - y1, 1.0) * padding
+        scale = min(width_px / width, height_px / height)
+        inner_width = min(max(round(width * scale), 1), width_px)
+        inner_height = min(max(round(height * scale), 1), height_px)
+        # The inner crop has the box's own proportions, so this map adds no background.
+        matrix = np.array(
+            [
+                [scale, 0.0, inner_width / 2.0 - scale * (x1 + x2) / 2.0],
+                [0.0, scale, inner_height / 2.0 - scale * (y1 + y2) / 2.0],
+            ]
+        )
+        left, top = (width_px - inner_width) // 2, (height_px - inner_height) // 2
+        target[top : top + inner_height, left : left + inner_width] = picture.warped_bgr(
+            matrix, inner_width, inner_height, fill
+        )
+    return crops

@@ -1,0 +1,219 @@
+"""Detectors on the YOLO family: placing pictures, running, decoding, suppressing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.domain.detections import DetectionBatch
+from engine.domain.errors import ModelInvalid
+from engine.domain.frames import Image
+from engine.domain.geometry import FloatArray
+from engine.domain.ids import ModelId
+from engine.domain.results import Degradation
+from engine.models.batch_runner import BatchRunner
+from engine.models.letterbox import Anchor, Canvas, Letterbox, boxes_to_picture
+from engine.models.manifest import Layout, ModelEntry
+from engine.models.sessions import Device, Session
+from engine.models.suppression import suppress
+from engine.models.yolo_decoding import (
+    Candidates,
+    ClassTable,
+    OutputForm,
+    class_count,
+    decode_yolo,
+    decode_yolox,
+    grid_cells,
+    output_form,
+)
+
+DETECTIONS_MAX = 300
+"""Boxes kept in one picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """Settings of every detector.
+
+    ``nms_iou``: overlap above which two boxes of a class are one. ``minimum_box_px``: boxes whose
+    size (square root of the area, picture pixels) is smaller are ignored.
+    ``lookalikes_are_horses``: the entry's look-alike classes (cow, sheep) count as horses.
+    ``batch_limit``: pictures in one run, at most.
+    """
+
+    nms_iou: float = 0.5
+    minimum_box_px: float = 24.0
+    lookalikes_are_horses: bool = True
+    batch_limit: int = 8
+
+
+class GridDetector(ABC):
+    """What YOLOX and YOLO share. Meets the port Detector; used by one thread.
+
+    Boxes lie inside the picture up to the rounding of its scaled size. Raises ModelInvalid at
+    once when the file's input or output is not of the entry's layout: it is tried on a grey
+    picture, which also warms it up.
+    """
+
+    anchor: Anchor
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        open_on: Callable[[Device], Session],
+        device: Device = "auto",
+        options: DetectorOptions = DetectorOptions(),
+    ) -> None:
+        self._entry = entry
+        self._options = options
+        self._table = ClassTable.of(entry.classes, entry.lookalikes, options.lookalikes_are_horses)
+        if not len(self._table.indices):
+            raise ModelInvalid(f"The entry {entry.name} names no class to look for.")
+        self._runner = BatchRunner(open_on, device, options.batch_limit)
+        try:
+            height, width, rectangular = self._input_size()
+            self._letterbox = Letterbox(width, height, rectangular, self.anchor)
+            self._try_out()
+        except BaseException:
+            self._runner.close()
+            raise
+
+    @property
+    def model_id(self) -> ModelId:
+        """``name@version`` of the manifest entry."""
+        return self._entry.id
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """Largest (width, height) a picture is scaled to fit."""
+        return self._letterbox.width_px, self._letterbox.height_px
+
+    @property
+    def degradation(self) -> Degradation:
+        """What had to be given up since the start (smaller batches, CPU)."""
+        return self._runner.degradation
+
+    def _input_size(self) -> tuple[int, int, bool]:
+        """(height, width, rectangular): what the file fixes wins over the entry."""
+        _, _, height, width = self._runner.session.input.shape
+        free = height is None and width is None
+        spec = self._entry.input
+        return height or spec.height_px, width or spec.width_px, free and spec.dynamic_size
+
+    def _try_out(self) -> None:
+        width, height = self.input_size_px
+        grey = np.full((1, height, width, 3), 114, np.uint8)
+        output = self._runner.run(grey)[0]
+        if output.ndim != 3 or len(output) != 1:
+            raise ModelInvalid(
+                f"{self._entry.name} answers with {' x '.join(map(str, output.shape))} and not "
+                "with one table a picture: it is no detector of this family."
+            )
+        classes = self._check_output(output.shape[1:], height, width)
+        wanted = int(self._table.indices.max())
+        if classes is not None and wanted >= classes:
+            raise ModelInvalid(
+                f"{self._entry.name} knows {classes} classes; its entry asks for number {wanted}."
+            )
+
+    @abstractmethod
+    def _check_output(self, shape: tuple[int, ...], height_px: int, width_px: int) -> int | None:
+        """Number of classes; ModelInvalid when the shape is not of this layout."""
+
+    @abstractmethod
+    def _decode(self, output: FloatArray, canvas: Canvas, min_score: float) -> Candidates:
+        """Candidates of one picture's output."""
+
+    def detect(
+        self, pictures_bgr: Sequence[Image], scales: Sequence[float], min_score: float
+    ) -> list[DetectionBatch]:
+        """See the port Detector. Pictures of one canvas size run as one batch."""
+        groups: dict[Canvas, list[int]] = defaultdict(list)
+        for index, picture in enumerate(pictures_bgr):
+            groups[self._letterbox.canvas(*picture.shape[:2])].append(index)
+        results = [DetectionBatch.empty()] * len(pictures_bgr)
+        for canvas, indices in groups.items():
+            chosen = [pictures_bgr[index] for index in indices]
+            outputs = self._runner.run(self._letterbox.fill(chosen, canvas))[0]
+            for index, output in zip(indices, outputs, strict=True):
+                candidates = self._decode(output, canvas, min_score)
+                size = pictures_bgr[index].shape[:2]
+                results[index] = self._finish(candidates, canvas, size, scales[index])
+        return results
+
+    def _finish(
+        self, found: Candidates, canvas: Canvas, size: tuple[int, ...], scale: float
+    ) -> DetectionBatch:
+        if not len(found.scores):
+            return DetectionBatch.empty()
+        kept = suppress(
+            found.boxes_xyxy_px,
+            found.scores,
+            found.class_ids,
+            self._options.nms_iou,
+            DETECTIONS_MAX,
+        )
+        boxes = boxes_to_picture(found.boxes_xyxy_px[kept], canvas, size[0], size[1], scale)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        large = sides[:, 0] * sides[:, 1] >= self._options.minimum_box_px**2
+        kept = kept[large]
+        return DetectionBatch(
+            boxes[large], found.scores[kept].astype(np.float32), found.class_ids[kept]
+        )
+
+    def close(self) -> None:
+        """Close the session."""
+        self._runner.close()
+
+
+class YoloxDetector(GridDetector):
+    """YOLOX with raw grid outputs; pictures stand at the top left of their canvas."""
+
+    anchor: Anchor = "top left"
+
+    def _check_output(self, shape: tuple[int, ...], height_px: int, width_px: int) -> int | None:
+        cells = len(grid_cells(height_px, width_px)[1])
+        if shape[0] != cells or shape[1] < 6:
+            raise ModelInvalid(
+                f"{self._entry.name} answers with {shape[0]} x {shape[1]}; YOLOX at "
+                f"{width_px}x{height_px} px has {cells} rows of 5 + classes."
+            )
+        return shape[1] - 5
+
+    def _decode(self, output: FloatArray, canvas: Canvas, min_score: float) -> Candidates:
+        return decode_yolox(output, canvas.height_px, canvas.width_px, self._table, min_score)
+
+
+class YoloDetector(GridDetector):
+    """YOLO v5 to v11 and end-to-end variants; pictures stand in the centre of their canvas."""
+
+    anchor: Anchor = "centre"
+    _form: OutputForm
+
+    def _check_output(self, shape: tuple[int, ...], height_px: int, width_px: int) -> int | None:
+        self._form = output_form(shape, height_px, width_px)
+        return class_count(shape, self._form)
+
+    def _decode(self, output: FloatArray, canvas: Canvas, min_score: float) -> Candidates:
+        return decode_yolo(output, self._form, self._table, min_score)
+
+
+def grid_detector(
+    entry: ModelEntry,
+    open_on: Callable[[Device], Session],
+    device: Device = "auto",
+    options: DetectorOptions = DetectorOptions(),
+) -> GridDetector:
+    """The detector for an entry's layout; ModelInvalid when the layout is not a detector's."""
+    kinds: dict[Layout, type[GridDetector]] = {
+        Layout.YOLOX: YoloxDetector,
+        Layout.YOLO: YoloDetector,
+    }
+    kind = kinds.get(entry.layout)
+    if kind is None:
+        raise ModelInvalid(f"The layout {entry.layout} of {entry.name} is not a detector's.")
+    return kind(entry, open_on, device, options)

@@ -1,0 +1,87 @@
+"""Appearance networks: the horse in a box becomes a vector of length 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from engine.domain.errors import ModelInvalid
+from engine.domain.frames import Picture
+from engine.domain.geometry import FloatArray
+from engine.domain.ids import ModelId
+from engine.domain.results import Degradation
+from engine.models.batch_runner import BatchRunner
+from engine.models.crops import chunks_of_boxes, letterboxed_crops
+from engine.models.letterbox import GREY
+from engine.models.manifest import Layout, ModelEntry
+from engine.models.sessions import Device, Session
+
+
+class OnnxEmbedder:
+    """Meets the port Embedder with any session of one output (B, D); used by one thread.
+
+    Crops are letterboxed, not squeezed. Raises ModelInvalid at once when the file does not answer
+    a grey crop with one finite vector.
+    """
+
+    def __init__(
+        self,
+        entry: ModelEntry,
+        open_on: Callable[[Device], Session],
+        device: Device = "auto",
+        batch_limit: int = 32,
+    ) -> None:
+        if entry.layout is not Layout.EMBEDDING:
+            raise ModelInvalid(f"The layout {entry.layout} of {entry.name} is not an embedder's.")
+        self._entry = entry
+        self._runner = BatchRunner(open_on, device, batch_limit)
+        try:
+            _, _, height, width = self._runner.session.input.shape
+            self._height_px = height or entry.input.height_px
+            self._width_px = width or entry.input.width_px
+            grey = np.full((1, self._height_px, self._width_px, 3), GREY, np.uint8)
+            self.dimension = self._checked_dimension(self._runner.run(grey))
+        except BaseException:
+            self._runner.close()
+            raise
+
+    def _checked_dimension(self, outputs: list[FloatArray]) -> int:
+        shape = outputs[0].shape
+        if len(outputs) != 1 or len(shape) != 2 or shape[1] < 2:
+            raise ModelInvalid(
+                f"{self._entry.name} should answer with one vector a crop and answers with "
+                f"{'; '.join(' x '.join(map(str, out.shape)) for out in outputs)}."
+            )
+        if not np.isfinite(outputs[0]).all():
+            raise ModelInvalid(f"{self._entry.name} answers with numbers that are not finite.")
+        return int(shape[1])
+
+    @property
+    def model_id(self) -> ModelId:
+        """``name@version`` of the manifest entry."""
+        return self._entry.id
+
+    @property
+    def degradation(self) -> Degradation:
+        """What had to be given up since the start (smaller batches, CPU)."""
+        return self._runner.degradation
+
+    def embed(self, jobs: Sequence[tuple[Picture, FloatArray]]) -> list[FloatArray]:
+        """See the port Embedder."""
+        counts = [len(boxes) for _, boxes in jobs]
+        vectors = np.zeros((sum(counts), self.dimension), np.float32)
+        start = 0
+        for chunk in chunks_of_boxes(jobs):
+            crops = letterboxed_crops(
+                chunk, self._width_px, self._height_px, self._entry.padding, GREY
+            )
+            vectors[start : start + len(chunk)] = self._runner.run(crops)[0]
+            start += len(chunk)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.maximum(lengths, 1e-12)
+        return np.split(vectors, np.cumsum(counts)[:-1]) if counts else []
+
+    def close(self) -> None:
+        """Close the session."""
+        self._runner.close()

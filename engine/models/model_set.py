@@ -1,0 +1,222 @@
+"""The models the engine runs with, chosen from settings and from what this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from engine.domain.errors import BarnhandError, EnvironmentFault, ModelInvalid
+from engine.domain.notices import Notice, Severity
+from engine.domain.ports import Clock, Detector, Embedder, PoseEstimator
+from engine.domain.results import Degradation
+from engine.models.detectors import DetectorOptions, GridDetector, grid_detector
+from engine.models.download import Progress
+from engine.models.embedders import OnnxEmbedder
+from engine.models.manifest import ModelEntry, Task
+from engine.models.motion_detector import MotionDetector
+from engine.models.pose_estimators import TopDownPose, pose_estimator
+from engine.models.sessions import Device, Execution, RuntimeMissing, Session, open_session
+from engine.models.store import FileState, ModelStore
+from engine.settings import EngineSettings
+
+AUTO = "auto"
+NONE = "none"
+"""Setting that asks for no model: motion boxes, no skeletons, no appearance."""
+
+Model = TypeVar("Model")
+Build = Callable[[ModelEntry, Callable[[Device], Session], Device], Model]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """What the engine analyses with. ``detector`` is the motion fallback when no model works;
+    ``degradation`` is what was missing when loading; ``notices`` tell a person about it."""
+
+    detector: Detector
+    pose: PoseEstimator | None
+    embedder: Embedder | None
+    degradation: Degradation
+    notices: tuple[Notice, ...]
+
+    def current_degradation(self) -> Degradation:
+        """``degradation`` and what the models had to give up since then (memory, device)."""
+        now = self.degradation
+        for model in (self.detector, self.pose, self.embedder):
+            if isinstance(model, GridDetector | TopDownPose | OnnxEmbedder):
+                now |= model.degradation
+        return now
+
+    def close(self) -> None:
+        """Close every session."""
+        for model in (self.detector, self.pose, self.embedder):
+            if model is not None:
+                model.close()
+
+
+def load_models(
+    settings: EngineSettings,
+    store: ModelStore,
+    clock: Clock,
+    progress: Progress | None = None,
+) -> ModelSet:
+    """Load a detector, a pose model and an embedder by the settings.
+
+    ``auto`` takes the best of what is on this machine and downloads nothing; a model that is named
+    is downloaded when it must be. A file that does not work is told in a notice and the next best
+    is taken; with no detector at all, boxes mark what moves. Never raises for a missing or damaged
+    model.
+    """
+    loader = _Loader(settings, store, clock, progress)
+    detector = loader.detector()
+    pose = loader.pose()
+    embedder = loader.embedder()
+    return ModelSet(detector, pose, embedder, loader.degradation, tuple(loader.notices.values()))
+
+
+@dataclass
+class _Loader:
+    settings: EngineSettings
+    store: ModelStore
+    clock: Clock
+    progress: Progress | None
+    degradation: Degradation = Degradation.NONE
+    notices: dict[str, Notice] = field(default_factory=dict)
+
+    def detector(self) -> Detector:
+        wanted = self.settings.detection
+        options = DetectorOptions(
+            nms_iou=wanted.nms_iou,
+            minimum_box_px=wanted.minimum_box_px,
+            lookalikes_are_horses=wanted.lookalikes_are_horses,
+            batch_limit=self.settings.analysis.batch_size,
+        )
+
+        def build(
+            entry: ModelEntry, open_on: Callable[[Device], Session], device: Device
+        ) -> GridDetector:
+            return grid_detector(entry, open_on, device, options)
+
+        if wanted.model != NONE:
+            loaded = self._first_working(Task.DETECTOR, wanted.model, build)
+            if loaded is not None:
+                return loaded
+            self._tell(
+                "model.detector.missing",
+                Severity.CRITICAL,
+                "No detector model could be loaded: horses are not recognised, boxes mark whatever "
+                "moves.",
+                self._how_to_get(Task.DETECTOR),
+            )
+        self.degradation |= Degradation.NO_DETECTOR
+        return MotionDetector(wanted.minimum_box_px)
+
+    def pose(self) -> PoseEstimator | None:
+        wanted = self.settings.pose
+        if not wanted.enabled or wanted.model == NONE:
+            return None
+        loaded = self._first_working(Task.POSE, wanted.model, pose_estimator)
+        if loaded is None:
+            self.degradation |= Degradation.NO_POSE
+            self._tell(
+                "model.pose.missing",
+                Severity.WARNING,
+                "No pose model could be loaded: there are no skeletons, and no gait.",
+                self._how_to_get(Task.POSE),
+            )
+        return loaded
+
+    def embedder(self) -> Embedder | None:
+        wanted = self.settings.tracking.embedder
+        if wanted == NONE:
+            return None
+        loaded = self._first_working(Task.EMBEDDER, wanted, OnnxEmbedder)
+        if loaded is None:
+            self.degradation |= Degradation.NO_EMBEDDER
+            self._tell(
+                "model.embedder.missing",
+                Severity.WARNING,
+                "No appearance model could be loaded: horses are followed by position alone and "
+                "not recognised again.",
+                self._how_to_get(Task.EMBEDDER),
+            )
+        return loaded
+
+    # --- choosing ------------------------------------------------------------------------------
+
+    def _first_working(self, task: Task, wanted: str, build: Build[Model]) -> Model | None:
+        tried: set[str] = set()
+        if wanted != AUTO:
+            loaded = self._try(wanted, partial(self._resolve, wanted, task), build)
+            if loaded is not None:
+                return loaded
+            tried.add(wanted)
+        for entry in self.store.manifest.for_task(task):
+            if entry.name in tried or self.store.status_of(entry).state is FileState.ABSENT:
+                continue
+            loaded = self._try(entry.name, partial(self._local, entry), build)
+            if loaded is not None:
+                return loaded
+        return None
+
+    def _resolve(self, wanted: str, task: Task) -> tuple[ModelEntry, Path]:
+        return self.store.resolve(wanted, task, self._execution(), self.progress)
+
+    def _local(self, entry: ModelEntry) -> tuple[ModelEntry, Path]:
+        return entry, self.store.locate(entry, may_download=False)
+
+    def _try(
+        self, name: str, find: Callable[[], tuple[ModelEntry, Path]], build: Build[Model]
+    ) -> Model | None:
+        try:
+            entry, path = find()
+            return self._build(entry, path, build)
+        except RuntimeMissing as error:
+            self._tell(f"model.{name}.runtime", Severity.INFO, error.message, error.advice)
+        except ModelInvalid as error:
+            self._tell(f"model.{name}.damaged", Severity.WARNING, error.message, error.advice)
+        except BarnhandError as error:
+            self._tell(f"model.{name}.unavailable", Severity.WARNING, error.message, error.advice)
+        return None
+
+    def _build(self, entry: ModelEntry, path: Path, build: Build[Model]) -> Model:
+        def open_on(device: Device) -> Session:
+            return open_session(path, entry.runtime, entry.input, self._execution(device))
+
+        device = self.settings.analysis.device
+        try:
+            return build(entry, open_on, device)
+        except EnvironmentFault as error:
+            if device == "cpu":
+                raise
+            self.degradation |= Degradation.ON_CPU
+            self._tell(
+                "model.device.cpu",
+                Severity.WARNING,
+                f"The graphics card is not used: {error.message} Models run on the CPU.",
+                error.advice,
+            )
+            return build(entry, open_on, "cpu")
+
+    def _execution(self, device: Device | None = None) -> Execution:
+        analysis = self.settings.analysis
+        cache = self.store.user_cache / "engines"
+        return Execution(device or analysis.device, analysis.threads, cache)
+
+    # --- telling -------------------------------------------------------------------------------
+
+    def _how_to_get(self, task: Task) -> str:
+        fetchable = [
+            entry.name
+            for entry in self.store.manifest.for_task(task)
+            if all(file.urls for file in entry.files)
+        ]
+        folders = "put model files into a folder named in BARNHAND_MODELS"
+        if not fetchable:
+            return f"{folders[0].upper()}{folders[1:]}."
+        return f"Run `barnhand models fetch {fetchable[0]}`, or {folders}."
+
+    def _tell(self, key: str, severity: Severity, message: str, advice: str) -> None:
+        self.notices[key] = Notice(key, severity, message, advice, self.clock.now())
