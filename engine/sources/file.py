@@ -12,7 +12,8 @@ from engine.sources.container import ContainerSource, Opening
 from engine.sources.options import stream_options
 from engine.sources.sniff import require_video
 
-_DECODE_THREADS_AT_MOST = 4
+_DECODE_THREADS_AT_MOST = 8
+"""Two more than the cores: with only as many, one idles while its picture is taken."""
 
 
 def path_of(address: str) -> Path:
@@ -34,7 +35,7 @@ def open_video(
 ) -> ContainerSource:
     """Open one video by path. Read as fast as possible, pictures are decoded several at a time."""
     require_video(path)
-    threads = 1 if realtime else min(os.cpu_count() or 1, _DECODE_THREADS_AT_MOST)
+    threads = 1 if realtime else min((os.cpu_count() or 1) + 2, _DECODE_THREADS_AT_MOST)
     return ContainerSource(
         Opening(
             url=f"file:{path}",

@@ -173,6 +173,16 @@ def test_a_probe_brings_a_picture(tmp_path: Path) -> None:
     assert report.picture.scaled_bgr(32, 18).shape == (18, 32, 3)
 
 
+def test_hardware_decoding_falls_back_to_software(tmp_path: Path) -> None:
+    """True on every machine: where there is no decoder chip, pictures come all the same."""
+    stream = stream_of(write_movie(tmp_path / "a.mp4"))
+    source = open_source(stream, CaptureSettings(hardware_decode=True))
+    picture = source.read().picture
+    source.close()
+    shown = picture.scaled_bgr(320, 180).astype(int)
+    assert abs(shown - colour_card(320, 180, 0)).mean() < 8
+
+
 @pytest.mark.parametrize(
     "options",
     [{"filter": "movie=x"}, {"rtsp_transport": "tcp;x"}, {"user_agent": "a\r\nCookie: b"}, "tcp"],
