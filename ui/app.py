@@ -85,6 +85,8 @@ async def serve(window: MainWindow) -> None:
     """Check the API every two seconds until the window is closed."""
     closed = asyncio.Event()
     window.closed.connect(closed.set)
+    if window.is_closed:  # before this task had its first turn
+        return
     checks = asyncio.create_task(_check_api_forever(window))
     try:
         await closed.wait()

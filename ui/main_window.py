@@ -346,6 +346,11 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
         self.closed.emit()
 
+    @property
+    def is_closed(self) -> bool:
+        """True once the window was closed; it does not open again."""
+        return self._shut
+
     def shut_down(self) -> tuple[str, ...]:
         """Remember the window, stop its timers and workers; names of workers that did not end
         within two seconds (they are daemons and hold nothing)."""

@@ -184,7 +184,8 @@ def load_fonts() -> None:
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
     """Dress the whole application."""
-    app.setStyle("Fusion")
+    if app.style().name() != "fusion":
+        app.setStyle("Fusion")
     app.setFont(theme.font())
     palette = QPalette()
     roles = {

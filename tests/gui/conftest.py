@@ -18,6 +18,9 @@ from ui.app import FOREIGN_QT_VARIABLES
 from ui.main_window import MainWindow
 from ui.theme import apply_theme, load_fonts, load_theme
 
+OFFSCREEN_LIMIT = "This plugin does not support propagateSizeHints"
+"""Said by the offscreen platform itself about windows of a fixed size."""
+
 for _name in FOREIGN_QT_VARIABLES:
     os.environ.pop(_name, None)
 
@@ -27,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/gui" in item.path.as_posix():
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            item.add_marker(pytest.mark.qt_log_ignore(OFFSCREEN_LIMIT))
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +64,8 @@ def shown(qtbot: QtBot) -> Callable[[QWidget, int, int], QWidget]:
     def show(widget: QWidget, width: int, height: int) -> QWidget:
         qtbot.addWidget(widget)
         widget.resize(width, height)
-        widget.show()
-        qtbot.waitExposed(widget)
+        with qtbot.waitExposed(widget):
+            widget.show()
         return widget
 
     return show
@@ -75,9 +79,10 @@ def open_window(qtbot: QtBot, bench: Bench) -> Iterator[Callable[[], MainWindow]
     def open_one() -> MainWindow:
         window = MainWindow(bench.services)
         window.resize(1440, 860)
-        window.show()
-        qtbot.waitExposed(window)
         windows.append(window)
+        with qtbot.waitActive(window):
+            window.show()
+            window.activateWindow()
         return window
 
     yield open_one

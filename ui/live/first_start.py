@@ -35,7 +35,8 @@ class _Choice(QFrame):
         column.addStretch(1)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() is Qt.MouseButton.LeftButton and self.rect().contains(event.pos()):
+        inside = self.rect().contains(event.position().toPoint())
+        if event.button() is Qt.MouseButton.LeftButton and inside:
             self.chosen.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
