@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from engine.domain.notices import Severity
@@ -28,6 +28,7 @@ class _Cell(QWidget):
         super().__init__()
         self._theme = theme
         self._name = name
+        self.wanted = True
         self._mark = QLabel()
         self._mark.hide()
         self._value = label("–")
@@ -90,7 +91,7 @@ class StatusBar(QFrame):
         for text in (self._critical, self._warning, self._time):
             text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             row.addWidget(text)
-        self._gpu.hide()
+        self._gpu.wanted = False
         self.set_theme(theme)
         book.changed.connect(self._on_notices)
         self._on_notices()
@@ -107,6 +108,32 @@ class StatusBar(QFrame):
             self._disk,
             self._rows,
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Leave out whole cells where the window is narrow, the least important first; what they
+        say is on the Diagnostics page too."""
+        spare = self.width() - 24
+        for text in (self._critical, self._warning, self._time):
+            spare -= max(text.sizeHint().width(), text.minimumWidth()) + 20
+        by_weight = (
+            self._engine,
+            self._server,
+            self._disk,
+            self._live,
+            self._queue,
+            self._load,
+            self._gpu,
+            self._remote,
+            self._rows,
+        )
+        for cell in by_weight:
+            if cell.wanted:
+                spare -= cell.sizeHint().width() + 20
+            cell.setVisible(cell.wanted and spare >= 0)
 
     def set_theme(self, theme: Theme) -> None:
         """Another look."""
@@ -134,7 +161,7 @@ class StatusBar(QFrame):
         """Everything around the engine."""
         if status.cpu_percent is not None:
             self._load.show_value(f"{status.cpu_percent:.0f} %")
-        self._gpu.setVisible(bool(status.gpu_text))
+        self._gpu.wanted = bool(status.gpu_text)
         self._gpu.show_value(status.gpu_text)
         self._part(self._server, status.database)
         self._part(self._live, status.live)
@@ -149,6 +176,7 @@ class StatusBar(QFrame):
         if status.rows_spooled:
             rows += self.tr(" · {0} spooled").format(status.rows_spooled)
         self._rows.show_value(rows, status.writer.level, status.writer.text)
+        self._make_room()
 
     def show_api(self, part: PartState, url: str) -> None:
         """What the console's own look at the API found."""

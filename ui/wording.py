@@ -64,9 +64,12 @@ def state_word(state: StreamState, stream: Stream | None = None) -> str:
     }[state]
 
 
-def offline_lines(health: StreamHealth) -> tuple[str, str]:
-    """The two lines a tile without a picture shows: what, since when; why, and what next."""
-    age_s = health.last_frame_age_s
+def offline_lines(health: StreamHealth, age_s: float | None = None) -> tuple[str, str]:
+    """The two lines a tile without a picture shows: what, since when; why, and what next.
+
+    ``age_s`` is the age of the last picture where the health does not tell it.
+    """
+    age_s = health.last_frame_age_s if health.last_frame_age_s is not None else age_s
     age = (
         _tr("no picture yet")
         if age_s is None

@@ -48,6 +48,17 @@ def undo(window: MainWindow, qtbot: QtBot) -> None:
         QTest.keyClick(window, Qt.Key.Key_Z, CTRL)
 
 
+def bring_back(window: MainWindow, qtbot: QtBot) -> None:
+    """Give the window the keyboard again after a dialog: no window manager does it offscreen."""
+
+    def active() -> bool:
+        window.activateWindow()
+        return QApplication.activeWindow() is window
+
+    qtbot.waitUntil(lambda: window.findChild(CameraDialog) is None)
+    qtbot.waitUntil(active)
+
+
 # --- first start --------------------------------------------------------------------------------
 
 
@@ -237,7 +248,7 @@ def test_a_camera_is_renamed_and_the_name_comes_back(
     with qtbot.waitSignal(window.log.changed):
         QTest.mouseClick(dialog.save, Qt.MouseButton.LeftButton)
     assert on_wall(window) == ["Main yard"]
-    qtbot.waitUntil(lambda: QApplication.activeWindow() is window)
+    bring_back(window, qtbot)
     undo(window, qtbot)
     assert on_wall(window) == ["Yard"]
     assert next(iter(bench.streams.rows.values())).version == 3

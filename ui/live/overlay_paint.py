@@ -112,8 +112,10 @@ class OverlayPainter:
         placement: Placement,
         switches: Collection[Switch],
         selected_number: int | None = None,
+        reserved: Sequence[QRectF] = (),
     ) -> None:
-        """Draw what is switched on. The caller has set the clip to the picture."""
+        """Draw what is switched on. The caller has set the clip to the picture; labels keep out
+        of the ``reserved`` places."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         if Switch.TRAILS in switches:
             for trail in trails:
@@ -124,7 +126,7 @@ class OverlayPainter:
         if Switch.BOXES in switches:
             for row, rect in enumerate(rects):
                 self._box(painter, overlay, row, rect, selected_number)
-        taken: list[QRectF] = []
+        taken = list(reserved)
         for row, rect in enumerate(rects):
             text = row_label(overlay, row, switches)
             if text:

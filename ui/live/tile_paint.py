@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRect, QRectF, Qt
@@ -61,8 +61,10 @@ class TilePainter:
         rect = _qrect(tile.rect)
         if tile.has_picture:
             visible = tile.visible_rect(self._ratio)
-            self._picture(painter, tile, look)
-            self._header(painter, tile, visible)
+            chips = self._header(tile, visible)
+            self._picture(painter, tile, look, [place for place, _ in chips])
+            for place, chip in chips:
+                painter.drawPixmap(place.topLeft(), chip)
             rect = _qrect(visible)
         else:
             painter.fillRect(rect, self._theme.colour("well"))
@@ -98,12 +100,14 @@ class TilePainter:
             StreamState.ENDED: _tr("Play again"),
         }.get(tile.state, "")
 
-    def _picture(self, painter: QPainter, tile: Tile, look: TileLook) -> None:
+    def _picture(
+        self, painter: QPainter, tile: Tile, look: TileLook, reserved: Sequence[QRectF]
+    ) -> None:
         placement = tile.placement(self._ratio)
         image, frame = tile.image, tile.frame
         if placement is None or image is None or frame is None:
             return
-        rect = _qrect(tile.rect)
+        rect = _qrect(tile.covered_rect(self._ratio))
         painter.save()
         painter.setClipRect(rect, Qt.ClipOperation.IntersectClip)
         width = placement.scale_x * frame.picture_width_px
@@ -121,33 +125,46 @@ class TilePainter:
             number = None
             if track in overlay.track_ids:
                 number = int(overlay.numbers[overlay.track_ids.index(track)])
-            self._overlay.paint(painter, overlay, tile.trails, placement, look.switches, number)
+            self._overlay.paint(
+                painter, overlay, tile.trails, placement, look.switches, number, reserved
+            )
         painter.restore()
 
     # --- header ---------------------------------------------------------------------------------
 
-    def _header(self, painter: QPainter, tile: Tile, rect: Rect) -> None:
-        state = state_word(tile.state, tile.stream)
-        left = self._name_chip(tile.stream.name, state, tile.state, rect.width - 2 * MARGIN)
-        top = rect.y + MARGIN
-        painter.drawPixmap(QPointF(rect.x + MARGIN, top), left)
+    def _header(self, tile: Tile, rect: Rect) -> list[tuple[QRectF, QPixmap]]:
+        """The chips of a tile and their places: name on the left, numbers on the right; what does
+        not fit beside each other gives way in order: the state word, the latency, the numbers."""
+        name, word = tile.stream.name, state_word(tile.state, tile.stream)
+        room = rect.width - 3 * MARGIN
         if tile.stale and tile.age_s is not None:
-            text, colour = _tr("no new picture for {0}").format(duration(tile.age_s)), "warning"
+            warning = _tr("no new picture for {0}").format(duration(tile.age_s))
+            lefts = [self._name_chip(name, w, tile.state, room) for w in (word, "")]
+            rights = [self._text_chip(warning, "warning")]
         else:
-            text, colour = self._numbers(tile), "text"
-        right = self._text_chip(text, colour)
-        width, used = right.width() / self._ratio, left.width() / self._ratio
-        if used + width + 3 * MARGIN <= rect.width:
-            painter.drawPixmap(QPointF(rect.x + rect.width - MARGIN - width, top), right)
-        elif tile.stale:
-            painter.drawPixmap(QPointF(rect.x + MARGIN, top + CHIP_HEIGHT + 4), right)
+            lefts = [self._name_chip(name, w, tile.state, room) for w in (word, "")]
+            rights = [self._text_chip(text, "text") for text in self._numbers(tile)]
+        top = float(rect.y + MARGIN)
+        for right in rights:
+            for left in lefts:
+                if (left.width() + right.width()) / self._ratio <= room:
+                    x = rect.x + rect.width - MARGIN - right.width() / self._ratio
+                    return [self._placed(left, rect.x + MARGIN, top), self._placed(right, x, top)]
+        below = self._placed(rights[-1], rect.x + MARGIN, top + CHIP_HEIGHT + 4)
+        first = self._placed(lefts[0], rect.x + MARGIN, top)
+        return [first, below] if tile.stale else [first]
+
+    def _placed(self, chip: QPixmap, x: float, y: float) -> tuple[QRectF, QPixmap]:
+        return QRectF(QPointF(x, y), chip.deviceIndependentSize()), chip
 
     @staticmethod
-    def _numbers(tile: Tile) -> str:
+    def _numbers(tile: Tile) -> tuple[str, str]:
+        """Rate and latency, and the rate alone for narrow tiles."""
         health = tile.health
         if health is None:
-            return _tr("– fps · – ms")
-        return f"{health.fps:.0f} fps · {milliseconds(health.latency_ms)}"
+            return _tr("– fps · – ms"), _tr("– fps")
+        rate = f"{health.fps:.0f} fps"
+        return f"{rate} · {milliseconds(health.latency_ms)}", rate
 
     def _name_chip(self, name: str, word: str, state: StreamState, room: int) -> QPixmap:
         metrics = QFontMetricsF(self._small)
@@ -157,7 +174,7 @@ class TilePainter:
         if known is not None:
             return known
         name_w, word_w = metrics.horizontalAdvance(name), metrics.horizontalAdvance(word)
-        width = 22 + name_w + 6 + word_w + 8
+        width = 22 + name_w + (6 + word_w if word else 0) + 8
         pixmap, painter = self._blank_chip(width)
         self._state_mark(painter, state, QPointF(12, CHIP_HEIGHT / 2))
         painter.setFont(self._small)
@@ -175,7 +192,8 @@ class TilePainter:
         if known is not None:
             return known
         metrics = QFontMetricsF(self._small)
-        widest = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance("00 fps · 000 ms"))
+        usual = "00 fps · 000 ms" if "·" in text else "00 fps"
+        widest = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(usual))
         pixmap, painter = self._blank_chip(widest + 16)
         painter.setFont(self._small)
         painter.setPen(self._theme.overlay_colour(colour))
@@ -229,9 +247,12 @@ class TilePainter:
             painter.drawPixmap(QPointF(rect.center().x() - 12, middle - 76), pixmap)
         line = QRect(rect.x() + MARGIN, middle - 42, rect.width() - 2 * MARGIN, 20)
         self._line(painter, line, tile.stream.name, self._bold, "text")
-        first, second = offline_lines(health) if health is not None else (_tr("CONNECTING"), "")
+        first, second = _tr("CONNECTING"), ""
+        if health is not None:
+            first, second = offline_lines(health, tile.age_s)
         line.translate(0, 22)
-        self._line(painter, line, first, self._plain, "muted")
+        fits = QFontMetricsF(self._plain).horizontalAdvance(first) <= line.width()
+        self._line(painter, line, first, self._plain if fits else self._small, "muted")
         line.translate(0, 20)
         line.setHeight(36)
         self._line(painter, line, second, self._small, "muted", wrap=True)
