@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -69,9 +70,13 @@ def run_console(services: ConsoleServices, argv: Sequence[str]) -> int:
     try:
         with loop:
             window.show()
+            # Everything made so far stays; later sweeps of the collector skip it and stay short.
+            gc.collect()
+            gc.freeze()
             QTimer.singleShot(0, window.show_admin_notice)
             loop.run_until_complete(serve(window))
     finally:
+        gc.unfreeze()
         for number, handler in before.items():
             signal.signal(number, handler)
         window.errors.release_unhandled()

@@ -230,6 +230,7 @@ class LivePage(QWidget):
         )
 
     def _on_layout(self) -> None:
+        self.card.dismiss()
         self.toolbar.show_arrangement(self.wall.arrangement)
         layout = self.wall.arrangement.layout
         self._book["layout.free" if layout is Layout.FREE else f"layout.{int(layout)}"].setChecked(

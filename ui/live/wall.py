@@ -143,6 +143,8 @@ class Wall(QWidget):
         if self._maximised not in self._streams:
             self._maximised = None
         self._set(self._arrangement.with_streams(self._streams))
+        if self._selection is not None:
+            self.selected.emit(self.selected_stream)
 
     def set_health(self, healths: Sequence[StreamHealth]) -> None:
         """The newest health of every camera; words on tiles follow it."""
