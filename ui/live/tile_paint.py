@@ -167,12 +167,12 @@ class TilePainter:
         return f"{rate} · {milliseconds(health.latency_ms)}", rate
 
     def _name_chip(self, name: str, word: str, state: StreamState, room: int) -> QPixmap:
-        metrics = QFontMetricsF(self._small)
-        name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(room - 90.0, 40.0))
-        key = ("name", name, word, state.value)
+        key = ("name", name, word, state.value, str(room))
         known = self._cached(key)
         if known is not None:
             return known
+        metrics = QFontMetricsF(self._small)
+        name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(room - 90.0, 40.0))
         name_w, word_w = metrics.horizontalAdvance(name), metrics.horizontalAdvance(word)
         width = 22 + name_w + (6 + word_w if word else 0) + 8
         pixmap, painter = self._blank_chip(width)
