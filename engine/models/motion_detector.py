@@ -21,6 +21,9 @@ STREAMS_MAX = 256
 """Backgrounds kept; the one unused for longest is forgotten first."""
 LEARNING_PICTURES = 3
 """First pictures of a stream, which only teach the background."""
+LEARNING_RATE = 0.005
+"""Share of a later picture that enters the background: at 10 pictures a second, what has stopped
+fades after about 20 s."""
 SCENE_CHANGE_SHARE = 0.6
 """A larger moving share of the picture is a light or camera change, not an animal."""
 
@@ -98,12 +101,15 @@ class MotionDetector:
     def _detect_one(
         self, background: _Background, picture: Image, scale: float, min_score: float
     ) -> DetectionBatch:
-        moving = background.model.apply(cv2.blur(picture, (3, 3)))
+        learning = background.seen < LEARNING_PICTURES
         background.seen += 1
-        if background.seen <= LEARNING_PICTURES:
+        rate = -1.0 if learning else LEARNING_RATE
+        moving = background.model.apply(cv2.blur(picture, (3, 3)), learningRate=rate)
+        if learning:
             return DetectionBatch.empty()
         moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         if np.count_nonzero(moving) > SCENE_CHANGE_SHARE * moving.size:
+            background.seen = 0
             return DetectionBatch.empty()
         joined = cv2.dilate(moving, np.ones((9, 9), np.uint8))
         _, labels, regions, _ = cv2.connectedComponentsWithStats(joined)
