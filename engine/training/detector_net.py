@@ -8,6 +8,7 @@ of real pictures without changing what the network answers. The export folds the
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -168,18 +169,24 @@ class DetectorNet(nn.Module):
 class ServedDetector(nn.Module):
     """As exported: objectness and classes as probabilities, boxes raw (the YOLOX layout).
 
-    ``classes``: how many classes are served, counted from the first.
+    ``classes``: how many classes are served, counted from the first. The horse's probability is
+    lowered by that of the likeliest class that is not served: what may be a cow is less a horse.
     """
 
     def __init__(self, network: nn.Module, classes: int = len(CLASSES)):
         super().__init__()
         self.network = network
-        self.columns = 5 + classes
+        self.classes = classes
 
     def forward(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, A, 5 + classes)."""
-        rows = self.network(picture)[..., : self.columns]
-        return torch.cat([rows[..., :4], torch.sigmoid(rows[..., 4:])], dim=2)
+        rows = self.network(picture)
+        objectness = torch.sigmoid(rows[..., 4:5])
+        kinds = torch.sigmoid(rows[..., 5:])
+        horse, served = kinds[..., :1], kinds[..., 1 : self.classes]
+        if kinds.shape[-1] > self.classes:
+            horse = horse * (1.0 - kinds[..., self.classes :].amax(dim=-1, keepdim=True))
+        return torch.cat([rows[..., :4], objectness, horse, served], dim=-1)
 
 
 def load_yolox_onnx(network: DetectorNet, path: Path, rows: tuple[int, ...] = COCO_ROWS) -> None:
@@ -272,3 +279,35 @@ def calibrate(network: DetectorNet, pictures: Tensor) -> None:
             state["bias"].copy_(offset + gain * mean)
     for hook in hooks:
         hook.remove()
+
+
+def fold(network: DetectorNet) -> None:
+    """Move every normalisation into its convolution, answers unchanged (evaluation mode)."""
+    with torch.no_grad():
+        for layer in (m for m in network.modules() if isinstance(m, Convolution)):
+            state, eps = layer.norm.state_dict(), layer.norm.eps
+            gain = state["weight"] / (state["running_var"] + eps).sqrt()
+            offset = state["bias"] - state["running_mean"] * gain
+            layer.conv.weight.mul_(gain[:, None, None, None])
+            state["running_mean"].zero_()
+            state["running_var"].fill_(1.0 - eps)
+            state["weight"].fill_(1.0)
+            state["bias"].copy_(offset)
+
+
+def blended(start: DetectorNet, tuned: DetectorNet, share: float) -> DetectorNet:
+    """The network ``share`` of the way from ``start`` to ``tuned``, both folded first.
+
+    Weights between a start and its fine-tuning keep what the start knew and the small new data
+    does not show (Wortsman et al. 2022, WiSE-FT).
+    """
+    first, second, between = copy.deepcopy(start), copy.deepcopy(tuned), copy.deepcopy(start)
+    fold(first)
+    fold(second)
+    wanted = second.state_dict()
+    mixed = {
+        name: torch.lerp(value, wanted[name], share) if value.is_floating_point() else value
+        for name, value in first.state_dict().items()
+    }
+    between.load_state_dict(mixed)
+    return between.eval()

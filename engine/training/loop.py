@@ -77,6 +77,7 @@ class Trainer:
         self, recipe: Recipe, plan: Plan, out: Path, tell: Callable[[str], None] = _log.info
     ) -> None:
         self._recipe, self._plan, self._out, self._tell = recipe, plan, out, tell
+        self.plan = plan
         self._network = recipe.network()
         self._averaged = copy.deepcopy(self._network).eval()
         self._averaged.requires_grad_(False)
