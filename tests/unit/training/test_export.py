@@ -17,7 +17,9 @@ from engine.training.cards import manifest_text
 from engine.training.detector_net import (
     DetectorNet,
     ServedDetector,
+    blended,
     calibrate,
+    fold,
     load_yolox_onnx,
 )
 from engine.training.export import export_onnx
@@ -93,6 +95,46 @@ def test_calibration_changes_no_answer() -> None:
         corners = torch.cat([pictures[..., i::2, j::2] for j in (0, 1) for i in (0, 1)], dim=1)
         spread = stem.conv(corners).var(dim=(0, 2, 3))
     assert torch.allclose(spread, torch.ones_like(spread), atol=1e-3)
+
+
+def test_folding_changes_no_answer() -> None:
+    torch.manual_seed(0)
+    network = DetectorNet().eval()
+    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 255
+    with torch.no_grad():
+        calibrate(network, pictures)
+        before = network(pictures)
+        fold(network)
+        after = network(pictures)
+    assert torch.allclose(before, after, atol=1e-3)
+
+
+def test_blends_reach_from_the_start_to_the_tuned_network() -> None:
+    torch.manual_seed(0)
+    start, tuned = DetectorNet().eval(), DetectorNet().eval()
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3)) * 255
+    with torch.no_grad():
+        answers = [blended(start, tuned, share)(picture) for share in (0.0, 0.5, 1.0)]
+        assert torch.allclose(answers[0], start(picture), atol=1e-3)
+        assert torch.allclose(answers[2], tuned(picture), atol=1e-3)
+    assert not torch.allclose(answers[1], answers[0], atol=1e-3)
+
+
+class _Torn(nn.Module):
+    """Rows that say horse 0.9 and, in the second, cow 0.8."""
+
+    def forward(self, picture: Tensor) -> Tensor:
+        chances = torch.tensor([[0.7, 0.9, 0.1, 0.001, 0.001, 0.001],
+                                [0.7, 0.9, 0.1, 0.8, 0.001, 0.001]])  # fmt: skip
+        return torch.cat([torch.zeros(2, 4), torch.logit(chances)], dim=1)[None]
+
+
+def test_what_may_be_a_cow_is_served_as_less_of_a_horse() -> None:
+    rows = ServedDetector(_Torn())(torch.zeros(1, 3, 32, 32))[0]
+    assert rows.shape == (2, 7)
+    assert rows[:, 5].tolist() == pytest.approx([0.9 * 0.999, 0.9 * 0.2], abs=1e-3)
+    assert rows[:, 4].tolist() == pytest.approx([0.7, 0.7])
+    assert rows[:, 6].tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_a_file_that_is_no_yolox_is_a_mistake(tmp_path: Path) -> None:
