@@ -217,12 +217,18 @@ class Inspector(QFrame):
         horses = int((overlay.class_ids == SubjectClass.HORSE).sum())
         motion = int((overlay.class_ids == SubjectClass.MOTION).sum())
         others = len(overlay) - horses - motion
-        parts = [self.tr("{0} horses").format(horses) if horses != 1 else self.tr("1 horse")]
+        parts = []
+        if horses:
+            parts.append(
+                self.tr("1 horse") if horses == 1 else self.tr("{0} horses").format(horses)
+            )
         if others:
-            parts.append(self.tr("{0} others").format(others))
+            parts.append(
+                self.tr("1 other") if others == 1 else self.tr("{0} others").format(others)
+            )
         if motion:
             parts.append(self.tr("{0} moving").format(motion))
-        return " · ".join(parts if horses or not motion else parts[1:])
+        return " · ".join(parts)
 
     def _show_thresholds(self) -> None:
         stream = self._stream

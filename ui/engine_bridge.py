@@ -1,0 +1,95 @@
+"""The one file of the console that touches the engine's facade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from engine.domain.frames import WallFrame
+from engine.domain.ids import StreamId
+from engine.domain.results import FrameResult
+from engine.domain.streams import Stream
+from engine.facade import Engine
+from engine.settings import EngineSettings
+from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
+
+PROBE_WIDTH_PX = 640
+
+
+class FacadeBridge:
+    """Meets ``EngineBridge`` with a running engine. ``settings`` gives those now in force."""
+
+    def __init__(self, engine: Engine, settings: Callable[[], EngineSettings]) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def streams(self) -> tuple[Stream, ...]:
+        """See ``EngineBridge``."""
+        return self._engine.streams()
+
+    def set_streams(self, streams: Sequence[Stream]) -> None:
+        """See ``EngineBridge``."""
+        self._engine.set_streams(streams)
+
+    def start_stream(self, stream_id: StreamId) -> None:
+        """See ``EngineBridge``."""
+        self._engine.start_stream(stream_id)
+
+    def stop_stream(self, stream_id: StreamId) -> None:
+        """See ``EngineBridge``."""
+        self._engine.stop_stream(stream_id)
+
+    def show(self, stream_id: StreamId, size_px: tuple[int, int] | None) -> None:
+        """See ``EngineBridge``."""
+        self._engine.show(stream_id, size_px)
+
+    def wall_frames(self, stream_id: StreamId) -> tuple[WallFrame, ...]:
+        """See ``EngineBridge``."""
+        return self._engine.wall_frames(stream_id)
+
+    def results(self, stream_id: StreamId) -> tuple[FrameResult, ...]:
+        """See ``EngineBridge``."""
+        return self._engine.results(stream_id)
+
+    def report(self) -> EngineReport:
+        """See ``EngineBridge``."""
+        health = self._engine.health()
+        return EngineReport(
+            streams=tuple(health.streams),
+            stages=tuple(
+                StageReport(
+                    name=stage.name,
+                    per_s=stage.per_s,
+                    p50_ms=stage.p50_ms,
+                    p95_ms=stage.p95_ms,
+                    queued=stage.queued,
+                    capacity=stage.capacity,
+                    dropped=stage.dropped,
+                )
+                for stage in health.stages
+            ),
+            models=tuple(
+                ModelReport(
+                    task=model.task,
+                    name=model.name,
+                    licence=model.licence,
+                    runs_on=model.runs_on,
+                    state=model.state,
+                    degraded=model.degraded,
+                )
+                for model in health.models
+            ),
+            notices=tuple(health.notices),
+        )
+
+    def probe(self, stream: Stream) -> ProbePicture:
+        """See ``EngineBridge``."""
+        found = Engine.probe(stream, self._settings())
+        width_px = min(found.width, PROBE_WIDTH_PX)
+        height_px = max(round(found.height * width_px / found.width), 1)
+        return ProbePicture(
+            bgra=found.picture.scaled_bgra(width_px, height_px),
+            width_px=found.width,
+            height_px=found.height,
+            fps=found.fps,
+            codec=found.codec,
+        )
