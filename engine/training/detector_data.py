@@ -11,6 +11,7 @@ as doubtful: those teach neither presence nor absence.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -257,13 +258,15 @@ def read_detector_data(
 
     ``teachers``: none, or two (the better first). OperatorMistake when there is nothing to read.
     """
-    index = cache / "detector.json"
+    named = json.dumps([str(data.resolve()), len(teachers), every, CACHED_SIDE_PX])
+    key = hashlib.sha256(named.encode()).hexdigest()[:12]
+    index = cache / f"detector-{key}.json"
     if not index.exists():
         if not data.is_dir():
             raise OperatorMistake(f"There is no data folder {data}.")
         cache.mkdir(parents=True, exist_ok=True)
         rows = [
-            _store(found, teachers, cache / f"d{number:05d}.jpg")
+            _store(found, teachers, cache / f"{key}-{number:05d}.jpg")
             for number, found in enumerate(_folders(data, every))
         ]
         if not rows:

@@ -74,6 +74,15 @@ def test_labels_are_completed_by_teachers_but_cows_stay_cows(tmp_path: Path) -> 
     assert cow.annotated == 0
 
 
+def test_other_data_is_not_read_from_the_same_cache(tmp_path: Path) -> None:
+    _write_pictures(tmp_path / "one" / "farm")
+    _write_pictures(tmp_path / "two" / "meadow")
+    for name, source in (("one", "farm"), ("two", "meadow"), ("one", "farm")):
+        read = read_detector_data(tmp_path / name, tmp_path / "cache")
+        assert {picture.source for picture in read} == {source}
+        assert all(picture.file.is_file() for picture in read)
+
+
 def _annotate(folder: Path, names: list[str], points: list[list[float]], scale: float) -> None:
     (folder / "images").mkdir(parents=True)
     for name in names:
