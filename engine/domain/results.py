@@ -29,7 +29,9 @@ class FrameResult:
 
     ``poses`` has one row per track row (score 0 where a row got no pose: people, dogs), or is None
     when no pose model is loaded. ``completed_mono_s`` is when the result became available;
-    latency is ``completed_mono_s - stamp.captured_mono_s``.
+    latency is ``completed_mono_s - stamp.captured_mono_s``. ``held`` marks a still scene: the
+    motion gate skipped the models and the tracks of the last analysed picture are repeated for
+    display; held results are not stored as detections.
     """
 
     stamp: FrameStamp
@@ -41,6 +43,7 @@ class FrameResult:
     pose_id: ModelId | None
     degradation: Degradation
     completed_mono_s: float
+    held: bool = False
 
     def __post_init__(self) -> None:
         if self.poses is not None and len(self.poses) != len(self.tracks):

@@ -76,7 +76,7 @@ class GridDetector(ABC):
         self._runner = BatchRunner(open_on, device, options.batch_limit)
         try:
             height, width, rectangular = self._input_size()
-            self._letterbox = Letterbox(width, height, rectangular, self.anchor)
+            self.letterbox = Letterbox(width, height, rectangular, self.anchor)
             self._try_out()
         except BaseException:
             self._runner.close()
@@ -90,7 +90,7 @@ class GridDetector(ABC):
     @property
     def input_size_px(self) -> tuple[int, int]:
         """Largest (width, height) a picture is scaled to fit."""
-        return self._letterbox.width_px, self._letterbox.height_px
+        return self.letterbox.width_px, self.letterbox.height_px
 
     @property
     def degradation(self) -> Degradation:
@@ -134,11 +134,11 @@ class GridDetector(ABC):
         """See the port Detector. Pictures of one canvas size run as one batch."""
         groups: dict[Canvas, list[int]] = defaultdict(list)
         for index, picture in enumerate(pictures_bgr):
-            groups[self._letterbox.canvas(*picture.shape[:2])].append(index)
+            groups[self.letterbox.canvas(*picture.shape[:2])].append(index)
         results = [DetectionBatch.empty()] * len(pictures_bgr)
         for canvas, indices in groups.items():
             chosen = [pictures_bgr[index] for index in indices]
-            outputs = self._runner.run(self._letterbox.fill(chosen, canvas))[0]
+            outputs = self._runner.run(self.letterbox.fill(chosen, canvas))[0]
             for index, output in zip(indices, outputs, strict=True):
                 candidates = self._decode(output, canvas, min_score)
                 size = pictures_bgr[index].shape[:2]

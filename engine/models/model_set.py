@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,8 @@ class ModelSet:
     embedder: Embedder | None
     degradation: Degradation
     notices: tuple[Notice, ...]
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Licence of the weights by task."""
 
     def current_degradation(self) -> Degradation:
         """``degradation`` and what the models had to give up since then (memory, device)."""
@@ -73,7 +75,8 @@ def load_models(
     detector = loader.detector()
     pose = loader.pose()
     embedder = loader.embedder()
-    return ModelSet(detector, pose, embedder, loader.degradation, tuple(loader.notices.values()))
+    notices = tuple(loader.notices.values())
+    return ModelSet(detector, pose, embedder, loader.degradation, notices, loader.licences)
 
 
 @dataclass
@@ -84,6 +87,7 @@ class _Loader:
     progress: Progress | None
     degradation: Degradation = Degradation.NONE
     notices: dict[str, Notice] = field(default_factory=dict)
+    licences: dict[str, str] = field(default_factory=dict)
 
     def detector(self) -> Detector:
         wanted = self.settings.detection
@@ -172,7 +176,9 @@ class _Loader:
     ) -> Model | None:
         try:
             entry, path = find()
-            return self._build(entry, path, build)
+            loaded = self._build(entry, path, build)
+            self.licences[entry.task.value] = entry.licence
+            return loaded
         except RuntimeMissing as error:
             self._tell(f"model.{name}.runtime", Severity.INFO, error.message, error.advice)
         except ModelInvalid as error:

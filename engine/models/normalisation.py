@@ -35,7 +35,10 @@ class Normaliser:
             split = cv2.split(picture)
             for channel, source in enumerate(self._planes):
                 gain, offset = self._gains[channel], self._offsets[channel]
-                np.multiply(split[source], gain, out=target[channel], casting="unsafe")
+                if gain == 1.0:
+                    target[channel] = split[source]
+                else:
+                    np.multiply(split[source], gain, out=target[channel], casting="unsafe")
                 if offset:
                     target[channel] += offset
         return self._buffer

@@ -128,23 +128,35 @@ def decode_yolox(
     """Candidates of a raw YOLOX output (A, 5 + C) for an input of that size."""
     corners, strides = grid_cells(height_px, width_px)
     chosen = np.flatnonzero(output[:, 4] >= min_score)
-    found = output[chosen]
-    stride = strides[chosen, None]
-    raw = np.empty((len(chosen), output.shape[1]), np.float32)
-    raw[:, :2] = (found[:, :2] + corners[chosen]) * stride
-    raw[:, 2:4] = np.exp(found[:, 2:4]) * stride
-    raw[:, 4:] = found[:, 4:]
-    return _decode_anchors(raw, table, min_score)
+    rows, scores, class_ids = _best_classes(output[chosen], table, min_score)
+    kept = chosen[rows]
+    found = output[kept, :4]
+    stride = strides[kept, None]
+    centres = (found[:, :2] + corners[kept]) * stride
+    half = np.exp(found[:, 2:]) * (stride / 2.0)
+    boxes = np.concatenate([centres - half, centres + half], axis=1)
+    return Candidates(boxes, scores, class_ids)
 
 
 def _decode_anchors(output: FloatArray, table: ClassTable, min_score: float) -> Candidates:
-    # A product of probabilities cannot exceed the objectness: most anchors end here.
     likely = output[output[:, 4] >= min_score]
+    rows, scores, class_ids = _best_classes(likely, table, min_score)
+    return Candidates(_corners(likely[rows, :4]), scores, class_ids)
+
+
+def _best_classes(
+    likely: FloatArray, table: ClassTable, min_score: float
+) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.int16]]:
+    """Rows whose best kept class times objectness reaches ``min_score``, that score and its class.
+
+    ``likely`` are the rows whose objectness alone reaches it: a product of probabilities cannot
+    exceed it, and most anchors end there.
+    """
     scores = likely[:, 5 + table.indices] * likely[:, 4:5]
     best = scores.argmax(axis=1)
     peak = scores[np.arange(len(best)), best]
     rows = np.flatnonzero(peak >= min_score)
-    return Candidates(_corners(likely[rows, :4]), peak[rows], table.subjects[best[rows]])
+    return rows, peak[rows], table.subjects[best[rows]]
 
 
 def _decode_end_to_end(output: FloatArray, table: ClassTable, min_score: float) -> Candidates:

@@ -1,0 +1,176 @@
+"""``Engine``: the one door to capture, analysis and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+
+from engine.domain.frames import FrameStamp, Picture, WallFrame
+from engine.domain.health import CameraSummary, EngineHealth, ModelHealth, StageHealth
+from engine.domain.ids import StreamId
+from engine.domain.ports import Clock, Detector, Embedder, EngineSink, PoseEstimator
+from engine.domain.results import Degradation, FrameResult
+from engine.domain.streams import Stream
+from engine.models.model_set import ModelSet
+from engine.models.motion_detector import MotionDetector
+from engine.pipeline.fan_out import FanOut
+from engine.pipeline.graph import Pipeline
+from engine.runtime.clock import SystemClock
+from engine.settings import EngineSettings
+from engine.sources.probe import ProbeReport, probe
+
+
+class Engine:
+    """Watches cameras. Methods may be called from any thread; only ``start``, ``stop`` and
+    ``probe`` block."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        models: ModelSet,
+        sinks: Sequence[EngineSink],
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._models = models
+        self._fan_out = FanOut(sinks)
+        self._pipeline = Pipeline(settings, models, self._fan_out, self._clock)
+
+    @property
+    def settings(self) -> EngineSettings:
+        """The settings in force."""
+        return self._pipeline.settings
+
+    def start(self) -> None:
+        """Start the workers and every enabled camera; tells what models are missing."""
+        cv2.setNumThreads(1)  # every camera and model already has threads of its own
+        for notice in self._models.notices:
+            self._fan_out.on_notice(notice)
+        self._pipeline.start()
+
+    def stop(self, deadline_s: float = 5.0) -> tuple[str, ...]:
+        """Stop in order; returns the names of threads still alive at the deadline."""
+        survivors = self._pipeline.stop(deadline_s)
+        if not survivors:
+            self._models.close()
+        return survivors
+
+    def set_streams(self, streams: Sequence[Stream]) -> None:
+        """Make these the engine's cameras; only what differs is started or stopped."""
+        self._pipeline.set_streams(streams)
+
+    def start_stream(self, stream_id: StreamId) -> None:
+        """Start one camera. Raises NotFound."""
+        self._pipeline.start_stream(stream_id)
+
+    def stop_stream(self, stream_id: StreamId) -> None:
+        """Stop one camera. Raises NotFound."""
+        self._pipeline.stop_stream(stream_id)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """The cameras the engine knows."""
+        return self._pipeline.streams()
+
+    def show(self, stream_id: StreamId, size_px: tuple[int, int] | None) -> None:
+        """Ask for wall pictures that fit this size in px; None stops making them."""
+        self._pipeline.show(stream_id, size_px)
+
+    def wall_frames(self, stream_id: StreamId) -> tuple[WallFrame, ...]:
+        """Wall pictures of about the last 0.7 s, oldest first."""
+        capture = self._pipeline.capture(stream_id)
+        return () if capture is None else capture.wall_frames()
+
+    def results(self, stream_id: StreamId) -> tuple[FrameResult, ...]:
+        """Results of about the last 3 s, oldest first."""
+        return self._fan_out.results(stream_id)
+
+    def latest_picture(self, stream_id: StreamId) -> tuple[FrameStamp, Picture] | None:
+        """The newest picture, None before the first."""
+        capture = self._pipeline.capture(stream_id)
+        return None if capture is None else capture.latest()
+
+    def apply(self, settings: EngineSettings) -> None:
+        """Use new settings: thresholds and rates of analysis at once, capture settings from a
+        camera's next start, models and devices from the next start of the program."""
+        self._pipeline.settings = settings
+        self._pipeline.analysis.settings = settings
+
+    def health(self) -> EngineHealth:
+        """Everything a person or a monitor may want to know now."""
+        analysis, inbox = self._pipeline.analysis, self._pipeline.inbox
+        sizes = analysis.meters.batch_sizes.quantiles()
+        return EngineHealth(
+            running=self._pipeline.running,
+            analysed_fps=self._pipeline.tally.analysed.per_second(self._clock.mono_s()),
+            queue_depth=len(inbox),
+            mean_batch=0.0 if sizes is None else sizes.p50,
+            streams=self._pipeline.health(),
+            stages=self._stages(),
+            models=self._model_health(),
+            notices=self._fan_out.notices(),
+            failed_workers=self._pipeline.failed_workers,
+        )
+
+    def summary(self) -> tuple[CameraSummary, ...]:
+        """What each camera did since the start."""
+        healths = {health.stream_id: health for health in self._pipeline.health()}
+        return tuple(
+            self._pipeline.tally.summary(stream, healths[stream.id])
+            for stream in self._pipeline.streams()
+            if stream.id in healths
+        )
+
+    @staticmethod
+    def probe(stream: Stream, settings: EngineSettings) -> ProbeReport:
+        """Open a source, take one picture and close it; blocks up to the capture time-outs."""
+        return probe(stream, settings.capture)
+
+    def _stages(self) -> tuple[StageHealth, ...]:
+        meters, inbox = self._pipeline.analysis.meters, self._pipeline.inbox
+        now_s = self._clock.mono_s()
+        stages = []
+        for name, times in meters.time_ms.items():
+            spread = times.quantiles()
+            first = name == "gate"
+            stages.append(
+                StageHealth(
+                    name=name,
+                    per_s=meters.rate[name].per_second(now_s),
+                    p50_ms=None if spread is None else spread.p50,
+                    p95_ms=None if spread is None else spread.p95,
+                    queued=len(inbox) if first else 0,
+                    capacity=len(self._pipeline.streams()) if first else 0,
+                    dropped=inbox.dropped_total if first else 0,
+                )
+            )
+        return tuple(stages)
+
+    def _model_health(self) -> tuple[ModelHealth, ...]:
+        models = self._models
+        slots: tuple[tuple[str, Detector | PoseEstimator | Embedder | None], ...] = (
+            ("detector", models.detector),
+            ("pose", models.pose),
+            ("embedder", models.embedder),
+        )
+        degradation = models.current_degradation()
+        device = self.settings.analysis.device
+        where = "cpu" if degradation & Degradation.ON_CPU else device
+        return tuple(_slot(task, model, models, degradation, where) for task, model in slots)
+
+
+def _slot(
+    task: str,
+    model: Detector | PoseEstimator | Embedder | None,
+    models: ModelSet,
+    degradation: Degradation,
+    where: str,
+) -> ModelHealth:
+    if model is None:
+        return ModelHealth(task, "none", "", "", "absent", degraded=True)
+    if isinstance(model, MotionDetector):
+        return ModelHealth(task, "motion boxes", "", "cpu", "no detector model", degraded=True)
+    squeezed = bool(degradation & (Degradation.ON_CPU | Degradation.SMALLER_BATCH))
+    licence = models.licences.get(task, "")
+    state = "reduced" if squeezed else "ok"
+    return ModelHealth(task, str(model.model_id), licence, where, state, degraded=squeezed)

@@ -1,0 +1,233 @@
+"""The analysis worker's body: batch, gate, detect, embed, track, pose, hand on.
+
+One thread owns every model session and every tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from engine.domain.detections import DetectionBatch, SubjectClass
+from engine.domain.frames import AnalysisFrame
+from engine.domain.geometry import FloatArray
+from engine.domain.ids import StreamId
+from engine.domain.ports import Clock
+from engine.domain.poses import PoseBatch
+from engine.domain.results import FrameResult
+from engine.domain.tracks import TrackBatch
+from engine.models.model_set import ModelSet
+from engine.models.motion_detector import MotionDetector
+from engine.pipeline.fan_out import FanOut
+from engine.pipeline.inbox import AnalysisInbox
+from engine.pipeline.motion_gate import MotionGate
+from engine.runtime.meters import Distribution, RateMeter
+from engine.runtime.worker import StopToken
+from engine.settings import EngineSettings
+from engine.tracking.tracker import Tracker
+
+STAGES = ("gate", "detect", "embed", "track", "pose")
+IDLE_S = 0.2
+
+
+class StageMeters:
+    """Time and rate of each stage, fed by the analysis thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.time_ms = {name: Distribution(512) for name in STAGES}
+        self.rate = {name: RateMeter() for name in STAGES}
+        self.batch_sizes = Distribution(512)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Time one batch in one stage."""
+        began_s = self._clock.mono_s()
+        yield
+        ended_s = self._clock.mono_s()
+        self.time_ms[stage].add((ended_s - began_s) * 1000.0)
+        self.rate[stage].add(ended_s)
+
+
+class Analysis:
+    """Turns waiting pictures into results. ``settings`` may be replaced while it runs."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        models: ModelSet,
+        inbox: AnalysisInbox,
+        fan_out: FanOut,
+        clock: Clock,
+        confidence_of: Callable[[StreamId], float | None],
+        on_analysed: Callable[[FrameResult], None],
+    ) -> None:
+        self.settings = settings
+        self.models = models
+        self.meters = StageMeters(clock)
+        self._inbox = inbox
+        self._fan_out = fan_out
+        self._clock = clock
+        self._confidence_of = confidence_of
+        self._on_analysed = on_analysed
+        self._gate = MotionGate(settings.analysis.still_interval_s)
+        self._trackers: dict[StreamId, Tracker] = {}
+        self._last: dict[StreamId, FrameResult] = {}
+        self._removed: list[StreamId] = []
+
+    def run(self, token: StopToken) -> None:
+        """Worker body: until stopped or the inbox is closed."""
+        while not token.stopping:
+            analysis = self.settings.analysis
+            fill_s = analysis.batch_wait_ms / 1000.0 if len(self._trackers) > 1 else 0.0
+            frames = self._inbox.take(analysis.batch_size, fill_s, IDLE_S)
+            while self._removed:
+                self._drop(self._removed.pop())
+            if frames:
+                self.process(frames)
+
+    def remove(self, stream_id: StreamId) -> None:
+        """Close a camera's tracks soon, on the analysis thread."""
+        self._removed.append(stream_id)
+
+    def finish(self) -> None:
+        """Close all tracks; called after the worker has ended."""
+        for stream_id in list(self._trackers):
+            self._drop(stream_id)
+
+    def process(self, frames: Sequence[AnalysisFrame]) -> list[FrameResult]:
+        """Analyse one batch of pictures of different cameras and hand the results on."""
+        self.meters.batch_sizes.add(float(len(frames)))
+        with self.meters.measure("gate"):
+            moving = [self._moving(frame) for frame in frames]
+        results = [self._held(f) for f, moves in zip(frames, moving, strict=True) if not moves]
+        active = [frame for frame, moves in zip(frames, moving, strict=True) if moves]
+        if active:
+            results += self._analyse(active)
+        for result in results:
+            self._last[result.stamp.stream_id] = result
+            self._on_analysed(result)
+            self._fan_out.on_result(result)
+        return results
+
+    # --- stages -------------------------------------------------------------------------------
+
+    def _moving(self, frame: AnalysisFrame) -> bool:
+        self._gate.still_interval_s = self.settings.analysis.still_interval_s
+        known = frame.stamp.stream_id in self._last
+        return not self.settings.analysis.motion_gate or self._gate.wants(frame) or not known
+
+    def _analyse(self, frames: list[AnalysisFrame]) -> list[FrameResult]:
+        with self.meters.measure("detect"):
+            detections = self._detect(frames)
+        with self.meters.measure("embed"):
+            embeddings = self._embed(frames, detections)
+        with self.meters.measure("track"):
+            tracks = [
+                self._tracker(frame.stamp.stream_id).update(
+                    found, frame.stamp, self._confidence(frame.stamp.stream_id), vectors
+                )
+                for frame, found, vectors in zip(frames, detections, embeddings, strict=True)
+            ]
+        with self.meters.measure("pose"):
+            poses = self._pose(frames, tracks)
+        return [
+            self._result(frame, seen, pose)
+            for frame, seen, pose in zip(frames, tracks, poses, strict=True)
+        ]
+
+    def _detect(self, frames: list[AnalysisFrame]) -> list[DetectionBatch]:
+        weakest = min(self._confidence(frame.stamp.stream_id) for frame in frames)
+        lowest = min(weakest, self.settings.tracking.weak_confidence)
+        pictures = [frame.detector_bgr for frame in frames]
+        scales = [frame.scale for frame in frames]
+        detector = self.models.detector
+        if isinstance(detector, MotionDetector):
+            ids = [frame.stamp.stream_id for frame in frames]
+            return detector.detect_streams(pictures, scales, ids, lowest)
+        return detector.detect(pictures, scales, lowest)
+
+    def _embed(
+        self, frames: list[AnalysisFrame], detections: list[DetectionBatch]
+    ) -> list[FloatArray | None]:
+        embedder = self.models.embedder
+        if embedder is None:
+            return [None] * len(frames)
+        jobs = [(f.picture, d.boxes_xyxy_px) for f, d in zip(frames, detections, strict=True)]
+        return list(embedder.embed(jobs))
+
+    def _pose(
+        self, frames: list[AnalysisFrame], tracks: list[TrackBatch]
+    ) -> list[PoseBatch | None]:
+        estimator = self.models.pose
+        if estimator is None or not self.settings.pose.enabled:
+            return [None] * len(frames)
+        masks = [seen.class_ids == SubjectClass.HORSE for seen in tracks]
+        jobs = [
+            (frame.picture, seen.boxes_xyxy_px[mask])
+            for frame, seen, mask in zip(frames, tracks, masks, strict=True)
+        ]
+        found = estimator.estimate(jobs)
+        return [_spread(pose, mask) for pose, mask in zip(found, masks, strict=True)]
+
+    # --- results ------------------------------------------------------------------------------
+
+    def _result(
+        self, frame: AnalysisFrame, tracks: TrackBatch, poses: PoseBatch | None
+    ) -> FrameResult:
+        pose = self.models.pose
+        moving_only = isinstance(self.models.detector, MotionDetector)
+        return FrameResult(
+            stamp=frame.stamp,
+            width_px=frame.picture.width_px,
+            height_px=frame.picture.height_px,
+            tracks=tracks,
+            poses=poses,
+            detector_id=None if moving_only else self.models.detector.model_id,
+            pose_id=pose.model_id if pose is not None and poses is not None else None,
+            degradation=self.models.current_degradation(),
+            completed_mono_s=self._clock.mono_s(),
+        )
+
+    def _held(self, frame: AnalysisFrame) -> FrameResult:
+        last = self._last[frame.stamp.stream_id]
+        still = replace(last.tracks, velocities_px_s=np.zeros((len(last.tracks), 4), np.float32))
+        return replace(
+            last,
+            stamp=frame.stamp,
+            tracks=still,
+            completed_mono_s=self._clock.mono_s(),
+            held=True,
+        )
+
+    def _confidence(self, stream_id: StreamId) -> float:
+        own = self._confidence_of(stream_id)
+        return self.settings.detection.confidence if own is None else own
+
+    def _tracker(self, stream_id: StreamId) -> Tracker:
+        tracker = self._trackers.get(stream_id)
+        if tracker is None:
+            tracker = Tracker(stream_id, self.settings.tracking, self._fan_out.on_track_closed)
+            self._trackers[stream_id] = tracker
+        tracker.settings = self.settings.tracking
+        return tracker
+
+    def _drop(self, stream_id: StreamId) -> None:
+        tracker = self._trackers.pop(stream_id, None)
+        if tracker is not None:
+            tracker.finish()
+        self._last.pop(stream_id, None)
+        self._gate.forget(stream_id)
+
+
+def _spread(pose: PoseBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PoseBatch:
+    """Rows of the posed boxes put back among all tracks; the others get score 0."""
+    landmarks = len(pose.skeleton.landmarks)
+    keypoints = np.zeros((len(mask), landmarks, 2), np.float32)
+    scores = np.zeros((len(mask), landmarks), np.float32)
+    keypoints[mask] = pose.keypoints_px
+    scores[mask] = pose.scores
+    return PoseBatch(keypoints, scores, pose.skeleton)

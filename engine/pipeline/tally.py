@@ -1,0 +1,103 @@
+"""Counts per camera: analysed pictures, latency, horses, what went wrong."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from engine.domain.detections import SubjectClass
+from engine.domain.health import CameraSummary
+from engine.domain.ids import StreamId, TrackId
+from engine.domain.ports import Clock
+from engine.domain.results import FrameResult
+from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatusChanged
+from engine.domain.tracks import TrackState
+from engine.runtime.meters import Distribution, RateMeter
+
+TRACKS_REMEMBERED = 10_000
+"""Track ids kept for counting distinct tracks, per camera."""
+
+
+@dataclass(slots=True)
+class _Camera:
+    analysed: RateMeter = field(default_factory=RateMeter)
+    latency_ms: Distribution = field(default_factory=Distribution)
+    tracks: set[TrackId] = field(default_factory=set)
+    tracks_seen: int = 0
+    horses_at_once: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+class Tally:
+    """Fed by the analysis and capture threads, read by any."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._cameras: dict[StreamId, _Camera] = {}
+        self._lock = threading.Lock()
+        self.analysed = RateMeter()
+
+    def on_result(self, result: FrameResult) -> None:
+        """Count one analysed picture."""
+        camera = self._camera(result.stamp.stream_id)
+        camera.analysed.add(result.completed_mono_s)
+        self.analysed.add(result.completed_mono_s)
+        camera.latency_ms.add(result.latency_ms)
+        tracks = result.tracks
+        sure = (tracks.class_ids == SubjectClass.HORSE) & (tracks.states == TrackState.ACTIVE)
+        camera.horses_at_once = max(camera.horses_at_once, int(sure.sum()))
+        for row in np.flatnonzero(sure):
+            track_id = tracks.track_ids[row]
+            if track_id not in camera.tracks:
+                if len(camera.tracks) >= TRACKS_REMEMBERED:
+                    camera.tracks.clear()
+                camera.tracks.add(track_id)
+                camera.tracks_seen += 1
+
+    def on_status(self, change: StreamStatusChanged) -> None:
+        """Remember what went wrong, once per message."""
+        if change.state in (StreamState.OFFLINE, StreamState.ERROR):
+            errors = self._camera(change.stream_id).errors
+            if change.reason not in errors:
+                errors.append(change.reason)
+
+    def health(self, capture_side: StreamHealth, dropped: int) -> StreamHealth:
+        """The capture's numbers completed with the analysis side."""
+        camera = self._camera(capture_side.stream_id)
+        latency = camera.latency_ms.quantiles()
+        return replace(
+            capture_side,
+            analysed=int(camera.analysed.total),
+            dropped=dropped,
+            analysed_fps=camera.analysed.per_second(self._clock.mono_s()),
+            latency_ms=None if latency is None else latency.p50,
+        )
+
+    def summary(self, stream: Stream, health: StreamHealth) -> CameraSummary:
+        """What the camera did since the start."""
+        camera = self._camera(stream.id)
+        latency = camera.latency_ms.quantiles()
+        return CameraSummary(
+            name=stream.name,
+            decoded=health.decoded,
+            analysed=health.analysed,
+            dropped=health.dropped,
+            latency_p50_ms=None if latency is None else latency.p50,
+            latency_p95_ms=None if latency is None else latency.p95,
+            latency_p99_ms=None if latency is None else latency.p99,
+            horses_seen=camera.horses_at_once,
+            tracks_seen=camera.tracks_seen,
+            errors=tuple(camera.errors),
+        )
+
+    def horses_now(self, result: FrameResult) -> int:
+        """Confirmed horses in one result."""
+        tracks = result.tracks
+        active = tracks.states == TrackState.ACTIVE
+        return int(((tracks.class_ids == SubjectClass.HORSE) & active).sum())
+
+    def _camera(self, stream_id: StreamId) -> _Camera:
+        with self._lock:
+            return self._cameras.setdefault(stream_id, _Camera())

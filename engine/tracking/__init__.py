@@ -1,0 +1,1 @@
+"""From detections to tracklets: motion, cost, assignment, appearance, confidence."""
