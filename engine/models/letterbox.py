@@ -91,9 +91,7 @@ def boxes_to_picture(
     ``height_px`` and ``width_px`` are those of the scaled picture, ``scale`` its pixels per
     original pixel.
     """
-    boxes: FloatArray = np.empty_like(boxes_xyxy_px)
-    for first, shift, limit in ((0, canvas.left_px, width_px), (1, canvas.top_px, height_px)):
-        side = boxes_xyxy_px[:, first::2]
-        np.clip(side - np.float32(shift), 0.0, limit, out=boxes[:, first::2])
-    boxes /= np.float32(scale)
+    shift = np.array([canvas.left_px, canvas.top_px] * 2, np.float32)
+    limits = np.array([width_px, height_px] * 2, np.float32)
+    boxes: FloatArray = np.clip(boxes_xyxy_px - shift, 0.0, limits) / np.float32(scale)
     return boxes

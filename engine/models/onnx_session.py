@@ -41,7 +41,7 @@ _DAMAGED = (
     states.ModelLoaded,
     states.Fail,
 )
-_MEMORY_WORDS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation", "oom")
+_MEMORY_WORDS = ("out of memory", "failed to allocate", "bad_alloc", "bad allocation")
 
 Provider = tuple[str, dict[str, str]]
 
