@@ -144,8 +144,9 @@ class DetectionWriter:
     # --- EngineSink --------------------------------------------------------------------------
 
     def on_result(self, result: FrameResult) -> None:
-        """Queue a result's rows."""
-        self._offer(result)
+        """Queue a result's rows; a held one repeats rows that are stored already."""
+        if not result.held:
+            self._offer(result)
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """Queue the end of a track."""

@@ -9,6 +9,7 @@ import cv2
 from engine.domain.frames import FrameStamp, Picture, WallFrame
 from engine.domain.health import CameraSummary, EngineHealth, ModelHealth, StageHealth
 from engine.domain.ids import StreamId
+from engine.domain.notices import Notice
 from engine.domain.ports import Clock, Detector, Embedder, EngineSink, PoseEstimator
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.streams import Stream
@@ -89,6 +90,10 @@ class Engine:
         """The newest picture, None before the first."""
         capture = self._pipeline.capture(stream_id)
         return None if capture is None else capture.latest()
+
+    def notify(self, notice: Notice) -> None:
+        """Add a standing condition of a part outside the engine (stores, servers), or end it."""
+        self._fan_out.on_notice(notice)
 
     def apply(self, settings: EngineSettings) -> None:
         """Use new settings: thresholds and rates of analysis at once, capture settings from a

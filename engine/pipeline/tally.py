@@ -40,7 +40,9 @@ class Tally:
         self.analysed = RateMeter()
 
     def on_result(self, result: FrameResult) -> None:
-        """Count one analysed picture."""
+        """Count one analysed picture; a still one whose result was held is none."""
+        if result.held:
+            return
         camera = self._camera(result.stamp.stream_id)
         camera.analysed.add(result.completed_mono_s)
         self.analysed.add(result.completed_mono_s)

@@ -1,0 +1,249 @@
+"""The doors: ``barnhand`` (console) and its commands. Heavy parts are imported by their door."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from barnhand_desktop import __version__
+from barnhand_desktop.logs import configure_logging
+from barnhand_desktop.wiring import Installation
+from engine.domain.errors import BarnhandError
+
+WRONG = 2
+INTERRUPTED = 130
+COMMANDS = (
+    "console", "headless", "api", "migrate", "doctor", "models", "analyse", "train", "evaluate",
+    "user",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status. Every foreseen error is one clear message."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except BarnhandError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def console() -> int:
+    """Entry point without a terminal: the window."""
+    return main(["console", *sys.argv[1:]])
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:2] == ["api", "--child"]:
+        from barnhand_desktop.api.__main__ import main as serve_child
+
+        return serve_child()
+    if arguments[:1] == ["train"]:
+        from engine.training.commands import run_train
+
+        return run_train(arguments[1:])
+    if arguments[:1] == ["evaluate"]:
+        from engine.training.commands import run_evaluate
+
+        return run_evaluate(arguments[1:])
+    wants_help = arguments[:1] in (["-h"], ["--help"], ["--version"])
+    if not wants_help and not _names_a_command(arguments):
+        arguments = ["console", *arguments]
+    wanted = parser().parse_args(arguments)
+    place = Installation.read(wanted.config)
+    telemetry = place.settings.telemetry
+    folder = place.folders.logs if telemetry.log_file else None
+    terminal_level = "warning" if wanted.command in ("headless", "analyse") else telemetry.log_level
+    configure_logging(telemetry.log_level, folder, telemetry.log_max_mb)
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(terminal_level.upper())
+    door: Callable[[Installation, argparse.Namespace], int] = wanted.door
+    return door(place, wanted)
+
+
+def _names_a_command(arguments: list[str]) -> bool:
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == "--config":
+            skip = True
+        elif not argument.startswith("-"):
+            return argument in COMMANDS
+    return False
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, except ``train`` and ``evaluate``, which parse their own."""
+    from barnhand_desktop import analyse, headless
+
+    root = argparse.ArgumentParser(
+        prog="barnhand",
+        description="Watch horses. Without a command: the console, with VIDEO files if named.",
+    )
+    root.add_argument("--version", action="version", version=f"barnhand {__version__}")
+    root.add_argument("--config", type=Path, metavar="FILE", help="settings file")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, door: object) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(door=door)
+        return made
+
+    window = add("console", "the window (the default)", _console)
+    window.add_argument("files", nargs="*", metavar="VIDEO_OR_ADDRESS")
+    headless.add_arguments(add("headless", "the engine without a window", _headless))
+    analyse.add_arguments(add("analyse", "analyse recordings into files", _analyse))
+    add("api", "the remote API alone, on a shared server", _api)
+    add("migrate", "bring the database up to date", _migrate)
+    doctor = add("doctor", "check this machine and say what to do", _doctor)
+    doctor.add_argument("--json", action="store_true", help="print one JSON document")
+    models = add("models", "list, fetch or import models", _models)
+    models.add_argument("act", choices=("list", "fetch", "import"))
+    models.add_argument("name", nargs="?", help="model to fetch, or file to import")
+    models.add_argument("--task", choices=("detector", "pose", "embedder"), default="detector")
+    user = add("user", "add an account", _user)
+    user.add_argument("act", choices=("add",))
+    user.add_argument("name")
+    user.add_argument("--role", choices=("admin", "manager", "viewer"), default="viewer")
+    for name in ("train", "evaluate"):
+        add(name, f"{name} the project's own models; see barnhand {name} --help", None)
+    return root
+
+
+# --- doors ---------------------------------------------------------------------------------------
+
+
+def _console(place: Installation, wanted: argparse.Namespace) -> int:
+    _need_a_display()
+    from barnhand_desktop.desktop import run_desktop
+
+    return run_desktop(place, wanted.files, sys.argv[:1])
+
+
+def _need_a_display() -> None:
+    from engine.domain.errors import EnvironmentFault
+
+    shown = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in shown):
+        raise EnvironmentFault(
+            "There is no display for the console.",
+            "Run `barnhand headless`, or log in to a desktop.",
+        )
+
+
+def _headless(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.headless import run_headless
+
+    return run_headless(place, wanted.source, wanted.for_s, wanted.report)
+
+
+def _analyse(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.analyse import run_analyse
+
+    return run_analyse(
+        wanted.videos,
+        wanted.out,
+        every=wanted.every,
+        render=wanted.render,
+        settings=place.settings,
+        folders=place.folders,
+    )
+
+
+def _api(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.api.accounts import ensure_admin
+    from barnhand_desktop.api.server import serve
+    from barnhand_desktop.settings.secrets import SecretStore
+    from barnhand_desktop.wiring import Servers, api_config
+    from db.pool import open_pool
+
+    servers = Servers.start(place)
+    try:
+        with open_pool(servers.dsn) as pool:
+            password = ensure_admin(pool)
+        if password is not None:
+            print(f"First start: the account 'admin' has the one-time password {password}")
+        serve(api_config(place, servers, SecretStore(place.folders.data)))
+    finally:
+        servers.stop()
+    return 0
+
+
+def _migrate(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.wiring import Servers
+
+    servers = Servers.start(place)
+    servers.stop()
+    print(f"The database is up to date ({'TimescaleDB' if servers.timescale else 'PostgreSQL'}).")
+    return 0
+
+
+def _doctor(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.doctor import run_doctor
+
+    return run_doctor(place.settings, folders=place.folders, as_json=wanted.json)
+
+
+def _models(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.model_store import open_model_store
+    from engine.domain.errors import OperatorMistake
+    from engine.models.manifest import Task
+
+    store = open_model_store(place.folders)
+    if wanted.act == "list":
+        for row in store.status():
+            where = row.place.value if row.place is not None else row.problem
+            entry = row.entry
+            print(f"{entry.task.value:9} {entry.name:28} {row.state.value:8} {where:12}", end="")
+            print(f" {entry.licence}")
+        return 0
+    if wanted.name is None:
+        raise OperatorMistake(f"`barnhand models {wanted.act}` needs a name.")
+    if wanted.act == "fetch":
+        print(store.fetch(wanted.name, _progress))
+        return 0
+    added = store.import_file(Path(wanted.name), Task(wanted.task))
+    print(f"Imported as {added.name}.")
+    return 0
+
+
+_told_s = 0.0
+
+
+def _progress(done_bytes: int, total_bytes: int | None) -> None:
+    global _told_s
+    now_s = time.monotonic()
+    if now_s - _told_s >= 1.0:
+        _told_s = now_s
+        total = f" of {total_bytes / 1e6:.1f}" if total_bytes else ""
+        print(f"{done_bytes / 1e6:.1f}{total} MB", flush=True)
+
+
+def _user(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.api.passwords import Passwords, require_good
+    from barnhand_desktop.wiring import Servers
+    from db.pool import open_pool
+    from db.repositories.farms import DEFAULT_FARM
+    from db.repositories.users import Role, UserRepository
+
+    password = getpass.getpass(f"Password for {wanted.name}: ")
+    require_good(password, wanted.name)
+    servers = Servers.start(place)
+    try:
+        with open_pool(servers.dsn) as pool:
+            hashed = Passwords().hash(password)
+            UserRepository(pool).add(wanted.name, hashed, Role(wanted.role), DEFAULT_FARM, False)
+    finally:
+        servers.stop()
+    print(f"Added {wanted.name} ({wanted.role}).")
+    return 0

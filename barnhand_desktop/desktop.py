@@ -1,0 +1,149 @@
+"""The console front: the window over the engine. The only file beside ``ui`` that knows Qt."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from barnhand_desktop import __version__, lifecycle
+from barnhand_desktop.headless import streams_of
+from barnhand_desktop.servers.supervisor import ServerState
+from barnhand_desktop.settings.loader import save_settings
+from barnhand_desktop.settings.schema import Settings
+from barnhand_desktop.wiring import Barn, Installation, Servers, build, tour_addresses
+from db.live.publisher import PublisherState
+from db.writer import WriterState
+from engine.facade import Engine
+from engine.settings import EngineSettings
+from ui.app import run_console
+from ui.engine_bridge import FacadeBridge
+from ui.services import ConsoleServices, Level, PartState, SystemStatus
+
+LOG_LINES_KEPT = 500
+LOW_DISK_BYTES = 5 * 1024**3
+
+
+class LogTail(logging.Handler):
+    """The newest log lines, for the diagnostics page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one record."""
+        self._lines.append(self.format(record))
+
+    def lines(self) -> Sequence[str]:
+        """Oldest first."""
+        return tuple(self._lines)
+
+
+class FileSettings:
+    """Meets ``ui.services.SettingsAccess`` with the settings file."""
+
+    def __init__(self, place: Installation, engine: Engine) -> None:
+        self._place = place
+        self._engine = engine
+        self.current: Settings = place.settings
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._place.settings_path
+
+    def engine_settings(self) -> EngineSettings:
+        """What the engine uses now."""
+        return self.current.engine
+
+    def save(self, changes: Mapping[str, object]) -> None:
+        """Store changes and let the engine use those that need no restart."""
+        self.current = save_settings(self.path, changes, self._place.environment)
+        self._engine.apply(self.current.engine)
+
+
+def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) -> int:
+    """Start everything, show the window until it is closed, stop everything."""
+    tail = LogTail()
+    logging.getLogger().addHandler(tail)
+    servers = Servers.start(place)
+    try:
+        barn = build(place, servers)
+    except BaseException:
+        servers.stop()
+        raise
+    try:
+        for stream in streams_of(files):
+            barn.streams.ensure(stream)
+        if not barn.streams.list() and place.settings.console.tour:
+            for stream in streams_of(tour_addresses()):
+                barn.streams.ensure(stream)
+        lifecycle.start(barn)
+        access = FileSettings(place, barn.engine)
+        services = ConsoleServices(
+            engine=FacadeBridge(barn.engine, access.engine_settings),
+            streams=barn.streams,
+            views=barn.views,
+            settings=access,
+            system=lambda: system_status(barn),
+            log_lines=tail.lines,
+            version=__version__,
+            admin_notice=barn.admin_password,
+        )
+        return run_console(services, argv)
+    finally:
+        lifecycle.stop(barn)
+        logging.getLogger().removeHandler(tail)
+
+
+def system_status(barn: Barn) -> SystemStatus:
+    """One look at everything around the engine; touches the disk, so call it on a worker."""
+    servers = {status.name: status for status in barn.supervisor.status()}
+
+    def server(name: str, shared: PartState) -> PartState:
+        status = servers.get(name)
+        if status is None:
+            return shared
+        if status.state is ServerState.RUNNING:
+            return PartState(Level.OK, "embedded")
+        return PartState(Level.AWAY, status.reason or status.state.value)
+
+    writer = barn.writer.state
+    writing = {
+        WriterState.OK: PartState(Level.OK, "writing"),
+        WriterState.STARTING: PartState(Level.DEGRADED, "connecting"),
+        WriterState.REPLAYING: PartState(Level.DEGRADED, "sending what waited on disk"),
+        WriterState.SPOOLING: PartState(Level.DEGRADED, "server away, keeping rows on disk"),
+    }.get(writer, PartState(Level.AWAY, writer.value))
+    live = barn.publisher.state
+    kind = "TimescaleDB" if barn.servers.timescale else "PostgreSQL"
+    free = _free_bytes(barn.place.folders.data)
+    low = free is not None and free < LOW_DISK_BYTES
+    api_up = barn.api is not None and barn.api.alive()
+    return SystemStatus(
+        database=server("postgresql", PartState(writing.level, kind)),
+        live=server("valkey", PartState(Level.OK, "shared"))
+        if live is PublisherState.OK
+        else PartState(Level.AWAY, live.value),
+        api=PartState(Level.OK, "running") if api_up else PartState(Level.AWAY, "not running"),
+        disk=PartState(Level.DEGRADED if low else Level.OK, "low" if low else "enough room"),
+        writer=writing,
+        api_url=barn.api.url if barn.api is not None and api_up else "",
+        rows_written=barn.writer.rows_written,
+        rows_spooled=barn.writer.rows_spooled,
+        media_free_bytes=free,
+        cpu_percent=psutil.cpu_percent(interval=None),
+    )
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -1,0 +1,71 @@
+"""Ordered start and stop of everything that ``wiring`` built."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from barnhand_desktop.snapshot import snapshot_jpeg
+from barnhand_desktop.wiring import Barn
+from engine.domain.commands import (
+    EngineCommand,
+    StartStream,
+    StopStream,
+    StreamsChanged,
+    TakeSnapshot,
+)
+from engine.domain.errors import BarnhandError
+from engine.domain.streams import Stream
+
+log = logging.getLogger(__name__)
+
+
+def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
+    """Listeners first, then the engine with its cameras, then the API.
+
+    ``sources`` are the only cameras when given (they are stored first, so that their rows have a
+    place); None takes the stored ones and follows their changes.
+    """
+    barn.writer.start()
+    barn.publisher.start()
+    if sources is None:
+        cameras = list(barn.streams.list())
+    else:
+        cameras = [barn.streams.ensure(stream) for stream in sources]
+    barn.engine.set_streams(cameras)
+    barn.engine.start()
+    barn.bus.listen(lambda command: obey(barn, command, follow_stored=sources is None))
+    if barn.api is not None:
+        try:
+            barn.api.start()
+        except BarnhandError as error:
+            log.warning("the API did not start and is tried again: %s", error)
+    barn.supervisor.start()
+
+
+def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
+    """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
+    barn.bus.close()
+    survivors = barn.engine.stop(deadline_s)
+    barn.writer.flush(deadline_s)
+    survivors += barn.writer.stop(deadline_s)
+    survivors += barn.publisher.stop(min(deadline_s, 3.0))
+    barn.pool.close()
+    barn.supervisor.stop(deadline_s)
+    if survivors:
+        log.warning("did not end in time: %s", ", ".join(survivors))
+    return survivors
+
+
+def obey(barn: Barn, command: EngineCommand, follow_stored: bool = True) -> bytes | None:
+    """Carry out what another process asks of the engine; bytes are the answer."""
+    if isinstance(command, StreamsChanged):
+        if follow_stored:
+            barn.engine.set_streams(list(barn.streams.list()))
+    elif isinstance(command, StartStream):
+        barn.engine.start_stream(command.stream_id)
+    elif isinstance(command, StopStream):
+        barn.engine.stop_stream(command.stream_id)
+    elif isinstance(command, TakeSnapshot):
+        return snapshot_jpeg(barn.engine, command.stream_id, command.overlays)
+    return None

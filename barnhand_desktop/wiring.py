@@ -1,0 +1,194 @@
+"""The composition root: builds servers, stores, models, engine and API from the settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psycopg_pool import ConnectionPool
+
+from barnhand_desktop.api.accounts import ensure_admin
+from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.logs import REDACTOR
+from barnhand_desktop.model_store import open_model_store
+from barnhand_desktop.servers.api_process import ApiProcess
+from barnhand_desktop.servers.postgres import EmbeddedPostgres
+from barnhand_desktop.servers.supervisor import (
+    ManagedServer,
+    ServerState,
+    ServerStatus,
+    ServerSupervisor,
+)
+from barnhand_desktop.servers.valkey import EmbeddedValkey
+from barnhand_desktop.settings.folders import Folders, folders_of
+from barnhand_desktop.settings.loader import config_path, load_settings
+from barnhand_desktop.settings.schema import Settings
+from barnhand_desktop.settings.secrets import SecretStore
+from db.live.commands import RedisCommandBus
+from db.live.publisher import LivePublisher
+from db.migrate import migrate
+from db.pool import open_pool
+from db.repositories.streams import PostgresStreamRepository
+from db.repositories.views import PostgresViewRepository
+from db.writer import DetectionWriter
+from engine.domain.notices import Notice
+from engine.facade import Engine
+from engine.models.model_set import load_models
+from engine.runtime.clock import SystemClock
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One set of settings and where its files lie."""
+
+    settings: Settings
+    settings_path: Path
+    folders: Folders
+    environment: Mapping[str, str]
+
+    @classmethod
+    def read(cls, config: Path | None, environment: Mapping[str, str] = os.environ) -> Installation:
+        """Load the settings; raises OperatorMistake naming what is wrong."""
+        settings = load_settings(config, environment)
+        path = config or config_path(environment)
+        return cls(settings, path, folders_of(settings, environment), environment)
+
+
+@dataclass
+class Servers:
+    """The servers of this machine that were started, and the addresses to reach all of them."""
+
+    dsn: str
+    live_url: str
+    started: list[ManagedServer] = field(default_factory=list)
+    timescale: bool = False
+
+    @classmethod
+    def start(cls, place: Installation) -> Servers:
+        """Start the embedded servers that the settings ask for and bring the database up to date.
+
+        Raises EnvironmentFault or OperatorMistake with what to do; what was started is stopped.
+        """
+        settings, folders = place.settings, place.folders
+        servers = cls(
+            settings.database.dsn.get_secret_value(), settings.live.url.get_secret_value()
+        )
+        try:
+            if settings.database.mode == "embedded":
+                postgres = EmbeddedPostgres(folders.postgres)
+                servers.dsn = postgres.start()
+                servers.started.append(postgres)
+            if settings.live.mode == "embedded":
+                valkey = EmbeddedValkey(folders.valkey)
+                servers.live_url = valkey.start()
+                servers.started.append(valkey)
+            REDACTOR.add([servers.dsn, servers.live_url])
+            servers.timescale = migrate(servers.dsn).timescale
+        except BaseException:
+            servers.stop()
+            raise
+        return servers
+
+    def stop(self) -> None:
+        """Stop what was started, the last first."""
+        for server in reversed(self.started):
+            server.stop()
+
+
+def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> ApiConfig:
+    """The API process's configuration; it travels over the child's standard input."""
+    api = place.settings.api
+    return ApiConfig(
+        dsn=servers.dsn,
+        live_url=servers.live_url,
+        secret_path=place.folders.data / "api-token-key",
+        credential_key=secrets.credential_key_text(),
+        host=api.host,
+        port=api.port,
+        cors_origins=api.cors_origins,
+        public_hosts=api.public_hosts,
+        tls_certificate=api.tls_certificate,
+        tls_key=api.tls_key,
+        tls_ends_upstream=api.tls_ends_upstream,
+        media_root=place.folders.media,
+    )
+
+
+@dataclass
+class Barn:
+    """Everything that runs, built but not started; ``lifecycle`` starts and stops it."""
+
+    place: Installation
+    servers: Servers
+    pool: ConnectionPool
+    streams: PostgresStreamRepository
+    views: PostgresViewRepository
+    writer: DetectionWriter
+    publisher: LivePublisher
+    bus: RedisCommandBus
+    engine: Engine
+    api: ApiProcess | None
+    supervisor: ServerSupervisor
+    admin_password: str | None
+
+
+def build(place: Installation, servers: Servers) -> Barn:
+    """Wire the parts together on running servers."""
+    settings, folders = place.settings, place.folders
+    secrets = SecretStore(folders.data)
+    pool = open_pool(servers.dsn, settings.database.pool_size)
+    told = _NoticeRelay()
+    writer = DetectionWriter(
+        servers.dsn,
+        folders.spool / "detections.sqlite",
+        told,
+        settings.storage.spool_max_mb * 1024 * 1024,
+    )
+    publisher = LivePublisher(servers.live_url, told)
+    models = load_models(settings.engine, open_model_store(folders), SystemClock())
+    engine = Engine(settings.engine, models, (writer, publisher))
+    told.engine = engine
+    api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
+    watched = [*servers.started, *([api] if api is not None else [])]
+    key = secrets.credential_key_text().encode()
+    return Barn(
+        place=place,
+        servers=servers,
+        pool=pool,
+        streams=PostgresStreamRepository(pool, key),
+        views=PostgresViewRepository(pool),
+        writer=writer,
+        publisher=publisher,
+        bus=RedisCommandBus(servers.live_url),
+        engine=engine,
+        api=api,
+        supervisor=ServerSupervisor(watched, _log_status),
+        admin_password=ensure_admin(pool),
+    )
+
+
+class _NoticeRelay:
+    """Brings what the stores tell to the engine's standing notices."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+
+    def __call__(self, notice: Notice) -> None:
+        if self.engine is not None:
+            self.engine.notify(notice)
+
+
+def _log_status(status: ServerStatus) -> None:
+    orderly = status.state in (ServerState.RUNNING, ServerState.STOPPED)
+    level = logging.INFO if orderly else logging.WARNING
+    log.log(level, "server %s is %s %s", status.name, status.state.value, status.reason)
+
+
+def tour_addresses() -> Sequence[str]:
+    """The simulated barn's cameras, shown when there is no other."""
+    return ("simulated:stall", "simulated:aisle", "simulated:paddock", "simulated:arena")
