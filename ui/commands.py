@@ -6,19 +6,22 @@ Commands enter the undo stack only once they succeeded; undo and redo run on wor
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 from shiboken6 import isValid
 
-from engine.domain.errors import BarnhandError, NotFound
+from engine.domain.errors import BarnhandError, EnvironmentFault, NotFound
 from engine.domain.ports import StreamRepository, ViewRepository, WallView
 from engine.domain.streams import Stream
 from ui.engine_port import EngineBridge
 from ui.requests import RequestRunner
+
+WAITING_AT_MOST = 1024
 
 
 def _tr(text: str) -> str:
@@ -195,9 +198,23 @@ class _LocalEntry(QUndoCommand):
         self._undo()
 
 
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """The blocking part of a command with who hears of its end."""
+
+    name: str
+    work: Callable[[], None]
+    done: Callable[[], None]
+    failed: Callable[[BarnhandError], None]
+
+
 class CommandLog(QObject):
     """Runs commands and keeps them for undo. ``done`` carries the text of a command performed,
-    ``changed`` follows every act, undo and redo that succeeded; ``failed`` carries the error."""
+    ``changed`` follows every act, undo and redo that succeeded; ``failed`` carries the error.
+
+    Acts run one after the other in the order they were asked for: each reads the engine's cameras
+    and writes them back, and an undo has to follow what it takes back.
+    """
 
     done = Signal(str)
     changed = Signal()
@@ -207,6 +224,8 @@ class CommandLog(QObject):
         super().__init__(parent)
         self.stack = QUndoStack(self)
         self._requests = requests
+        self._waiting: deque[_Act] = deque()
+        self._busy = False
 
     def run(
         self,
@@ -216,14 +235,14 @@ class CommandLog(QObject):
     ) -> None:
         """Perform a command on a worker and remember it once it succeeded."""
 
-        def succeeded(_nothing: None) -> None:
+        def succeeded() -> None:
             self.stack.push(_Entry(command, self))
             self.changed.emit()
             self.done.emit(command.text)
             if done is not None:
                 done()
 
-        self._requests.submit(command.text, command.do, succeeded, failed or self.failed.emit)
+        self._enqueue(_Act(command.text, command.do, succeeded, failed or self.failed.emit))
 
     def remember(self, text: str, do: Callable[[], None], undo: Callable[[], None]) -> None:
         """Keep an act that was already done at once on the UI thread."""
@@ -237,4 +256,30 @@ class CommandLog(QObject):
                 entry.setObsolete(True)
             self.failed.emit(error)
 
-        self._requests.submit(entry.text(), act, lambda _nothing: self.changed.emit(), failed)
+        self._enqueue(_Act(entry.text(), act, self.changed.emit, failed))
+
+    def _enqueue(self, act: _Act) -> None:
+        if len(self._waiting) >= WAITING_AT_MOST:
+            problem = self.tr("Too many changes are waiting.")
+            act.failed(EnvironmentFault(problem, self.tr("Try again in a moment.")))
+            return
+        self._waiting.append(act)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        if self._busy or not self._waiting:
+            return
+        act = self._waiting.popleft()
+        self._busy = True
+
+        def succeeded(_nothing: None) -> None:
+            self._busy = False
+            self._begin_next()
+            act.done()
+
+        def failed(error: BarnhandError) -> None:
+            self._busy = False
+            self._begin_next()
+            act.failed(error)
+
+        self._requests.submit(act.name, act.work, succeeded, failed)

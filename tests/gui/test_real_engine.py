@@ -68,7 +68,7 @@ def test_the_tour_shows_horses_with_boxes(window: MainWindow, qtbot: QtBot) -> N
     height_px, width_px = tile.frame.bgra.shape[:2]
     assert abs(width_px - tile.asked_px[0]) <= 1
     assert abs(height_px - tile.asked_px[1]) <= 1
-    assert tile.state is StreamState.ACTIVE
+    qtbot.waitUntil(lambda: tile.state is StreamState.ACTIVE, timeout=SLOW_MS)
 
 
 def test_the_test_picture_comes_from_the_source_itself(window: MainWindow, qtbot: QtBot) -> None:
