@@ -141,7 +141,7 @@ class ConsoleSettings(Section):
         json_schema_extra=_unit("fps"),
     )
     synchronised_overlays: bool = Field(
-        False, description="Delay pictures so that overlays lie exactly on them"
+        True, description="Delay pictures so that overlays lie exactly on them"
     )
     reduced_motion: bool = Field(False, description="No animations")
     tour: bool = Field(True, description="Open the simulated barn when there is no camera")
