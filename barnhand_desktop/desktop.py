@@ -106,12 +106,12 @@ def system_status(barn: Barn) -> SystemStatus:
     """One look at everything around the engine; touches the disk, so call it on a worker."""
     servers = {status.name: status for status in barn.supervisor.status()}
 
-    def server(name: str, shared: PartState) -> PartState:
+    def server(name: str, kind: str, shared: PartState) -> PartState:
         status = servers.get(name)
         if status is None:
             return shared
         if status.state is ServerState.RUNNING:
-            return PartState(Level.OK, "embedded")
+            return PartState(Level.OK, f"{kind}, embedded")
         return PartState(Level.AWAY, status.reason or status.state.value)
 
     writer = barn.writer.state
@@ -122,13 +122,13 @@ def system_status(barn: Barn) -> SystemStatus:
         WriterState.SPOOLING: PartState(Level.DEGRADED, "server away, keeping rows on disk"),
     }.get(writer, PartState(Level.AWAY, writer.value))
     live = barn.publisher.state
-    kind = "TimescaleDB" if barn.servers.timescale else "PostgreSQL"
+    database = "TimescaleDB" if barn.servers.timescale else "PostgreSQL"
     free = _free_bytes(barn.place.folders.data)
     low = free is not None and free < LOW_DISK_BYTES
     api_up = barn.api is not None and barn.api.alive()
     return SystemStatus(
-        database=server("postgresql", PartState(writing.level, kind)),
-        live=server("valkey", PartState(Level.OK, "shared"))
+        database=server("postgresql", database, PartState(writing.level, database)),
+        live=server("valkey", "Valkey", PartState(Level.OK, "shared"))
         if live is PublisherState.OK
         else PartState(Level.AWAY, live.value),
         api=PartState(Level.OK, "running") if api_up else PartState(Level.AWAY, "not running"),

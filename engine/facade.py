@@ -159,9 +159,7 @@ class Engine:
             ("embedder", models.embedder),
         )
         degradation = models.current_degradation()
-        device = self.settings.analysis.device
-        where = "cpu" if degradation & Degradation.ON_CPU else device
-        return tuple(_slot(task, model, models, degradation, where) for task, model in slots)
+        return tuple(_slot(task, model, models, degradation) for task, model in slots)
 
 
 def _slot(
@@ -169,13 +167,13 @@ def _slot(
     model: Detector | PoseEstimator | Embedder | None,
     models: ModelSet,
     degradation: Degradation,
-    where: str,
 ) -> ModelHealth:
     if model is None:
         return ModelHealth(task, "none", "", "", "absent", degraded=True)
     if isinstance(model, MotionDetector):
         return ModelHealth(task, "motion boxes", "", "cpu", "no detector model", degraded=True)
     squeezed = bool(degradation & (Degradation.ON_CPU | Degradation.SMALLER_BATCH))
+    where = models.devices.get(task, "")
     licence = models.licences.get(task, "")
     state = "reduced" if squeezed else "ok"
     return ModelHealth(task, str(model.model_id), licence, where, state, degraded=squeezed)

@@ -42,6 +42,8 @@ class ModelSet:
     notices: tuple[Notice, ...]
     licences: Mapping[str, str] = field(default_factory=dict)
     """Licence of the weights by task."""
+    devices: Mapping[str, str] = field(default_factory=dict)
+    """What executes the model (cpu, cuda, ...) by task."""
 
     def current_degradation(self) -> Degradation:
         """``degradation`` and what the models had to give up since then (memory, device)."""
@@ -76,7 +78,9 @@ def load_models(
     pose = loader.pose()
     embedder = loader.embedder()
     notices = tuple(loader.notices.values())
-    return ModelSet(detector, pose, embedder, loader.degradation, notices, loader.licences)
+    return ModelSet(
+        detector, pose, embedder, loader.degradation, notices, loader.licences, loader.devices
+    )
 
 
 @dataclass
@@ -88,6 +92,7 @@ class _Loader:
     degradation: Degradation = Degradation.NONE
     notices: dict[str, Notice] = field(default_factory=dict)
     licences: dict[str, str] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
 
     def detector(self) -> Detector:
         wanted = self.settings.detection
@@ -189,7 +194,9 @@ class _Loader:
 
     def _build(self, entry: ModelEntry, path: Path, build: Build[Model]) -> Model:
         def open_on(device: Device) -> Session:
-            return open_session(path, entry.runtime, entry.input, self._execution(device))
+            session = open_session(path, entry.runtime, entry.input, self._execution(device))
+            self.devices[entry.task.value] = session.device
+            return session
 
         device = self.settings.analysis.device
         try:
