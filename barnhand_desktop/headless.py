@@ -45,7 +45,8 @@ def streams_of(addresses: Sequence[str]) -> list[Stream]:
         if kind.value in ("file", "folder"):
             address = str(Path(address).expanduser().absolute())
         identity = StreamId(uuid5(NAMESPACE_URL, f"barnhand:{address}"))
-        name = address.removeprefix("simulated:").rstrip("/").rsplit("/", 1)[-1] or address
+        path = address.removeprefix("simulated:").partition("?")[0].rstrip("/")
+        name = path.rsplit("/", 1)[-1] or address
         streams.append(Stream(identity, name, kind, address, username, password))
     return streams
 

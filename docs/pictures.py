@@ -22,7 +22,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
-from engine.facade import Engine
 from pydantic import BaseModel
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -33,6 +32,7 @@ from engine.domain.errors import NotFound, OperatorMistake
 from engine.domain.ids import FarmId, StreamId, new_stream_id
 from engine.domain.ports import WallView
 from engine.domain.streams import SourceKind, Stream
+from engine.facade import Engine
 from engine.models.manifest import read_manifest
 from engine.models.model_set import load_models
 from engine.models.store import ModelStore

@@ -101,6 +101,12 @@ class DetectionSettings(Section):
     lookalikes_are_horses: bool = Field(
         True, description="Count cows and sheep of weak models as horse candidates"
     )
+    dog_height_share: float = Field(
+        0.4,
+        ge=0.1,
+        le=1.0,
+        description="So too a dog at least this tall, as a share of the picture; 1 for never",
+    )
 
 
 class TrackingSettings(Section):

@@ -21,6 +21,7 @@ from engine.domain.results import FrameResult
 from engine.domain.tracks import TrackBatch
 from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
+from engine.pipeline.barn_prior import with_barn_prior
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.motion_gate import MotionGate
@@ -122,7 +123,10 @@ class Analysis:
 
     def _analyse(self, frames: list[AnalysisFrame]) -> list[FrameResult]:
         with self.meters.measure("detect"):
-            detections = self._detect(frames)
+            detections = [
+                with_barn_prior(found, frame.picture.height_px, self.settings.detection)
+                for frame, found in zip(frames, self._detect(frames), strict=True)
+            ]
         with self.meters.measure("embed"):
             embeddings = self._embed(frames, detections)
         with self.meters.measure("track"):
