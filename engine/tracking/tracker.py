@@ -23,7 +23,7 @@ from engine.domain.tracks import TrackBatch, TrackState
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
 from engine.tracking.assignment import assign, gate, pair_costs
-from engine.tracking.colours import colour_index
+from engine.tracking.colours import COLOUR_NAMES, colour_index
 from engine.tracking.confidence import track_confidence
 from engine.tracking.motion import BoxMotion, to_corners
 
@@ -187,7 +187,7 @@ class Tracker:
         if not count:
             return picks, picks
         births = [_Birth(new_track_id(), stamp.captured_at) for _ in range(count)]
-        colours = list(self._columns.colours[self._columns.states == TrackState.ACTIVE])
+        colours = self._taken_colours()
         chosen: list[int] = []
         for birth in births:
             chosen.append(colour_index(birth.id, [*colours, *chosen]))
@@ -207,6 +207,15 @@ class Tracker:
         self._births += births
         self._seen_at += [stamp.captured_at] * count
         return np.arange(first, first + count), picks
+
+    def _taken_colours(self) -> list[int]:
+        """Colours no new track may have: of all live tracks, a lost one may come back; once those
+        use all ten, of the tracks in view alone."""
+        colours, lost = self._columns.colours, self._columns.states == TrackState.LOST
+        every = {int(colour) for colour in colours}
+        if len(every) < len(COLOUR_NAMES):
+            return list(every)
+        return [int(colour) for colour in colours[~lost]]
 
     def _mark_missed(self, seen_rows: NDArray[np.intp]) -> None:
         missed = np.ones(len(self), np.bool_)
