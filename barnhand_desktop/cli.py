@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from barnhand_desktop import __version__
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import configure_logging
-from barnhand_desktop.wiring import Installation
 from engine.domain.errors import BarnhandError
 
 WRONG = 2

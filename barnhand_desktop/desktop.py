@@ -12,10 +12,11 @@ import psutil
 
 from barnhand_desktop import __version__, lifecycle
 from barnhand_desktop.headless import streams_of
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.servers.supervisor import ServerState
 from barnhand_desktop.settings.loader import save_settings
 from barnhand_desktop.settings.schema import Settings
-from barnhand_desktop.wiring import Barn, Installation, Servers, build, tour_addresses
+from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
 from db.live.publisher import PublisherState
 from db.writer import WriterState
 from engine.facade import Engine

@@ -11,12 +11,11 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from barnhand_desktop import lifecycle
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.files import replace_file
-from barnhand_desktop.wiring import Barn, Installation, Servers, build, tour_addresses
-from engine.domain.detections import SubjectClass
+from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
 from engine.domain.ids import StreamId
 from engine.domain.streams import Stream, StreamState
-from engine.domain.tracks import TrackState
 from engine.sources.addresses import split_credentials
 from engine.sources.registry import kind_of
 
@@ -129,14 +128,8 @@ def _watch(barn: Barn, over: threading.Event, for_s: float | None) -> None:
 
 
 def _horses_now(barn: Barn) -> int:
-    count = 0
-    for stream in barn.engine.streams():
-        results = barn.engine.results(stream.id)
-        if results:
-            tracks = results[-1].tracks
-            sure = (tracks.class_ids == SubjectClass.HORSE) & (tracks.states == TrackState.ACTIVE)
-            count += int(sure.sum())
-    return count
+    newest = [barn.engine.results(stream.id)[-1:] for stream in barn.engine.streams()]
+    return sum(int(result.tracks.confirmed_horses.sum()) for last in newest for result in last)
 
 
 def _say_where(barn: Barn) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from psycopg_pool import ConnectionPool
 
 from barnhand_desktop.api.accounts import ensure_admin
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.model_store import open_model_store
 from barnhand_desktop.servers.api_process import ApiProcess
@@ -23,9 +22,6 @@ from barnhand_desktop.servers.supervisor import (
     ServerSupervisor,
 )
 from barnhand_desktop.servers.valkey import EmbeddedValkey
-from barnhand_desktop.settings.folders import Folders, folders_of
-from barnhand_desktop.settings.loader import config_path, load_settings
-from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.settings.secrets import SecretStore
 from db.live.commands import RedisCommandBus
 from db.live.publisher import LivePublisher
@@ -40,23 +36,6 @@ from engine.models.model_set import load_models
 from engine.runtime.clock import SystemClock
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """One set of settings and where its files lie."""
-
-    settings: Settings
-    settings_path: Path
-    folders: Folders
-    environment: Mapping[str, str]
-
-    @classmethod
-    def read(cls, config: Path | None, environment: Mapping[str, str] = os.environ) -> Installation:
-        """Load the settings; raises OperatorMistake naming what is wrong."""
-        settings = load_settings(config, environment)
-        path = config or config_path(environment)
-        return cls(settings, path, folders_of(settings, environment), environment)
 
 
 @dataclass

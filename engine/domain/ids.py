@@ -13,8 +13,6 @@ UserId = NewType("UserId", UUID)
 ModelId = NewType("ModelId", str)
 """``name@version`` of a registered model; features of different models are never compared."""
 
-TRACK_NUMBER_MAX = 2**31 - 1
-
 
 def new_stream_id() -> StreamId:
     """A fresh random stream id."""

@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.domain.detections import SubjectClass
 from engine.domain.errors import Bug
 from engine.domain.geometry import FloatArray, read_only
 from engine.domain.ids import HorseId, TrackId
@@ -65,6 +66,14 @@ class TrackBatch:
 
     def __len__(self) -> int:
         return len(self.track_ids)
+
+    @property
+    def confirmed_horses(self) -> NDArray[np.bool_]:
+        """Which rows are horses past the tentative stage, bool (N,)."""
+        mask: NDArray[np.bool_] = (self.class_ids == SubjectClass.HORSE) & (
+            self.states == TrackState.ACTIVE
+        )
+        return mask
 
     @classmethod
     def empty(cls) -> TrackBatch:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.domain.detections import SubjectClass
 from engine.domain.health import CameraSummary
 from engine.domain.ids import StreamId, TrackId
 from engine.domain.ports import Clock
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatusChanged
-from engine.domain.tracks import TrackState
 from engine.runtime.meters import Distribution, RateMeter
 
 TRACKS_REMEMBERED = 10_000
@@ -48,7 +46,7 @@ class Tally:
         self.analysed.add(result.completed_mono_s)
         camera.latency_ms.add(result.latency_ms)
         tracks = result.tracks
-        sure = (tracks.class_ids == SubjectClass.HORSE) & (tracks.states == TrackState.ACTIVE)
+        sure = tracks.confirmed_horses
         camera.horses_at_once = max(camera.horses_at_once, int(sure.sum()))
         for row in np.flatnonzero(sure):
             track_id = tracks.track_ids[row]
@@ -93,12 +91,6 @@ class Tally:
             tracks_seen=camera.tracks_seen,
             errors=tuple(camera.errors),
         )
-
-    def horses_now(self, result: FrameResult) -> int:
-        """Confirmed horses in one result."""
-        tracks = result.tracks
-        active = tracks.states == TrackState.ACTIVE
-        return int(((tracks.class_ids == SubjectClass.HORSE) & active).sum())
 
     def _camera(self, stream_id: StreamId) -> _Camera:
         with self._lock:

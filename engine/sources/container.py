@@ -17,6 +17,9 @@ from av.video.stream import VideoStream
 
 from engine.domain.errors import BarnhandError, SourceEnded, SourceUnreachable, SourceUnreadable
 from engine.domain.ports import SourcePicture
+from engine.domain.streams import Stream
+from engine.settings import CaptureSettings
+from engine.sources.addresses import redacted, with_credentials
 from engine.sources.faults import from_ffmpeg, no_answer, quiet_cause, unknown_codec
 from engine.sources.pictures import picture_of
 
@@ -277,3 +280,23 @@ def _video_stream(container: InputContainer, opening: Opening) -> VideoStream:
     stream.thread_type = "AUTO" if opening.decode_threads > 1 else "SLICE"
     stream.codec_context.thread_count = opening.decode_threads
     return stream
+
+
+def open_remote(
+    stream: Stream, settings: CaptureSettings, options: dict[str, str], *, live: bool
+) -> ContainerSource:
+    """Open an address on the network; credentials join it here and are shown nowhere.
+
+    Raises what ``ContainerSource`` raises.
+    """
+    return ContainerSource(
+        Opening(
+            url=with_credentials(stream.address, stream.username, stream.password),
+            shown=redacted(stream.address),
+            live=live,
+            options=options,
+            open_timeout_s=settings.connect_timeout_s,
+            read_timeout_s=settings.read_timeout_s,
+            hardware=settings.hardware_decode,
+        )
+    )

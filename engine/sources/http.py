@@ -27,8 +27,8 @@ from engine.domain.frames import Picture
 from engine.domain.ports import FrameSource, SourcePicture
 from engine.domain.streams import Stream
 from engine.settings import CaptureSettings
-from engine.sources.addresses import redacted, with_credentials
-from engine.sources.container import ContainerSource, Opening
+from engine.sources.addresses import redacted
+from engine.sources.container import ContainerSource, open_remote
 from engine.sources.faults import from_requests, no_such_stream, quiet_cause, refused_login
 from engine.sources.multipart import PART_AT_MOST_BYTES, PartSplitter, boundary_of
 from engine.sources.options import stream_options
@@ -282,14 +282,4 @@ def _open_container(stream: Stream, settings: CaptureSettings) -> ContainerSourc
         "protocol_whitelist": "http,https,tcp,tls,crypto,data",
         **stream_options(stream),
     }
-    return ContainerSource(
-        Opening(
-            url=with_credentials(stream.address, stream.username, stream.password),
-            shown=redacted(stream.address),
-            live=False,
-            options=options,
-            open_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            hardware=settings.hardware_decode,
-        )
-    )
+    return open_remote(stream, settings, options, live=False)

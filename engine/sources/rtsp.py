@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from engine.domain.streams import Stream
 from engine.settings import CaptureSettings
-from engine.sources.addresses import redacted, with_credentials
-from engine.sources.container import ContainerSource, Opening
+from engine.sources.container import ContainerSource, open_remote
 from engine.sources.options import stream_options
 
 
@@ -26,14 +25,4 @@ def open_rtsp(stream: Stream, settings: CaptureSettings) -> ContainerSource:
         "protocol_whitelist": "rtsp,rtsps,rtp,tcp,udp,tls,http,crypto,srtp",
         **stream_options(stream),
     }
-    return ContainerSource(
-        Opening(
-            url=with_credentials(stream.address, stream.username, stream.password),
-            shown=redacted(stream.address),
-            live=True,
-            options=options,
-            open_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            hardware=settings.hardware_decode,
-        )
-    )
+    return open_remote(stream, settings, options, live=True)

@@ -18,9 +18,10 @@ from websockets.sync.client import connect
 
 from barnhand_desktop import lifecycle
 from barnhand_desktop.headless import streams_of
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from barnhand_desktop.servers.valkey import EmbeddedValkey
-from barnhand_desktop.wiring import Barn, Installation, Servers, build
+from barnhand_desktop.wiring import Barn, Servers, build
 from engine.domain.streams import StreamState
 from tests.helpers.waiting import wait_until
 
