@@ -36,6 +36,21 @@ def gate(
     return allowed
 
 
+def covered_shares(boxes_xyxy_px: FloatArray) -> FloatArray:
+    """How much of each box its most covering neighbour lies over, float32 (N,) in 0..1."""
+    count = len(boxes_xyxy_px)
+    if count < 2:
+        return np.zeros(count, np.float32)
+    x1, y1, x2, y2 = boxes_xyxy_px.T
+    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    both = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    own = both.diagonal().copy()
+    np.fill_diagonal(both, 0.0)
+    shares: FloatArray = (both.max(axis=1) / np.maximum(own, 1e-6)).astype(np.float32)
+    return shares
+
+
 def pair_costs(
     predicted_xyxy_px: FloatArray,
     detected_xyxy_px: FloatArray,

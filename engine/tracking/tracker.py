@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from engine.domain.detections import DetectionBatch
 from engine.domain.frames import FrameStamp
 from engine.domain.geometry import FloatArray
-from engine.domain.ids import StreamId, TrackId, new_track_id
+from engine.domain.ids import HorseId, StreamId, TrackId, new_track_id
 from engine.domain.ports import TrackSummary
 from engine.domain.tracks import TrackBatch, TrackState
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import assign, gate, pair_costs
+from engine.tracking.assignment import assign, covered_shares, gate, pair_costs
 from engine.tracking.colours import COLOUR_NAMES, colour_index
 from engine.tracking.confidence import track_confidence
+from engine.tracking.gallery import Galleries
 from engine.tracking.motion import BoxMotion, to_corners
 
 FIRST_PASS_COST = 0.8
@@ -83,8 +84,10 @@ class Tracker:
         self._next_number = first_number
         self._motion = BoxMotion()
         self._looks = TrackAppearance()
+        self._galleries = Galleries()
         self._columns = _Columns()
         self._births: list[_Birth] = []
+        self._horses: list[HorseId | None] = []
         self._seen_at: list[datetime] = []
         self._last_mono_s: float | None = None
 
@@ -126,6 +129,53 @@ class Tracker:
         """Close every track (the stream stopped)."""
         self._close(np.ones(len(self), np.bool_))
 
+    # --- identity -----------------------------------------------------------------------------
+
+    def gallery(self, track_id: TrackId) -> tuple[FloatArray, FloatArray]:
+        """A live track's diverse appearance vectors, unit float32 (k, D), and their qualities.
+
+        Qualities float32 (k,) in 0..1: detection score times the share of the box that no other
+        box covers. k is 0 to 16; 0 also when the track is closed or no appearance model runs.
+        """
+        row = self._row(track_id)
+        if row is None:
+            return np.zeros((0, self._galleries.width), np.float32), np.zeros(0, np.float32)
+        return self._galleries.of(row)
+
+    def identify(self, track_id: TrackId, horse_id: HorseId | None) -> bool:
+        """Say which horse a live track shows (None: not known); later batches carry it.
+
+        False, and nothing changes, when the track is closed, or when another track that was seen
+        in the latest picture already shows that horse: two horses seen at once are never one.
+        To exchange two horses take one away first (``identify(track, None)``).
+        """
+        row = self._row(track_id)
+        if row is None:
+            return False
+        if horse_id is not None and self._in_view(row) and horse_id in self._shown(besides=row):
+            return False
+        self._horses[row] = horse_id
+        return True
+
+    def horse_of(self, track_id: TrackId) -> HorseId | None:
+        """The horse a live track shows, None when unidentified or closed."""
+        row = self._row(track_id)
+        return None if row is None else self._horses[row]
+
+    def _row(self, track_id: TrackId) -> int | None:
+        return next((row for row, b in enumerate(self._births) if b.id == track_id), None)
+
+    def _in_view(self, row: int) -> bool:
+        return bool(self._columns.seen_mono_s[row] == self._last_mono_s)
+
+    def _shown(self, besides: int) -> set[HorseId]:
+        """Horses of the tracks seen in the latest picture."""
+        return {
+            horse
+            for row, horse in enumerate(self._horses)
+            if horse is not None and row != besides and self._in_view(row)
+        }
+
     # --- association --------------------------------------------------------------------------
 
     def _associate(
@@ -163,6 +213,7 @@ class Tracker:
         self._motion.correct(rows, detections.boxes_xyxy_px[picks])
         if embeddings is not None and len(rows):
             self._looks.blend(rows, embeddings[picks])
+            self._learn(rows, picks, detections, embeddings)
         columns.hits[rows] += 1
         mixed = SCORE_KEEP * columns.scores[rows] + (1 - SCORE_KEEP) * detections.scores[picks]
         columns.scores[rows] = mixed
@@ -171,6 +222,16 @@ class Tracker:
         columns.states[rows] = np.where(sure, TrackState.ACTIVE, TrackState.TENTATIVE)
         for row in rows:
             self._seen_at[row] = stamp.captured_at
+
+    def _learn(
+        self,
+        rows: NDArray[np.intp],
+        picks: NDArray[np.intp],
+        detections: DetectionBatch,
+        embeddings: FloatArray,
+    ) -> None:
+        clear = 1.0 - covered_shares(detections.boxes_xyxy_px)[picks]
+        self._galleries.offer(rows, embeddings[picks], detections.scores[picks] * clear)
 
     def _start(
         self,
@@ -205,8 +266,13 @@ class Tracker:
         )
         self._next_number += count
         self._births += births
+        self._horses += [None] * count
         self._seen_at += [stamp.captured_at] * count
-        return np.arange(first, first + count), picks
+        rows = np.arange(first, first + count)
+        self._galleries.add(count)
+        if embeddings is not None:
+            self._learn(rows, picks, detections, embeddings)
+        return rows, picks
 
     def _taken_colours(self) -> list[int]:
         """Colours no new track may have: of all live tracks, a lost one may come back; once those
@@ -245,7 +311,7 @@ class Tracker:
             numbers=columns.numbers[rows],
             colours=columns.colours[rows],
             track_ids=tuple(self._births[row].id for row in rows),
-            horse_ids=(None,) * len(rows),
+            horse_ids=tuple(self._horses[row] for row in rows),
         )
 
     def _close_old(self, now_s: float) -> None:
@@ -262,7 +328,9 @@ class Tracker:
                 self._report(int(row))
         self._motion.keep(~gone)
         self._looks.keep(~gone)
+        self._galleries.keep(~gone)
         self._columns.keep(~gone)
+        self._horses = [h for h, out in zip(self._horses, gone, strict=True) if not out]
         self._births = [b for b, out in zip(self._births, gone, strict=True) if not out]
         self._seen_at = [t for t, out in zip(self._seen_at, gone, strict=True) if not out]
 
