@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.domain.errors import OperatorMistake
+from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
 
 if TYPE_CHECKING:
     from engine.models.manifest import ModelEntry, Task
@@ -138,6 +139,7 @@ def evaluate_parser() -> argparse.ArgumentParser:
         if name == "detector":
             task.add_argument("--negatives", type=Path, help="pictures without horses")
             task.add_argument("--threshold", type=float, default=0.3)
+    add_tracking_arguments(tasks.add_parser("tracking"))
     return parser
 
 
@@ -146,9 +148,9 @@ def run_evaluate(argv: Sequence[str]) -> int:
     wanted = evaluate_parser().parse_args(list(argv))
     if wanted.task == "reid":
         raise OperatorMistake("Measuring re-identification is not available yet.")
-    if not wanted.data.is_dir():
+    if wanted.task != "tracking" and not wanted.data.is_dir():
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
-    report = _evaluate_pose(wanted) if wanted.task == "pose" else _evaluate_detector(wanted)
+    report = _EVALUATIONS[wanted.task](wanted)
     text = json.dumps(report, indent=2)
     if wanted.report is not None:
         try:
@@ -199,6 +201,13 @@ def _evaluate_detector(wanted: argparse.Namespace) -> dict[str, object]:
     finally:
         detector.close()
     return {"model": entry.id, "data": wanted.data.name, **figures}
+
+
+_EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
+    "pose": _evaluate_pose,
+    "detector": _evaluate_detector,
+    "tracking": evaluate_tracking,
+}
 
 
 def _model(name: str | None, task: Task, folder: Path | None) -> tuple[ModelEntry, Path]:
