@@ -10,7 +10,12 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from engine.domain.ports import StreamRepository, ViewRepository
+from engine.domain.ports import (
+    HorseRepository,
+    IdentityRepository,
+    StreamRepository,
+    ViewRepository,
+)
 from ui.engine_port import EngineBridge
 
 
@@ -72,7 +77,8 @@ class SettingsAccess(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleServices:
     """Everything the console needs. ``system`` and the repositories may block and are only
-    called on workers. ``log_lines`` gives the newest log lines, oldest first. ``admin_notice`` is
+    called on workers. ``on_registry_changed`` registers a callback, called on a thread of the feed
+    after every change of the registry by anybody. ``log_lines`` gives the newest log lines, oldest first. ``admin_notice`` is
     the first administrator's password, shown once, or None."""
 
     engine: EngineBridge
@@ -82,4 +88,7 @@ class ConsoleServices:
     system: Callable[[], SystemStatus]
     log_lines: Callable[[], Sequence[str]]
     version: str
+    horses: HorseRepository
+    identity: IdentityRepository
+    on_registry_changed: Callable[[Callable[[], None]], None]
     admin_notice: str | None = None

@@ -16,6 +16,19 @@ from engine.domain.detections import DetectionBatch
 from engine.domain.frames import Image, Picture
 from engine.domain.geometry import FloatArray
 from engine.domain.horses import Horse
+from engine.domain.identity import (
+    CommandId,
+    CommandRecord,
+    Correction,
+    Effect,
+    IdentityEvent,
+    RegistrySnapshot,
+    Review,
+    ReviewId,
+    Similar,
+    TrackStrip,
+    Verdict,
+)
 from engine.domain.ids import FarmId, HorseId, ModelId, StreamId, TrackId
 from engine.domain.notices import Notice
 from engine.domain.poses import PoseBatch
@@ -152,6 +165,8 @@ class EngineSink(Protocol):
 
     def on_result(self, result: FrameResult) -> None: ...
 
+    def on_identity(self, event: IdentityEvent) -> None: ...
+
     def on_track_closed(self, summary: TrackSummary) -> None: ...
 
     def on_status(self, change: StreamStatusChanged) -> None: ...
@@ -236,7 +251,93 @@ class DetectionRepository(Protocol):
 class HorseRepository(Protocol):
     """Known horses."""
 
-    def list(self, farm_id: FarmId | None = None) -> Sequence[Horse]: ...
+    def list(self, farm_id: FarmId | None = None) -> Sequence[Horse]:
+        """By number, merged and archived ones included."""
+        ...
+
+    def get(self, horse_id: HorseId) -> Horse:
+        """One horse, the merged record itself where it was merged. Raises NotFound."""
+        ...
+
+    def avatar(self, horse_id: HorseId) -> bytes | None:
+        """JPEG of at most 100 KB; None while there is none. Raises NotFound."""
+        ...
+
+    def similar(self, horse_id: HorseId, limit: int = 5) -> Sequence[Similar]:
+        """Other horses of the farm that look like it, most similar first. Raises NotFound."""
+        ...
+
+    def strips(
+        self,
+        horse_id: HorseId | None = None,
+        stream_id: StreamId | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 500,
+    ) -> Sequence[TrackStrip]:
+        """Tracks of a horse and/or a camera, newest first."""
+        ...
+
+    def crop(self, track_id: TrackId) -> bytes | None:
+        """JPEG of a track's best picture; None while there is none."""
+        ...
+
+
+class IdentityRepository(Protocol):
+    """Corrections of identity: each is one transaction, one record and exactly undoable."""
+
+    def preview(self, correction: Correction) -> Effect:
+        """What it would change. Raises NotFound for unknown horses and tracks."""
+        ...
+
+    def apply(
+        self,
+        correction: Correction,
+        actor: str,
+        reason: str = "",
+        expected: Mapping[HorseId, int] | None = None,
+    ) -> CommandRecord:
+        """Do it. Raises NotFound; OperatorMistake when it makes no sense (it says why); Conflict
+        naming the other person's change when a horse is not of the ``expected`` version."""
+        ...
+
+    def undo(self, command_id: CommandId, actor: str) -> CommandRecord:
+        """Put everything back as it was. Raises NotFound; Conflict naming the later command that
+        depends on it, or saying that it is undone already."""
+        ...
+
+    def redo(self, command_id: CommandId, actor: str) -> CommandRecord:
+        """Do an undone command again, under its own id. Raises NotFound, Conflict."""
+        ...
+
+    def history(
+        self,
+        farm_id: FarmId | None = None,
+        horse_id: HorseId | None = None,
+        limit: int = 100,
+        before: CommandId | None = None,
+    ) -> Sequence[CommandRecord]:
+        """Newest first."""
+        ...
+
+    def reviews(self, farm_id: FarmId | None = None, limit: int = 50) -> Sequence[Review]:
+        """Open questions, those put off last."""
+        ...
+
+    def decide(self, review_id: ReviewId, verdict: Verdict, actor: str) -> CommandRecord | None:
+        """Answer one; the correction it led to, if any. Raises NotFound, Conflict."""
+        ...
+
+
+class RegistryFeed(Protocol):
+    """Brings the registry of the store to the engine, at start and after every change."""
+
+    def listen(self, handler: Callable[[RegistrySnapshot], None]) -> None:
+        """Call ``handler`` with the registry now and within a second of every change, on the
+        feed's own thread."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

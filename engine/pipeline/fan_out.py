@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from engine.domain.identity import IdentityEvent
 from engine.domain.ids import StreamId
 from engine.domain.notices import Notice
 from engine.domain.ports import EngineSink, TrackSummary
@@ -39,6 +40,10 @@ class FanOut:
             kept = self._results.setdefault(result.stamp.stream_id, deque(maxlen=RESULTS_KEPT))
             kept.append(result)
         self._tell("on_result", result)
+
+    def on_identity(self, event: IdentityEvent) -> None:
+        """The engine decided something about an identity."""
+        self._tell("on_identity", event)
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """One finished tracklet."""
