@@ -77,9 +77,9 @@ class SettingsAccess(Protocol):
 @dataclass(frozen=True, slots=True)
 class ConsoleServices:
     """Everything the console needs. ``system`` and the repositories may block and are only
-    called on workers. ``on_registry_changed`` registers a callback, called on a thread of the feed
-    after every change of the registry by anybody. ``log_lines`` gives the newest log lines, oldest first. ``admin_notice`` is
-    the first administrator's password, shown once, or None."""
+    called on workers. ``on_registry_changed`` registers a callback, called on a thread of the
+    feed after every change of the registry by anybody. ``log_lines`` gives the newest log lines,
+    oldest first. ``admin_notice`` is the first administrator's password, shown once, or None."""
 
     engine: EngineBridge
     streams: StreamRepository
