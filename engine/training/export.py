@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,21 @@ TOLERANCE = 1e-3
 
 
 def export_onnx(
-    network: nn.Module, path: Path, height_px: int, width_px: int, dynamic_size: bool = False
-) -> float:
-    """Write ``network`` (float (B, 3, H, W) in, one tensor out) to ``path``; any batch size.
+    network: nn.Module, path: Path, height_px: int, width_px: int, dynamic_size: bool = False,
+    outputs: Sequence[str] = ("output",),
+) -> float:  # fmt: skip
+    """Write ``network`` (float (B, 3, H, W) in, one tensor or a tuple out) to ``path``; any batch.
 
-    ``dynamic_size``: other heights and widths are accepted too. Returns the largest difference
-    found between torch and ONNX Runtime; Bug (and no file) when it is above TOLERANCE.
+    ``outputs`` names the tensors that come out. ``dynamic_size``: other heights and widths are
+    accepted too. Returns the largest difference found between torch and ONNX Runtime; Bug (and no
+    file) when it is above TOLERANCE.
     """
     network = network.cpu().eval()
-    axes: dict[str, dict[int, str]] = {"images": {0: "batch"}, "output": {0: "batch"}}
+    axes: dict[str, dict[int, str]] = {"images": {0: "batch"}}
+    axes |= {name: {0: "batch"} for name in outputs}
     if dynamic_size:
         axes["images"] |= {2: "height", 3: "width"}
-        axes["output"] |= {1: "cells"}
+        axes[outputs[0]] |= {1: "cells"}
     beside = path.with_suffix(".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
@@ -38,7 +42,7 @@ def export_onnx(
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network, (torch.zeros(1, 3, height_px, width_px),), str(beside), dynamo=False,
-            opset_version=OPSET, input_names=["images"], output_names=["output"],
+            opset_version=OPSET, input_names=["images"], output_names=list(outputs),
             dynamic_axes=axes,
         )  # fmt: skip
     sizes = [(1, height_px, width_px), (3, height_px, width_px)]
@@ -57,10 +61,13 @@ def _difference(network: nn.Module, path: Path, size: tuple[int, int, int]) -> f
     rng = np.random.default_rng(1)
     picture = rng.uniform(-1, 1, size=(batch, 3, height, width)).astype(np.float32)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    served = session.run(None, {"images": picture})[0]
+    served = session.run(None, {"images": picture})
     with torch.no_grad():
-        wanted = network(torch.from_numpy(picture)).numpy()
-    return float(np.abs(served - wanted).max())
+        wanted = network(torch.from_numpy(picture))
+    both = wanted if isinstance(wanted, tuple) else (wanted,)
+    return max(
+        float(np.abs(one - other.numpy()).max()) for one, other in zip(served, both, strict=True)
+    )
 
 
 def sha256_of_file(path: Path) -> str:
