@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.domain.geometry import FloatArray
 from engine.domain.skeletons import EQUINE26, Skeleton
+from engine.training.crowding import crowded, on_background
 
 Picture = NDArray[np.uint8]
 
@@ -30,6 +31,8 @@ class PoseVariation:
     blur: float = 0.2
     noise: float = 0.2
     occlusion: float = 0.5
+    crowd: float = 0.25
+    background: float = 0.12
 
 
 def mirrored(
@@ -138,13 +141,20 @@ def occluded(picture: Picture, other: Picture, rng: np.random.Generator) -> Pict
 
 
 def vary(
-    crop: Picture, landmarks: FloatArray, box_xyxy_px: FloatArray, other: Picture, size_px: int,
+    crop: Picture, landmarks: FloatArray, box_xyxy_px: FloatArray,
+    other: tuple[Picture, FloatArray], background: Picture, size_px: int,
     rng: np.random.Generator, how: PoseVariation,
 ) -> tuple[Picture, FloatArray]:  # fmt: skip
     """One random variant: network input uint8 (size, size, 3) and landmarks (K, 3) in its pixels.
 
-    ``other`` is a crop to take occluding patches from; at least ``size_px`` on each side.
+    ``other`` is the crop and landmarks of another animal, which may stand before or behind this
+    one or give occluding patches; at least ``size_px`` on each side. ``background`` is a picture
+    to stand before.
     """
+    if rng.random() < how.background:
+        crop = on_background(crop, landmarks, background, rng)
+    if rng.random() < how.crowd:
+        crop, _ = crowded(crop, landmarks, *other, rng)
     angle = float(np.clip(rng.normal(0, how.rotation_deg / 2), -60, 60))
     shift = (float(rng.normal(0, how.shift / 1.5)), float(rng.normal(0, how.shift / 1.5)))
     scale = float(rng.uniform(*how.scale))
@@ -154,5 +164,5 @@ def vary(
     if rng.random() < how.flip:
         picture, marks = mirrored(picture, marks)
     if rng.random() < how.occlusion:
-        picture = occluded(picture, other, rng)
+        picture = occluded(picture, other[0], rng)
     return recoloured(picture, rng, how), marks

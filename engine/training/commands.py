@@ -52,6 +52,10 @@ def train_parser() -> argparse.ArgumentParser:
         task.add_argument("--resume", action="store_true", help="continue the checkpoint in --out")
         if name == "pose":
             task.add_argument("--backbone", type=Path, help="EfficientNet-lite0 weights (.pth)")
+            task.add_argument(
+                "--from", dest="start", type=Path, metavar="CHECKPOINT",
+                help="go on from a finished run's best.pt at a lower rate",
+            )  # fmt: skip
         if name == "detector":
             task.add_argument("--start", type=Path, help="YOLOX-nano ONNX to start from")
             task.add_argument(
@@ -94,7 +98,7 @@ def _train_pose(wanted: argparse.Namespace) -> bool:
     return train_pose(
         wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
         minutes=wanted.minutes, steps=wanted.steps, batch=wanted.batch, threads=wanted.threads,
-        seed=wanted.seed, backbone=wanted.backbone, tell=_tell,
+        seed=wanted.seed, backbone=wanted.backbone, start=wanted.start, tell=_tell,
     )  # fmt: skip
 
 
@@ -136,6 +140,10 @@ def evaluate_parser() -> argparse.ArgumentParser:
         task.add_argument(
             "--held-out", action="store_true", help="only what `barnhand train` never trains on"
         )
+        if name == "pose":
+            task.add_argument(
+                "--crowded", action="store_true", help="with another horse laid beside each"
+            )
         if name == "detector":
             task.add_argument("--negatives", type=Path, help="pictures without horses")
             task.add_argument("--threshold", type=float, default=0.3)
@@ -165,7 +173,7 @@ def _evaluate_pose(wanted: argparse.Namespace) -> dict[str, object]:
     from engine.models.manifest import Task
     from engine.models.pose_estimators import pose_estimator
     from engine.models.sessions import Device, Execution, Session, open_session
-    from engine.training.evaluation import evaluate_pose
+    from engine.training.evaluation import evaluate_crowded, evaluate_pose
 
     entry, path = _model(wanted.model, Task.POSE, wanted.models)
 
@@ -174,7 +182,8 @@ def _evaluate_pose(wanted: argparse.Namespace) -> dict[str, object]:
 
     estimator = pose_estimator(entry, open_on, wanted.device)
     try:
-        figures = evaluate_pose(estimator, wanted.data, wanted.held_out, _tell)
+        measure = evaluate_crowded if wanted.crowded else evaluate_pose
+        figures = measure(estimator, wanted.data, wanted.held_out, tell=_tell)
     finally:
         estimator.close()
     return {"model": entry.id, "data": wanted.data.name, **figures}

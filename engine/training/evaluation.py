@@ -23,11 +23,13 @@ from engine.training.accuracy import (
     recall_at,
     threshold_at_false_pictures,
 )
+from engine.training.crowding import crowded
 from engine.training.detector_data import annotated_pictures, loose_pictures
 from engine.training.pose_data import (
     Picture,
     PoseInstance,
     clip_instances,
+    cut_instance,
     is_held_out,
     picture_instances,
 )
@@ -99,6 +101,55 @@ def evaluate_pose(
     if not found:
         raise OperatorMistake(f"{data} has nothing to measure.")
     return _pose_report(np.stack(found), np.stack(labels), tuple(groups), ours)
+
+
+def evaluate_crowded(
+    estimator: PoseEstimator, data: Path, held_out_only: bool = False, seed: int = 1,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> Report:  # fmt: skip
+    """PCK of horses with another horse of the same data laid before or behind them.
+
+    Besides the keys of ``evaluate_pose``: ``taken_0.1``, the share of labelled landmarks whose
+    answer is off by more than a tenth of the diagonal and lies within a tenth of the other horse's
+    same landmark: skeletons that were shared. Crowding is drawn from ``seed``, so two models see
+    the same pictures. OperatorMistake when fewer than two animals have a known outline.
+    """
+    order = landmark_order(estimator.skeleton)
+    ours, theirs = [a for a, _ in order], [b for _, b in order]
+    cuts = [
+        (*cut_instance(picture, instance), instance.group)
+        for picture, instance in _pose_instances(data)
+        if not held_out_only or is_held_out(f"{instance.source}/{instance.group}")
+    ]
+    rng = np.random.default_rng(seed)
+    found, labels, others, groups = [], [], [], []
+    for number, (crop, marks, box, group) in enumerate(cuts):
+        beside = cuts[int(rng.integers(len(cuts)))]
+        picture, other = crowded(crop, marks, beside[0], beside[1], rng)
+        if other is None or not (marks[ours, 2] > 0).any():
+            continue
+        job = (ArrayPicture(np.ascontiguousarray(picture[:, :, ::-1])), box[None])
+        found.append(estimator.estimate([job])[0].keypoints_px[0, theirs])
+        labels.append(marks[ours])
+        others.append(other[ours])
+        groups.append(group)
+        if number % 100 == 99:
+            tell(f"{number + 1} animals measured")
+    if not found:
+        raise OperatorMistake(f"{data} has no two animals with a known outline.")
+    answers, wanted, rivals = np.stack(found), np.stack(labels), np.stack(others)
+    report = _pose_report(answers, wanted, tuple(groups), ours)
+    report["taken_0.1"] = _taken(answers, wanted, rivals, 0.1)
+    return report
+
+
+def _taken(answers: FloatArray, wanted: FloatArray, rivals: FloatArray, share: float) -> float:
+    """Share of labelled landmarks that sit on the other animal's instead, (N, K, 2) and (N, K, 3)
+    twice."""
+    mine = landmark_errors(answers, wanted).relative
+    theirs = landmark_errors(answers, np.where(wanted[..., 2:] > 0, rivals, 0.0)).relative
+    known = np.isfinite(mine)
+    return float(((mine > share) & (theirs < share))[known].mean())
 
 
 def _pose_report(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,16 @@ from engine.training.augment import PoseVariation, place, placement, vary
 from engine.training.backbone import imagenet_weights, load_imagenet
 from engine.training.loop import Plan, Trainer
 from engine.training.pose_data import Picture, PoseSet, read_pose_data
-from engine.training.pose_net import SIGMA_CELLS, STRIDE_PX, PoseNet
+from engine.training.pose_net import SIGMA_CELLS, STRIDE_PX, PoseNet, ServedPose
+from engine.training.pseudo_labels import (
+    WEIGHT as PSEUDO_WEIGHT,
+)
+from engine.training.pseudo_labels import (
+    joined,
+    load_teacher,
+    masked_pictures,
+    pseudo_labelled,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +56,15 @@ class PoseMix:
 
 
 DEFAULT_MIX = PoseMix(
-    (("ridden_walk", 0.25), ("animalpose_horse", 0.50), ("animalpose_other", 0.25))
+    (
+        ("ridden_walk", 0.27),
+        ("animalpose_horse", 0.45),
+        ("animalpose_other", 0.20),
+        ("weizmann", 0.08),
+    )
 )
+FINE_RATE = 5e-4
+"""Peak learning rate of a run that starts from a trained network."""
 
 
 def heat_targets(landmarks: Tensor, cells: int) -> Tensor:
@@ -114,9 +131,12 @@ class PoseRecipe:
 
     def __init__(
         self, data: PoseSet, device: torch.device, batch: int, backbone: Path | None,
-        mix: PoseMix = DEFAULT_MIX, seed: int = 1,
+        mix: PoseMix = DEFAULT_MIX, seed: int = 1, start: PoseNet | None = None,
+        backgrounds: Sequence[Picture] = (),
     ) -> None:  # fmt: skip
         self._data, self._device, self._batch, self._seed = data, device, batch, seed
+        self._backgrounds = tuple(backgrounds)
+        self._small_until = SMALL_UNTIL if start is None else 0.0
         self._variation = PoseVariation()
         rows = {name: data.rows((name,), held_out=False) for name in mix.sources()}
         known = [(name, share) for name, share in mix.shares if len(rows[name])]
@@ -127,7 +147,10 @@ class PoseRecipe:
         shares = np.array([share for _, share in known])
         self._shares = shares / shares.sum()
         self._network = PoseNet(len(EQUINE26.landmarks))
-        load_imagenet(self._network.backbone, imagenet_weights(backbone))
+        if start is None:
+            load_imagenet(self._network.backbone, imagenet_weights(backbone))
+        else:
+            self._network.load_state_dict(start.state_dict())
         self._network.to(device)
         self._freeze()
 
@@ -143,7 +166,7 @@ class PoseRecipe:
 
     def loss(self, epoch: int, step: int, progress: float) -> Tensor:
         """One augmented batch through the network."""
-        size = SMALL_PX if progress < SMALL_UNTIL else INPUT_PX
+        size = SMALL_PX if progress < self._small_until else INPUT_PX
         pictures, landmarks = self._draw(epoch, step, size)
         self._network.train()
         self._freeze()
@@ -159,20 +182,26 @@ class PoseRecipe:
         pictures, marks = [], []
         for source in rng.choice(len(self._rows), size=self._batch, p=self._shares):
             row = int(rng.choice(self._rows[source]))
-            other = data.crops[int(rng.integers(len(data)))]
+            beside = int(rng.integers(len(data)))
+            other = data.crops[beside], data.landmarks[beside]
             picture, placed = vary(
-                data.crops[row], data.landmarks[row], data.boxes_xyxy_px[row], other, size,
-                rng, self._variation,
+                data.crops[row], data.landmarks[row], data.boxes_xyxy_px[row], other,
+                self._background(rng), size, rng, self._variation,
             )  # fmt: skip
             pictures.append(picture)
             marks.append(placed)
         return np.stack(pictures), np.stack(marks)
 
+    def _background(self, rng: np.random.Generator) -> Picture:
+        if not self._backgrounds:
+            return np.asarray(rng.integers(0, 256, (8, 8, 3)).repeat(8, 0).repeat(8, 1), np.uint8)
+        return self._backgrounds[int(rng.integers(len(self._backgrounds)))]
+
     def score(self, network: nn.Module) -> dict[str, float]:
         """PCK on held-out horses and pictures; ``pck_0.1`` is the mean over the sources."""
         figures: dict[str, float] = {}
         tens: list[float] = []
-        for source in sorted({s for s in self._data.sources if not s.endswith("_other")}):
+        for source in measured_sources(self._data):
             rows = self._data.rows((source,), held_out=True)
             if len(rows):
                 errors = measure_pose(network, self._data, rows, self._device)
@@ -181,6 +210,16 @@ class PoseRecipe:
                 tens.append(errors.pck(0.1))
         figures[self.figure] = float(np.mean(tens)) if tens else 0.0
         return figures
+
+
+def measured_sources(data: PoseSet) -> tuple[str, ...]:
+    """Sources of horses whose landmarks people (or the data's makers) gave: what is measured."""
+    weight = dict.fromkeys(data.sources, 0.0)
+    for source, marks in zip(data.sources, data.landmarks, strict=True):
+        weight[source] = max(weight[source], float(marks[:, 2].max()))
+    return tuple(
+        sorted(s for s in weight if weight[s] > PSEUDO_WEIGHT and not s.endswith("_other"))
+    )
 
 
 def measure_pose(
@@ -211,20 +250,32 @@ def _engine_cut(data: PoseSet, row: int) -> tuple[Picture, FloatArray]:
 def train_pose(
     data: Path, out: Path, device: str = "cpu", epochs: int = 60, resume: bool = False,
     minutes: float | None = None, steps: int = 100, batch: int = 32, threads: int | None = None,
-    seed: int = 1, backbone: Path | None = None, every: int = 3,
+    seed: int = 1, backbone: Path | None = None, every: int = 3, start: Path | None = None,
     tell: Callable[[str], None] = _log.info,
 ) -> bool:  # fmt: skip
     """Train, measure and export the pose model into ``out``.
 
-    ``minutes`` bends the schedule to a wall-clock budget. Returns False when it was interrupted
-    (run again with ``resume``). OperatorMistake for unusable data, weights or checkpoints.
+    ``minutes`` bends the schedule to a wall-clock budget. ``start`` is a checkpoint of an earlier
+    run to go on from at a lower rate; it also labels the pictures that only have masks. Returns
+    False when it was interrupted (run again with ``resume``). OperatorMistake for unusable data,
+    weights or checkpoints.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     pose_set = read_pose_data(data, out / "cache", every)
-    recipe = PoseRecipe(pose_set, torch.device(device), batch, backbone, seed=seed)
-    plan = Plan(epochs=epochs, steps_per_epoch=steps, seed=seed, minutes=minutes, evaluate_every=5)
+    teacher = None if start is None else load_teacher(start)
+    if teacher is not None:
+        pose_set = _with_pseudo_labels(pose_set, teacher, data, torch.device(device), tell)
+    recipe = PoseRecipe(
+        pose_set, torch.device(device), batch, backbone, seed=seed, start=teacher,
+        backgrounds=_backgrounds(data),
+    )  # fmt: skip
+    rate = Plan.peak_rate if teacher is None else FINE_RATE
+    plan = Plan(
+        epochs=epochs, steps_per_epoch=steps, peak_rate=rate, seed=seed, minutes=minutes,
+        evaluate_every=5,
+    )  # fmt: skip
     trainer = Trainer(recipe, plan, out, tell)
     if resume:
         trainer.resume()
@@ -232,6 +283,37 @@ def train_pose(
         return False
     _publish(trainer, pose_set, out, plan, tell)
     return True
+
+
+def _with_pseudo_labels(
+    known: PoseSet, teacher: PoseNet, data: Path, device: torch.device, tell: Callable[[str], None]
+) -> PoseSet:
+    """``known`` and the masked pictures that the teacher is sure of."""
+    served = ServedPose(teacher).eval().to(device)
+
+    def predict(pictures: Picture) -> FloatArray:
+        with torch.no_grad():
+            maps: FloatArray = served(normalised(pictures, device)).float().cpu().numpy()
+        return maps
+
+    sets = [known]
+    for folder in sorted(path for path in data.iterdir() if (path / "masks").is_dir()):
+        found = pseudo_labelled(predict, folder.name, masked_pictures(folder), INPUT_PX)
+        tell(f"{folder.name}: {len(found)} pictures labelled by the network itself")
+        sets.append(found)
+    return joined(sets)
+
+
+def _backgrounds(data: Path) -> tuple[Picture, ...]:
+    """Pictures (RGB) of the folder of empty barns to put horses before; none without it."""
+    folder = data / "empty_barns"
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    pictures = (cv2.imread(str(path)) for path in paths)
+    return tuple(
+        np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        for picture in pictures
+        if picture is not None and min(picture.shape[:2]) >= 64
+    )
 
 
 def _publish(
@@ -245,7 +327,9 @@ def _publish(
     recipe = (
         f"{trainer.epoch} epochs of {plan.steps_per_epoch} batches, AdamW, one cosine cycle from "
         f"{plan.peak_rate}, seed {plan.seed}; the best epoch on held-out data was kept.",
-        f"{SMALL_PX} px pictures for the first {SMALL_UNTIL:.0%} of the schedule, then {INPUT_PX}.",
+        f"{SMALL_PX} px pictures for the first {SMALL_UNTIL:.0%} of the schedule, then {INPUT_PX}."
+        if plan.peak_rate > FINE_RATE
+        else f"Started from an earlier run of the same network; {INPUT_PX} px pictures throughout.",
         "Landmarks that a source does not label are masked out of the loss.",
     )
     published = publish_pose(network, data, out, version_of_today(), recipe)

@@ -91,7 +91,8 @@ def test_variants_are_decided_by_the_seed() -> None:
 
     def variant(seed: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(seed)
-        return vary(_picture(), _landmarks(), box, _picture(5), 64, rng, PoseVariation())
+        other = (_picture(5), _landmarks())
+        return vary(_picture(), _landmarks(), box, other, _picture(7), 64, rng, PoseVariation())
 
     assert np.array_equal(variant(3)[0], variant(3)[0])
     assert not np.array_equal(variant(3)[0], variant(4)[0])
