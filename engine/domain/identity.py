@@ -78,12 +78,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """The two were mistaken for each other from ``at`` on, on one camera or on all (None)."""
+    """The two were mistaken for each other from ``at`` on, on one camera or on all (None), and on
+    all tracks there or only on ``track_ids`` (the two of a crossing)."""
 
     first: HorseId
     second: HorseId
     at: datetime
     stream_id: StreamId | None = None
+    track_ids: tuple[TrackId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

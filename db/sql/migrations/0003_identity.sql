@@ -2,34 +2,57 @@
 -- Every change of a span names the command that made it, so an undo is: take away what the
 -- command began, bring back what it ended.
 
+-- The order in which commands took effect; a command that is done again takes effect anew.
+CREATE SEQUENCE identity_effects;
+
 CREATE TABLE identity_commands (
     id uuid PRIMARY KEY,
     farm_id uuid NOT NULL REFERENCES farms (id),
     kind text NOT NULL CHECK (kind IN
         ('merge', 'split', 'swap', 'reassign', 'reject', 'rename', 'accept')),
     arguments jsonb NOT NULL,
-    horses_before jsonb NOT NULL DEFAULT '[]',         -- changed rows as they were; absent: created
-    horses_after jsonb NOT NULL DEFAULT '[]',          -- the same rows as the command left them
+    summary text NOT NULL,                             -- in words for people
+    -- Changed rows of horses (all but avatar, version and updated_at) as they were and as the
+    -- command left them; a horse that the command made has no row before.
+    horses_before jsonb NOT NULL DEFAULT '[]',
+    horses_after jsonb NOT NULL DEFAULT '[]',
     horse_ids uuid[] NOT NULL,                         -- every horse it touched
+    created uuid[] NOT NULL DEFAULT '{}',              -- horses it made
+    approved uuid[] NOT NULL DEFAULT '{}',             -- horse_features it approved
+    unapproved uuid[] NOT NULL DEFAULT '{}',           -- horse_features it took approval from
+    pairs_removed jsonb NOT NULL DEFAULT '[]',         -- rows of not_same that it overruled
     spans integer NOT NULL DEFAULT 0,
     detections bigint NOT NULL DEFAULT 0,
-    user_id uuid REFERENCES users (id),                -- null: at the console of this machine
+    user_id uuid REFERENCES users (id) ON DELETE SET NULL, -- null: at the console of this machine
     actor text NOT NULL,
     reason text NOT NULL DEFAULT '',
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    sequence bigint GENERATED ALWAYS AS IDENTITY,
+    sequence bigint GENERATED ALWAYS AS IDENTITY,      -- the order of the history
+    effect bigint NOT NULL DEFAULT nextval('identity_effects'),
     undone_at timestamptz,
     undone_by text
 );
 CREATE INDEX identity_commands_of_farm ON identity_commands (farm_id, sequence);
 CREATE INDEX identity_commands_of_horse ON identity_commands USING gin (horse_ids);
 
+-- Commands are never deleted; references to them are not checked row by row, because a merge moves
+-- thousands of spans at once.
 ALTER TABLE identity_spans
-    ADD COLUMN begun_by uuid REFERENCES identity_commands (id),
-    ADD COLUMN superseded_by uuid REFERENCES identity_commands (id);
+    ADD COLUMN begun_by uuid,                          -- the command that made it, null: the engine
+    ADD COLUMN superseded_by uuid,                     -- the command that ended it, null: the engine
+    ALTER COLUMN created_at SET DEFAULT clock_timestamp();
 CREATE INDEX identity_spans_begun_by ON identity_spans (begun_by) WHERE begun_by IS NOT NULL;
 CREATE INDEX identity_spans_superseded_by ON identity_spans (superseded_by)
     WHERE superseded_by IS NOT NULL;
+
+-- Avatars that a command replaced, to be put back by its undo.
+CREATE TABLE identity_command_avatars (
+    command_id uuid NOT NULL REFERENCES identity_commands (id),
+    horse_id uuid NOT NULL,
+    avatar bytea,
+    avatar_score real NOT NULL,
+    PRIMARY KEY (command_id, horse_id)
+);
 
 -- This track is not that horse.
 CREATE TABLE not_same (
@@ -39,6 +62,7 @@ CREATE TABLE not_same (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (track_id, horse_id)
 );
+CREATE INDEX not_same_of_horse ON not_same (horse_id);
 
 -- Vectors belong to tracks; the spans say whose they are, so a correction moves them too.
 -- Vectors of different models are never compared; each model gets an HNSW index of its own when
@@ -64,14 +88,19 @@ CREATE TABLE reviews (
     horse_id uuid NOT NULL REFERENCES horses (id),
     similarity real,
     at timestamptz NOT NULL,
-    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'same', 'different', 'later')),
-    command_id uuid REFERENCES identity_commands (id),
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'same', 'different')),
+    deferred_at timestamptz,                           -- put off: asked again after the others
+    command_id uuid REFERENCES identity_commands (id), -- the correction that the answer led to
     decided_by text,
     decided_at timestamptz
 );
-CREATE INDEX reviews_open ON reviews (farm_id, at) WHERE state IN ('open', 'later');
+CREATE INDEX reviews_open ON reviews (farm_id, at) WHERE state = 'open';
+CREATE INDEX reviews_of_command ON reviews (command_id) WHERE command_id IS NOT NULL;
+CREATE INDEX reviews_of_horse ON reviews (horse_id);
 
-ALTER TABLE tracks ADD COLUMN crop bytea CHECK (octet_length(crop) <= 102400);
+ALTER TABLE tracks
+    ADD COLUMN crop bytea CHECK (octet_length(crop) <= 102400),
+    ADD COLUMN crop_score real NOT NULL DEFAULT 0;     -- confidence times area in px2
 ALTER TABLE horses
     ADD COLUMN avatar_score real NOT NULL DEFAULT 0,
     ADD COLUMN last_stream_id uuid REFERENCES streams (id);
@@ -89,3 +118,56 @@ CREATE TABLE areas (
     version integer NOT NULL DEFAULT 1,
     UNIQUE (farm_id, name)
 );
+
+-- The horse that a merged record stands for, through any number of merges.
+CREATE FUNCTION resolved_horse(horse uuid) RETURNS uuid LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE chain AS (
+        SELECT id, merged_into FROM horses WHERE id = horse
+        UNION
+        SELECT h.id, h.merged_into FROM chain c JOIN horses h ON h.id = c.merged_into
+    )
+    SELECT id FROM chain WHERE merged_into IS NULL
+$$;
+
+-- The number of a farm's next horse. Holds others that ask for one until this transaction ends.
+CREATE FUNCTION next_tracking_number(farm uuid) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM farms WHERE id = farm FOR NO KEY UPDATE;
+    RETURN (SELECT coalesce(max(tracking_number), 0) + 1 FROM horses WHERE farm_id = farm);
+END
+$$;
+
+-- The engine can decide for a horse that a person merged a moment ago. Such a span joins the merge
+-- as if it had been there before: it is ended by the merge, its twin for the kept horse begun by
+-- it, and the undo of the merge gives it back to the horse that the engine meant.
+CREATE FUNCTION identity_spans_join_merges() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    span_id uuid := NEW.id;
+    owner uuid := NEW.horse_id;
+    target uuid;
+    merge uuid;
+BEGIN
+    LOOP
+        -- Waits for a merge of this horse that is under way.
+        SELECT merged_into INTO target FROM horses WHERE id = owner FOR KEY SHARE;
+        EXIT WHEN target IS NULL;
+        SELECT id INTO merge FROM identity_commands
+        WHERE kind = 'merge' AND undone_at IS NULL AND horse_ids @> ARRAY[owner]
+          AND (arguments ->> 'absorbed')::uuid = owner
+        ORDER BY effect DESC LIMIT 1;
+        EXIT WHEN merge IS NULL;
+        UPDATE identity_spans SET superseded_at = clock_timestamp(), superseded_by = merge
+        WHERE id = span_id;
+        span_id := gen_random_uuid();
+        INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence,
+                                    decided_by, created_at, begun_by)
+        VALUES (span_id, NEW.track_id, target, NEW.valid_from, NEW.valid_to, NEW.confidence,
+                NEW.decided_by, NEW.created_at, merge);
+        owner := target;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER identity_spans_join_merges AFTER INSERT ON identity_spans
+FOR EACH ROW WHEN (NEW.begun_by IS NULL AND NEW.superseded_at IS NULL)
+EXECUTE FUNCTION identity_spans_join_merges();
