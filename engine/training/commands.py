@@ -51,6 +51,14 @@ def train_parser() -> argparse.ArgumentParser:
         task.add_argument("--seed", type=int, default=1)
         task.add_argument("--resume", action="store_true", help="continue the checkpoint in --out")
         if name == "pose":
+            task.add_argument(
+                "--family", choices=("own", "rtmpose"), default="own",
+                help="own: the bundled network; rtmpose: RTMPose-m, needs the extra [mmpose]",
+            )  # fmt: skip
+            task.add_argument(
+                "--skeleton", choices=("ap10k", "equine26"), default="ap10k",
+                help="landmarks of --family rtmpose",
+            )  # fmt: skip
             task.add_argument("--backbone", type=Path, help="EfficientNet-lite0 weights (.pth)")
             task.add_argument(
                 "--from", dest="start", type=Path, metavar="CHECKPOINT",
@@ -93,6 +101,15 @@ def _check_device(device: str) -> None:
 
 
 def _train_pose(wanted: argparse.Namespace) -> bool:
+    if wanted.family == "rtmpose":
+        from engine.training.mmpose_training import train_rtmpose
+
+        return train_rtmpose(
+            wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
+            minutes=wanted.minutes, steps=wanted.steps, batch=wanted.batch,
+            threads=wanted.threads, seed=wanted.seed, start=wanted.start,
+            skeleton=wanted.skeleton, tell=_tell,
+        )  # fmt: skip
     from engine.training.pose_training import train_pose
 
     return train_pose(
