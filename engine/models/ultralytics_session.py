@@ -73,7 +73,7 @@ class UltralyticsSession:
         if self.device == "cpu":
             torch.set_num_threads(execution.cpu_threads)
         self._half = self.device == "cuda"
-        network, names = _load(path)
+        network, names = load_network(path)
         try:
             network = network.fuse(verbose=False).eval().to(self._device)
             self._network: Any = network.half() if self._half else network.float()
@@ -129,8 +129,9 @@ def _torch_device(execution: Execution) -> torch.device:
     return torch.device("cuda")
 
 
-def _load(path: Path) -> tuple[Any, dict[int, str]]:
-    """The network and its class names. Nothing is downloaded: the file is there already."""
+def load_network(path: Path) -> tuple[Any, dict[int, str]]:
+    """The network of a checkpoint (float32) and its class names. Nothing is downloaded: the file is
+    there already. Raises ModelInvalid, RuntimeMissing."""
     tasks = ultralytics_tasks()
     checks = importlib.import_module("ultralytics.utils.checks")
     if checks.check_yolov5u_filename(str(path), verbose=False) != str(path):

@@ -65,7 +65,17 @@ def train_parser() -> argparse.ArgumentParser:
                 help="go on from a finished run's best.pt at a lower rate",
             )  # fmt: skip
         if name == "detector":
-            task.add_argument("--start", type=Path, help="YOLOX-nano ONNX to start from")
+            task.add_argument(
+                "--family", choices=("own", "yolo"), default="own",
+                help="own: the bundled network; yolo: YOLO by ultralytics",
+            )  # fmt: skip
+            task.add_argument(
+                "--side-px", type=int, default=640, help="picture size of --family yolo"
+            )
+            task.add_argument(
+                "--start", type=Path,
+                help="YOLOX-nano ONNX to start from; with --family yolo a .pt, or yolo11s.yaml",
+            )  # fmt: skip
             task.add_argument(
                 "--teacher", type=Path, action="append", default=[], metavar="MODEL",
                 help="detector file that completes the labels; give two, the better first",
@@ -120,6 +130,15 @@ def _train_pose(wanted: argparse.Namespace) -> bool:
 
 
 def _train_detector(wanted: argparse.Namespace) -> bool:
+    if wanted.family == "yolo":
+        from engine.training.yolo_training import train_yolo
+
+        return train_yolo(
+            wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
+            minutes=wanted.minutes, batch=wanted.batch, threads=wanted.threads, seed=wanted.seed,
+            start=wanted.start, teachers=_teachers(wanted.teacher), side_px=wanted.side_px,
+            tell=_tell,
+        )  # fmt: skip
     from engine.training.detector_training import train_detector
 
     return train_detector(
