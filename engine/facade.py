@@ -8,6 +8,7 @@ import cv2
 
 from engine.domain.frames import FrameStamp, Picture, WallFrame
 from engine.domain.health import CameraSummary, EngineHealth, ModelHealth, StageHealth
+from engine.domain.identity import RegistrySnapshot
 from engine.domain.ids import StreamId
 from engine.domain.notices import Notice
 from engine.domain.ports import Clock, Detector, Embedder, EngineSink, PoseEstimator
@@ -90,6 +91,14 @@ class Engine:
         """The newest picture, None before the first."""
         capture = self._pipeline.capture(stream_id)
         return None if capture is None else capture.latest()
+
+    def load_registry(self, snapshot: RegistrySnapshot) -> None:
+        """Know these horses from now on, instead of those before.
+
+        Before the first call no track is identified. What people corrected shows on live tracks
+        with the next picture; tracks of cameras that start afterwards are numbered on.
+        """
+        self._pipeline.analysis.identify.load(snapshot)
 
     def notify(self, notice: Notice) -> None:
         """Add a standing condition of a part outside the engine (stores, servers), or end it."""

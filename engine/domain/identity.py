@@ -236,12 +236,22 @@ class HorseFound:
 
 @dataclass(frozen=True, slots=True)
 class SpanDecided:
-    """The engine decided whose track this is, from its first picture on. A later decision on the
-    same track replaces the earlier one, but never one that a person made."""
+    """The engine decided whose track this is, over the span's time (None: from its first picture
+    on). A later decision on the same track replaces the earlier one over that time, but never one
+    that a person made."""
 
     span: Span
     stream_id: StreamId
     similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanWithdrawn:
+    """The engine takes back what it decided on a track; what a person decided stays."""
+
+    track_id: TrackId
+    stream_id: StreamId
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +285,9 @@ class ReviewRaised:
     review: Review
 
 
-IdentityEvent = HorseFound | SpanDecided | FeaturesSeen | CropTaken | ReviewRaised
+IdentityEvent = (
+    HorseFound | SpanDecided | SpanWithdrawn | FeaturesSeen | CropTaken | ReviewRaised
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +320,9 @@ class RegistrySnapshot:
     ``horses``: residents and guests, not merged ones, most recently seen first. ``rejected``:
     pairs that are not the same. ``owners``: current horse of every track that was open or ended
     within the last minutes. ``expected_residents`` None when the farm did not say.
+    ``similarity_threshold``: cosine in 0..1 that people set for the farm, None: the model's own.
+    ``complete`` False while more horses than these are known and still being read: nobody is new
+    yet. ``distances_m``: between what two cameras see, 0 where they overlap, absent where unknown.
     """
 
     model_id: ModelId | None
@@ -318,6 +333,9 @@ class RegistrySnapshot:
     areas: tuple[Area, ...] = ()
     next_numbers: Mapping[StreamId, int] = field(default_factory=dict)
     expected_residents: int | None = None
+    similarity_threshold: float | None = None
+    complete: bool = True
+    distances_m: Mapping[frozenset[StreamId], float] = field(default_factory=dict)
 
 
 def no_vectors(dimension: int = 0) -> NDArray[np.float32]:

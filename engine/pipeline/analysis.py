@@ -1,4 +1,4 @@
-"""The analysis worker's body: batch, gate, detect, embed, track, pose, hand on.
+"""The analysis worker's body: batch, gate, detect, embed, track, identify, pose, hand on.
 
 One thread owns every model session and every tracker.
 """
@@ -15,7 +15,7 @@ from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.frames import AnalysisFrame
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import StreamId
-from engine.domain.ports import Clock
+from engine.domain.ports import Clock, TrackSummary
 from engine.domain.poses import PoseBatch
 from engine.domain.results import FrameResult
 from engine.domain.tracks import TrackBatch
@@ -23,6 +23,7 @@ from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
 from engine.pipeline.barn_prior import with_barn_prior
 from engine.pipeline.fan_out import FanOut
+from engine.pipeline.identify import Identify
 from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.motion_gate import MotionGate
 from engine.runtime.meters import Distribution, RateMeter
@@ -30,7 +31,7 @@ from engine.runtime.worker import StopToken
 from engine.settings import EngineSettings
 from engine.tracking.tracker import Tracker
 
-STAGES = ("gate", "detect", "embed", "track", "pose")
+STAGES = ("gate", "detect", "embed", "track", "identify", "pose")
 IDLE_S = 0.2
 
 
@@ -69,6 +70,7 @@ class Analysis:
         self.settings = settings
         self.models = models
         self.meters = StageMeters(clock)
+        self.identify = Identify(fan_out, clock, lambda: self.models.embedder)
         self._inbox = inbox
         self._fan_out = fan_out
         self._clock = clock
@@ -135,6 +137,20 @@ class Analysis:
                     found, frame.stamp, self._confidence(frame.stamp.stream_id), vectors
                 )
                 for frame, found, vectors in zip(frames, detections, embeddings, strict=True)
+            ]
+        with self.meters.measure("identify"):
+            tracks = [
+                self.identify.run(
+                    frame,
+                    found,
+                    vectors,
+                    self._tracker(frame.stamp.stream_id),
+                    seen,
+                    self.settings.tracking,
+                )
+                for frame, found, vectors, seen in zip(
+                    frames, detections, embeddings, tracks, strict=True
+                )
             ]
         with self.meters.measure("pose"):
             poses = self._pose(frames, tracks)
@@ -214,10 +230,15 @@ class Analysis:
     def _tracker(self, stream_id: StreamId) -> Tracker:
         tracker = self._trackers.get(stream_id)
         if tracker is None:
-            tracker = Tracker(stream_id, self.settings.tracking, self._fan_out.on_track_closed)
+            first = self.identify.first_number(stream_id)
+            tracker = Tracker(stream_id, self.settings.tracking, self._on_track_closed, first)
             self._trackers[stream_id] = tracker
         tracker.settings = self.settings.tracking
         return tracker
+
+    def _on_track_closed(self, summary: TrackSummary) -> None:
+        self.identify.closed(summary.track_id)
+        self._fan_out.on_track_closed(summary)
 
     def _drop(self, stream_id: StreamId) -> None:
         tracker = self._trackers.pop(stream_id, None)

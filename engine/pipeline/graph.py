@@ -55,6 +55,7 @@ class Pipeline:
         self._running = False
         self._workers = (
             Worker("analysis", self.analysis.run, on_failed=self._on_failed),
+            Worker("crops", self.analysis.identify.crops.run, on_failed=self._on_failed),
             Worker("engine-health", self._watch, on_failed=self._on_failed),
         )
 
@@ -87,6 +88,7 @@ class Pipeline:
             for capture in captures:
                 capture.ask_to_stop()
         self.inbox.close()
+        self.analysis.identify.crops.stop()
         for worker in self._workers:
             worker.ask_to_stop()
         every: list[Capture | Worker] = [*captures, *self._workers]

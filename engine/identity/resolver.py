@@ -1,0 +1,479 @@
+"""Decides live, for each confirmed horse track, which horse it is.
+
+Used by the analysis thread only. A track stays unidentified until several good crops agree; it is
+compared with the camera's recent horses, then with the whole farm; it becomes a known horse, a
+question to a person, or, when it is clearly different from everyone, a new guest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import numpy as np
+
+from engine.domain.frames import FrameStamp
+from engine.domain.geometry import FloatArray
+from engine.domain.identity import (
+    HorseFound,
+    IdentityEvent,
+    Review,
+    ReviewId,
+    ReviewKind,
+    ReviewRaised,
+    Span,
+    SpanDecided,
+    SpanId,
+    SpanWithdrawn,
+)
+from engine.domain.ids import HorseId, ModelId, StreamId, TrackId
+from engine.domain.tracks import TrackBatch
+from engine.identity.cases import ENGINE, Case
+from engine.identity.crossings import Crossing, judged, note_meetings, shared_parts
+from engine.identity.decision import Decision, Exclusion, Outcome, decide
+from engine.identity.gallery import HorseGallery, Match, best_first
+from engine.identity.herd import HerdWatch
+from engine.identity.presence import Presence, Seen
+from engine.identity.registry import Known, Registry
+from engine.identity.rules import CAMERA_HORSES, Rules
+from engine.identity.teaching import SETTLED_S, Teacher
+from engine.tracking.colours import colour_index
+
+CHECKS_A_PICTURE = 4
+"""Tracks compared with the galleries in one picture, at most: the rest wait for the next."""
+BESIDE_OVERLAP = 0.5
+"""Boxes that share less of the smaller one are two bodies, not two boxes on one."""
+
+GalleryOf = Callable[[TrackId], tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One analysed picture of one camera. vectors: float32 (N, D) unit vectors of the rows of
+    ``tracks``, None without an appearance model. qualities: float32 (N,) of the crops, 0..1.
+    gallery_of: a track's diverse vectors and their qualities, as the tracker keeps them."""
+
+    stamp: FrameStamp
+    size_px: tuple[int, int]
+    tracks: TrackBatch
+    vectors: FloatArray | None
+    qualities: FloatArray
+    gallery_of: GalleryOf
+
+
+class Resolver:
+    """The live identity of every camera's tracks. ``rules`` may be replaced while it runs."""
+
+    def __init__(self, rules: Rules, emit: Callable[[IdentityEvent], None]) -> None:
+        self.rules = rules
+        self.registry: Registry | None = None
+        self.presence = Presence()
+        self._emit = emit
+        self._teacher = Teacher(emit)
+        self._herd = HerdWatch()
+        self._cases: dict[TrackId, Case] = {}
+        self._last_mono_s: dict[StreamId, float] = {}
+
+    # --- the registry ---------------------------------------------------------------------------
+
+    def load(
+        self, registry: Registry, model_id: ModelId | None, now_s: float, at: datetime
+    ) -> None:
+        """Take a new registry: what people changed shows on live tracks at once."""
+        self._teacher.model_id = model_id
+        before, self.registry = self.registry, registry
+        if before is not None:
+            self._carry_over(before, registry)
+        self.presence.distances_m = registry.snapshot.distances_m
+        for absorbed in registry.merged:
+            self.presence.hand_over(absorbed, registry.current(absorbed))
+        for known in registry.snapshot.horses:
+            for stream_id, seen_at in known.streams.items():
+                if before is None or stream_id not in self._last_mono_s:
+                    ago_s = max((at - seen_at).total_seconds(), 0.0)
+                    self.presence.saw(known.horse.id, stream_id, Seen(now_s - ago_s))
+        for case in self._cases.values():
+            self._relabel(case, registry)
+        self.presence.keep(registry.known)
+
+    def _carry_over(self, before: Registry, after: Registry) -> None:
+        """Horses that this engine founded and the store has not told of yet stay known."""
+        for horse_id, known in before.known.items():
+            if not known.local or horse_id in after.known or horse_id in after.merged:
+                continue
+            after.known[horse_id] = known
+            if before.gallery is not None and after.gallery is not None:
+                after.gallery.load({horse_id: before.gallery.vectors(horse_id)})
+        after.rejected |= before.rejected & {
+            (case.track_id, horse) for case in self._cases.values() for horse in after.known
+        }
+
+    def _relabel(self, case: Case, registry: Registry) -> None:
+        """What people decided about a live track holds; their undone decisions are undone."""
+        horse_id, by = registry.snapshot.owners.get(case.track_id, (None, ENGINE))
+        owner = None if horse_id is None else registry.current(horse_id)
+        if owner is not None and by != ENGINE:
+            if owner != case.horse_id:
+                self._leave(case)
+            case.horse_id, case.decided_by, case.approved, case.doubts = owner, by, True, 0
+        elif case.locked:
+            self._leave(case)
+            case.horse_id = owner
+        elif case.horse_id is not None:
+            case.horse_id = registry.current(case.horse_id)
+        gone = case.horse_id is not None and case.horse_id not in registry.known
+        if gone or (case.track_id, case.horse_id) in registry.rejected:
+            self._leave(case)
+
+    def _leave(self, case: Case) -> None:
+        if case.horse_id is not None:
+            self.presence.withdraw(case.horse_id, case.track_id)
+        case.release()
+
+    # --- one picture ----------------------------------------------------------------------------
+
+    def observe(self, sight: Sight) -> tuple[HorseId | None, ...]:
+        """Horse of each row of the picture's tracks, None where nobody is sure."""
+        registry, tracks = self.registry, sight.tracks
+        if registry is None:
+            return (None,) * len(tracks)
+        now_s = sight.stamp.captured_mono_s
+        rows: list[int] = np.flatnonzero(tracks.confirmed_horses).tolist()
+        cases = [self._case(sight, row) for row in rows]
+        shares = shared_parts(tracks.boxes_xyxy_px[rows])
+        self._look(sight, rows, cases)
+        self._stand_apart(cases, shares, sight.stamp)
+        self._herd.count(sight.stamp.stream_id, len(cases), now_s)
+        if sight.vectors is not None and registry.gallery is not None:
+            self._check(sight, rows, cases, registry, registry.gallery)
+            note_meetings(cases, shares, sight.stamp.captured_at, now_s)
+            for crossing in judged(cases, registry.gallery, self.rules, now_s):
+                self._cross(crossing, sight.stamp)
+            self._suggest(registry, sight.stamp)
+        self._one_each(cases)
+        for row, case in zip(rows, cases, strict=True):
+            if case.horse_id is not None:
+                self.presence.saw(case.horse_id, case.stream_id, _seen(sight, row, case.track_id))
+        self._last_mono_s[sight.stamp.stream_id] = now_s
+        owners = {case.track_id: case.horse_id for case in cases}
+        return tuple(owners.get(track_id) for track_id in tracks.track_ids)
+
+    def colour_of(self, horse_id: HorseId) -> int | None:
+        """The stored colour of a horse, 0..9; None for one that is not known."""
+        known = None if self.registry is None else self.registry.known.get(horse_id)
+        return None if known is None else known.colour
+
+    def closed(self, track_id: TrackId) -> None:
+        """The track has ended."""
+        self._cases.pop(track_id, None)
+
+    def _suggest(self, registry: Registry, stamp: FrameStamp) -> None:
+        """Now and then: does a guest look like somebody else who is known?"""
+        latest = {c.horse_id: c for c in self._cases.values() if c.horse_id is not None}
+        found = self._herd.twin(registry, latest, self.rules, stamp.captured_mono_s)
+        if found is not None:
+            self._ask(found[0], ReviewKind.MATCH, found[1], stamp)
+
+    def _case(self, sight: Sight, row: int) -> Case:
+        track_id = sight.tracks.track_ids[row]
+        case = self._cases.get(track_id)
+        if case is None:
+            stamp = sight.stamp
+            case = Case(track_id, stamp.stream_id, _seen(sight, row, track_id), stamp.captured_at)
+            self._cases[track_id] = case
+            if self.registry is not None:
+                self._relabel(case, self.registry)
+        case.seen_mono_s = sight.stamp.captured_mono_s
+        return case
+
+    def _look(self, sight: Sight, rows: Sequence[int], cases: Sequence[Case]) -> None:
+        if sight.vectors is None:
+            return
+        now_s = sight.stamp.captured_mono_s
+        for row, case in zip(rows, cases, strict=True):
+            if sight.qualities[row] >= self.rules.good_quality:
+                case.take_crop(now_s, sight.vectors[row], self.rules.crop_interval_s)
+
+    def _stand_apart(self, cases: Sequence[Case], shares: FloatArray, stamp: FrameStamp) -> None:
+        """Two bodies in one picture are two horses."""
+        last_s = self._last_mono_s.get(stamp.stream_id, stamp.captured_mono_s)
+        passed_s = min(max(stamp.captured_mono_s - last_s, 0.0), 0.5)
+        for i, case in enumerate(cases):
+            for j, other in enumerate(cases):
+                horse = other.horse_id
+                if i != j and horse is not None and shares[i, j] < BESIDE_OVERLAP:
+                    case.apart_s[horse] = case.apart_s.get(horse, 0.0) + passed_s
+                    if case.horse_id is not None and case.horse_id != horse:
+                        self._herd.apart(case.horse_id, horse)
+
+    def _one_each(self, cases: Sequence[Case]) -> None:
+        """No two tracks of one picture show one horse; a person's word, then the likeness wins."""
+        holders: dict[HorseId, Case] = {}
+        order = sorted(cases, key=lambda c: (not c.locked, -(c.similarity or 0.0)))
+        for case in order:
+            if case.horse_id is None:
+                continue
+            if case.horse_id in holders:
+                self._withdraw(case)
+            else:
+                holders[case.horse_id] = case
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def _check(
+        self,
+        sight: Sight,
+        rows: Sequence[int],
+        cases: Sequence[Case],
+        registry: Registry,
+        gallery: HorseGallery,
+    ) -> None:
+        """Compare the tracks whose turn it is, those that waited longest first."""
+        now_s = sight.stamp.captured_mono_s
+        due = [
+            (case, row)
+            for row, case in zip(rows, cases, strict=True)
+            if case.check_mono_s <= now_s and case.good >= self.rules.crops
+        ]
+        due.sort(key=lambda pair: pair[0].check_mono_s)
+        for case, row in due[:CHECKS_A_PICTURE]:
+            if case.horse_id is None:
+                case.check_mono_s = now_s + self.rules.retry_s
+                if not case.locked:
+                    self._identify(case, row, sight, cases, registry, gallery)
+            else:
+                case.check_mono_s = now_s + self.rules.recheck_s
+                self._verify(case, sight, registry, gallery)
+
+    def _identify(
+        self,
+        case: Case,
+        row: int,
+        sight: Sight,
+        cases: Sequence[Case],
+        registry: Registry,
+        gallery: HorseGallery,
+    ) -> None:
+        vectors, qualities = sight.gallery_of(case.track_id)
+        order = best_first(vectors, qualities)
+        vectors, qualities = vectors[order], qualities[order]
+        if not len(vectors):
+            return
+        centre = _seen(sight, row, case.track_id).centre_px or (0.0, 0.0)
+        expected = registry.expected_at(case.stream_id, centre, sight.size_px)
+        decision = self._compare(case, vectors, cases, expected, sight, gallery)
+        stamp = sight.stamp
+        if decision.outcome is Outcome.KNOWN and decision.match is not None:
+            self._settle(case, decision.match, None, stamp)
+            if case.approved:
+                self._teacher.learn(
+                    case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
+                )
+            else:
+                self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
+        elif decision.outcome is Outcome.NEW and registry.snapshot.complete:
+            if self._herd.may_found(case.stream_id, stamp.captured_mono_s, self.rules):
+                self._found(case, vectors, qualities, stamp, registry, gallery)
+            elif decision.match is not None:
+                self._ask(case, ReviewKind.MATCH, decision.match, stamp)
+        elif decision.outcome is Outcome.UNCERTAIN and decision.match is not None:
+            self._ask(case, ReviewKind.MATCH, decision.match, stamp)
+            self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
+
+    def _compare(
+        self,
+        case: Case,
+        vectors: FloatArray,
+        cases: Sequence[Case],
+        expected: frozenset[HorseId],
+        sight: Sight,
+        gallery: HorseGallery,
+    ) -> Decision:
+        """The camera's recent horses first; the whole farm unless one of them is clearly it."""
+        here = self.presence.recent(case.stream_id, CAMERA_HORSES)
+        narrow = gallery.rank_among(vectors, {*here, *expected})
+        decision = self._decided(case, narrow, cases, expected, sight)
+        if decision.outcome is Outcome.KNOWN:
+            return decision
+        wide = {match.horse_id: match for match in gallery.rank(vectors)}
+        wide.update((match.horse_id, match) for match in narrow)
+        every = sorted(wide.values(), key=lambda match: -match.similarity)
+        return self._decided(case, every, cases, expected, sight)
+
+    def _decided(
+        self,
+        case: Case,
+        matches: Sequence[Match],
+        cases: Sequence[Case],
+        expected: frozenset[HorseId],
+        sight: Sight,
+    ) -> Decision:
+        excluded = {
+            match.horse_id: reason
+            for match in matches
+            if (reason := self._exclusion(case, match, cases, sight)) is not None
+        }
+        return decide(matches, excluded, expected, case.good, case.age_s, self.rules)
+
+    def _exclusion(
+        self, case: Case, match: Match, cases: Sequence[Case], sight: Sight
+    ) -> Exclusion | None:
+        horse = match.horse_id
+        if self.registry is not None and (case.track_id, horse) in self.registry.rejected:
+            return Exclusion.REJECTED
+        holder = next((c for c in cases if c.horse_id == horse and c is not case), None)
+        if holder is not None:
+            claimed = match.similarity >= max(
+                self.rules.accept, (holder.similarity or 0.0) + self.rules.swap_lead
+            )
+            if holder.locked or holder.founded or not claimed:
+                return Exclusion.BESIDE
+            return None  # the holder looks less like the horse: it has to give it up
+        if case.apart_s.get(horse, 0.0) >= self.rules.apart_s:
+            return Exclusion.BESIDE
+        now_s = sight.stamp.captured_mono_s
+        since_s = case.first.mono_s
+        if self.presence.elsewhere(horse, case.stream_id, since_s, now_s):
+            return Exclusion.ELSEWHERE
+        if self.presence.too_fast(horse, case.stream_id, case.track_id, case.first):
+            return Exclusion.ELSEWHERE
+        return None
+
+    def _settle(self, case: Case, match: Match, start: datetime | None, stamp: FrameStamp) -> None:
+        """The track is that horse, from ``start`` on (None: from its first picture)."""
+        for other in self._cases.values():
+            live = self._last_mono_s.get(other.stream_id, 0.0) <= other.seen_mono_s
+            beside = other is not case and other.stream_id == case.stream_id and live
+            if beside and other.horse_id == match.horse_id and not other.locked:
+                self._withdraw(other)
+        self._leave(case)
+        case.horse_id, case.similarity = match.horse_id, match.similarity
+        case.approved = match.similarity >= self.rules.approve_from
+        case.check_mono_s = stamp.captured_mono_s + self.rules.recheck_s
+        span = Span(
+            SpanId(uuid4()), case.track_id, match.horse_id, start, None, match.similarity, ENGINE
+        )
+        self._emit(SpanDecided(span, case.stream_id, match.similarity))
+
+    def _withdraw(self, case: Case) -> None:
+        """The engine is no longer sure of what it decided."""
+        if not case.locked:
+            self._leave(case)
+            self._emit(SpanWithdrawn(case.track_id, case.stream_id, case.first_at))
+
+    def _found(
+        self,
+        case: Case,
+        vectors: FloatArray,
+        qualities: FloatArray,
+        stamp: FrameStamp,
+        registry: Registry,
+        gallery: HorseGallery,
+    ) -> None:
+        """A horse never met before: a guest until people accept it."""
+        horse_id = HorseId(uuid4())
+        here = self.presence.recent(case.stream_id, CAMERA_HORSES)
+        taken = {k.colour for h in here if (k := registry.known.get(h)) is not None}
+        colour = colour_index(horse_id, taken)
+        registry.known[horse_id] = Known(horse_id, colour, guest=True, local=True)
+        self._herd.founded(case.stream_id, stamp.captured_mono_s)
+        self._emit(HorseFound(horse_id, case.stream_id, colour, case.first_at))
+        self._settle(case, Match(horse_id, 1.0), None, stamp)
+        case.founded = True
+        self._teacher.learn(
+            case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
+        )
+
+    # --- second thoughts ------------------------------------------------------------------------
+
+    def _verify(self, case: Case, sight: Sight, registry: Registry, gallery: HorseGallery) -> None:
+        """Does an identified track still look like its horse? It changes hands only after several
+        checks in a row; a person's decision never does."""
+        recent = case.recent_vectors()
+        if case.horse_id is None or len(recent) < self.rules.crops:
+            return
+        own = next((m.similarity for m in gallery.rank_among(recent, [case.horse_id])), None)
+        stamp = sight.stamp
+        if case.locked or own is None or own >= self.rules.keep_from:
+            case.doubts = 0
+            self._teach(case, own, sight, gallery)
+            return
+        matches = gallery.rank(recent)
+        decision = self._decided(case, matches, (), frozenset(), sight)
+        match = decision.match
+        better = (
+            match is not None
+            and decision.outcome is Outcome.KNOWN
+            and match.horse_id != case.horse_id
+            and match.similarity >= own + self.rules.margin
+        )
+        if not better or match is None:
+            return
+        case.doubts += 1
+        if case.doubts >= self.rules.doubts:
+            met = max((m.began_at for m in case.meetings.values()), default=None)
+            self._settle(case, match, met, stamp)
+
+    def _teach(self, case: Case, own: float | None, sight: Sight, gallery: HorseGallery) -> None:
+        """A settled track shows its horse's other sides; nothing is learned around a meeting."""
+        stamp = sight.stamp
+        unsure = own is not None and own < self.rules.accept and not case.locked
+        waiting = stamp.captured_mono_s - case.sent_mono_s < SETTLED_S
+        if unsure or waiting or not case.approved or case.meetings:
+            return
+        vectors, qualities = sight.gallery_of(case.track_id)
+        self._teacher.learn(
+            case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
+        )
+
+    def _cross(self, crossing: Crossing, stamp: FrameStamp) -> None:
+        """They changed places: beyond doubt it is put right, else a person is asked."""
+        one, other = crossing.one, crossing.other
+        first, second = one.horse_id, other.horse_id
+        if first is None or second is None:
+            return
+        if not crossing.sure or one.locked or other.locked:
+            match = Match(first, crossing.lead)
+            self._ask(one, ReviewKind.CROSSING, match, stamp, other.track_id, crossing.met_at)
+            return
+        self._leave(one)
+        self._leave(other)
+        self._settle(one, Match(second, self.rules.accept), crossing.met_at, stamp)
+        self._settle(other, Match(first, self.rules.accept), crossing.met_at, stamp)
+
+    def _ask(
+        self,
+        case: Case,
+        kind: ReviewKind,
+        match: Match,
+        stamp: FrameStamp,
+        other: TrackId | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Ask a person, once for each track; again only after a no."""
+        rejected = set() if self.registry is None else self.registry.rejected
+        unanswered = {horse for horse in case.asked if (case.track_id, horse) not in rejected}
+        if kind is ReviewKind.MATCH and (unanswered or match.horse_id in case.asked):
+            return
+        case.asked.add(match.horse_id)
+        self._emit(
+            ReviewRaised(
+                Review(
+                    ReviewId(uuid4()),
+                    kind,
+                    case.track_id,
+                    other,
+                    match.horse_id,
+                    match.similarity if kind is ReviewKind.MATCH else None,
+                    at or stamp.captured_at,
+                    case.stream_id,
+                )
+            )
+        )
+
+
+def _seen(sight: Sight, row: int, track_id: TrackId) -> Seen:
+    x1, y1, x2, y2 = (float(v) for v in sight.tracks.boxes_xyxy_px[row])
+    return Seen(sight.stamp.captured_mono_s, track_id, ((x1 + x2) / 2.0, (y1 + y2) / 2.0), y2 - y1)
