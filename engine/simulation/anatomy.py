@@ -1,272 +1,356 @@
-"""A simulated horse's shape: parts made of elliptic rings, and its EQUINE26 landmarks.
+"""A simulated horse's shape: rings around its bones, and its EQUINE26 landmarks, for many poses.
 
-Body frame: x forward, y up, z to the horse's left, metres. A ring stands across the part's axis
-with half height ``high`` (in the body's plane) and half width ``wide`` (across it); the outline of
-a part is the hull of its neighbouring rings.
+A ring is an ellipse around a centre with two half axes: one in the plane of the body part
+(``up``), one across it (``wide``). A part is a chain of rings; its skin runs from ring to ring.
+Everything is computed in the level frame of ``postures`` and then put on the ground of the site.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.domain.geometry import FloatArray
 from engine.domain.skeletons import EQUINE26
-from engine.simulation.gaits import GAITS, LIMBS, Gait, Leg, Point, leg_at
-from engine.simulation.plans import Moment
+from engine.simulation.gaits import LIMBS, Floats
+from engine.simulation.postures import TRUNK_M, Posture
 
 _LEG_SIDE_M = 0.17
+_NECK_M, _FACE_M = 0.80, 0.56
+_HIP_X, _WITHERS_X = -0.50, 0.40
 
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """One cross section: centre x, y, z and half sizes."""
-
-    x: float
-    y: float
-    z: float
-    high: float
-    wide: float
+# x, y, half height, half width
+_TRUNK = np.array([
+    (-0.82, 1.25, 0.13, 0.11), (-0.74, 1.26, 0.235, 0.19), (-0.60, 1.265, 0.31, 0.26),
+    (-0.42, 1.255, 0.325, 0.285), (-0.15, 1.20, 0.335, 0.30), (0.15, 1.17, 0.360, 0.30),
+    (0.38, 1.19, 0.370, 0.255), (0.56, 1.21, 0.315, 0.205), (0.69, 1.23, 0.20, 0.15),
+])  # fmt: skip
+_WITHERS = np.array(
+    [(0.05, 1.37, 0.15, 0.12), (0.36, 1.44, 0.155, 0.075), (0.58, 1.41, 0.14, 0.08)]
+)
+# share along the neck, out towards the crest, half height, half width
+_NECK = np.array([
+    (-0.13, -0.02, 0.32, 0.17), (0.14, 0.0, 0.265, 0.145), (0.42, 0.0, 0.195, 0.115),
+    (0.72, 0.0, 0.155, 0.09), (0.97, 0.0, 0.135, 0.08),
+])  # fmt: skip
+_MANE = np.array([
+    (0.02, 0.235, 0.055, 0.045), (0.30, 0.185, 0.075, 0.05), (0.62, 0.135, 0.075, 0.05),
+    (0.98, 0.105, 0.05, 0.04),
+])  # fmt: skip
+_HEAD = np.array([
+    (0.02, -0.01, 0.118, 0.085), (0.26, -0.025, 0.135, 0.098), (0.52, -0.008, 0.098, 0.072),
+    (0.80, -0.002, 0.072, 0.058), (1.0, -0.004, 0.068, 0.062), (1.06, -0.008, 0.048, 0.05),
+])  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A chain of rings of one tint: body, mane, points (lower leg), hoof, white or dark."""
+    """Rings ``first`` to ``last`` (one past) of one surface; ``limb`` is -1 for the rest."""
 
-    tint: str
-    rings: tuple[Ring, ...]
-    far: bool = False
+    name: str
+    first: int
+    last: int
+    limb: int = -1
+
+
+_LEG_RINGS = 12
+
+
+def _parts() -> tuple[Part, ...]:
+    parts, at = [], 0
+    counts = [("tail", 5), ("trunk", 9), ("withers", 3), ("neck", 5), ("mane", 4),
+              ("left_ear", 3), ("right_ear", 3), ("head", 6), ("forelock", 2)]  # fmt: skip
+    for name, count in counts:
+        parts.append(Part(name, at, at + count))
+        at += count
+    for limb, name in enumerate(LIMBS):
+        parts.append(Part(name, at, at + _LEG_RINGS, limb))
+        at += _LEG_RINGS
+    return tuple(parts)
+
+
+PARTS = _parts()
+RINGS = PARTS[-1].last
+PART = {part.name: part for part in PARTS}
+HOOF_RINGS = 3
+"""The last rings of a leg belong to its hoof."""
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """A posed horse. ``landmarks``: float32 (26, 3) in EQUINE26 order. ``contacts`` by limb."""
+class _Leg:
+    """One kind of leg: joints at rest, bone lengths, which way its middle joint bends, and ring
+    sizes (half in the leg's plane, half across) from shoulder or hip down."""
 
-    far_parts: tuple[Part, ...]
-    near_parts: tuple[Part, ...]
-    trunk: tuple[Part, ...]
-    patches: tuple[Part, ...]
-    landmarks: FloatArray
-    contacts: tuple[bool, bool, bool, bool]
-
-
-_TRUNK = (
-    (-0.80, 1.24, 0.17, 0.15),
-    (-0.66, 1.26, 0.28, 0.23),
-    (-0.45, 1.25, 0.33, 0.28),
-    (-0.15, 1.19, 0.345, 0.30),
-    (0.15, 1.16, 0.365, 0.30),
-    (0.38, 1.18, 0.37, 0.26),
-    (0.56, 1.21, 0.31, 0.21),
-    (0.68, 1.24, 0.19, 0.16),
-)
+    root: tuple[float, float]
+    top: tuple[float, float]
+    top_follows: float
+    upper_m: float
+    lower_m: float
+    bend: float
+    rings: tuple[tuple[float, float], ...]
 
 
-def pose_body(moment: Moment, t_s: float, offset: float) -> Body:
-    """The horse's parts and landmarks at a moment; ``offset`` sets its own rhythm of ear and
-    tail."""
-    gait = moment.gait
-    rise_m = 0.0
-    if gait is not Gait.STANDING:
-        table = GAITS[gait]
-        swing = math.cos(2 * math.pi * table.bounces * moment.phase)
-        rise_m = table.bounce_m * swing * moment.amplitude
-    legs = tuple(leg_at(limb, gait, moment.phase, moment.amplitude) for limb in range(4))
-    head = _Head(moment, t_s, offset, rise_m)
-    near_left = math.cos(moment.yaw) < 0.0
-    near: list[Part] = []
-    far: list[Part] = []
-    for limb, leg in enumerate(legs):
-        left = LIMBS[limb].startswith("left")
-        parts = _leg_parts(leg, limb, _LEG_SIDE_M if left else -_LEG_SIDE_M, left != near_left)
-        (near if left == near_left else far).extend(parts)
-    trunk = (
-        Part("mane", _tail(moment, t_s, offset, rise_m)),
-        Part("body", tuple(Ring(x, y + rise_m, 0.0, h, w) for x, y, h, w in _TRUNK)),
-        Part("body", (
-            Ring(0.05, 1.36 + rise_m, 0.0, 0.17, 0.12),
-            Ring(0.38, 1.43 + rise_m, 0.0, 0.165, 0.07),
-            Ring(0.56, 1.40 + rise_m, 0.0, 0.14, 0.08),
-        )),
-        *head.parts(),
-    )  # fmt: skip
-    return Body(
-        far_parts=tuple(far),
-        near_parts=tuple(near),
-        trunk=trunk,
-        patches=_patches(rise_m, near_left),
-        landmarks=_landmarks(legs, head, rise_m),
-        contacts=(legs[0].contact, legs[1].contact, legs[2].contact, legs[3].contact),
+_FRONT_LEG = _Leg(
+    (0.50, 1.12), (0.43, 0.94), 0.50, 0.44, 0.375, 1.0,
+    ((0.18, 0.10), (0.125, 0.09), (0.095, 0.075), (0.060, 0.056), (0.041, 0.036), (0.038, 0.034),
+     (0.050, 0.043), (0.039, 0.038), (0.045, 0.045), (0.047, 0.048),
+     (0.058, 0.056), (0.056, 0.055)),
+)  # fmt: skip
+_HIND_LEG = _Leg(
+    (-0.55, 1.22), (-0.36, 1.00), 0.42, 0.49, 0.46, -1.0,
+    ((0.25, 0.13), (0.175, 0.12), (0.115, 0.085), (0.068, 0.056), (0.046, 0.039), (0.041, 0.036),
+     (0.052, 0.043), (0.040, 0.038), (0.045, 0.045), (0.047, 0.048),
+     (0.056, 0.054), (0.054, 0.053)),
+)  # fmt: skip
+_PASTERN_M = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """N posed horses in the site frame (x east, y north, z up, metres).
+
+    centres, up, wide: float64 (N, RINGS, 3), ring centres and half axes. landmarks: float64
+    (N, 26, 3) in EQUINE26 order. left: float64 (N, 3), unit vector to the horse's left.
+    """
+
+    centres: Floats
+    up: Floats
+    wide: Floats
+    landmarks: Floats
+    left: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """Where N horses are: x_m, y_m, yaw, size (against 1.60 m) and bulk, arrays (N,)."""
+
+    x_m: Floats
+    y_m: Floats
+    yaw: Floats
+    size: Floats
+    bulk: Floats
+
+
+def bodies(posture: Posture, stance: Stance) -> Bodies:
+    """Rings and landmarks of posed horses on the ground of the site."""
+    count = len(posture)
+    centres = np.zeros((count, RINGS, 3))
+    up, wide = np.zeros_like(centres), np.zeros_like(centres)
+    points = np.zeros((count, 26, 3))
+    _trunk(posture, centres, up, wide, points)
+    _head(posture, centres, up, wide, points)
+    for limb in range(4):
+        _leg(posture, limb, centres, up, wide, points)
+    wide *= stance.bulk[:, None, None]
+    axis = TRUNK_M + (posture.front_m + posture.rear_m) / 2
+    place = _Placement(posture.roll, axis, stance)
+    return Bodies(
+        centres=place.points(centres),
+        up=place.directions(up),
+        wide=place.directions(wide),
+        landmarks=place.points(points),
+        left=np.stack([-np.sin(stance.yaw), np.cos(stance.yaw), np.zeros(count)], axis=-1),
     )
 
 
-class _Head:
-    """Neck and head for one moment."""
+class _Placement:
+    """From level frames to the site: roll about the trunk, scale, turn, move."""
 
-    def __init__(self, moment: Moment, t_s: float, offset: float, rise_m: float) -> None:
-        raised = 38.0 if moment.gait is Gait.STANDING else GAITS[moment.gait].neck_deg
-        if moment.action == "alert":
-            raised = 56.0
-        nod = 0.0
-        if moment.gait is Gait.WALK:
-            nod = 3.5 * math.sin(4 * math.pi * moment.phase) * moment.amplitude
-        chew = 1.5 * math.sin(2 * math.pi * (0.8 * t_s + offset)) * moment.head_down
-        breath = 0.8 * math.sin(2 * math.pi * (0.2 * t_s + offset))
-        neck = raised + nod + breath + (-49.0 - raised) * moment.head_down
-        face = -42.0 + 0.35 * (neck - 38.0) * (1 - moment.head_down) - 34.0 * moment.head_down
-        self.neck_rad = math.radians(neck)
-        self.face_rad = math.radians(face + chew)
-        self.base: Point = (0.53, 1.30 + rise_m)
-        self.poll_axis = _along(self.base, self.neck_rad, 0.80)
-        self.muzzle = _along(self.poll_axis, self.face_rad, 0.56)
-        self.up = (-math.sin(self.neck_rad), math.cos(self.neck_rad))
-        self.brow = (-math.sin(self.face_rad), math.cos(self.face_rad))
-        self.ear_turn = 0.25 * math.sin(2 * math.pi * (0.13 * t_s + offset))
+    def __init__(self, roll: Floats, axis_m: Floats, stance: Stance) -> None:
+        self._cos, self._sin = np.cos(roll)[:, None], np.sin(roll)[:, None]
+        self._axis = axis_m[:, None]
+        self._size = stance.size[:, None]
+        self._forward = np.cos(stance.yaw)[:, None], np.sin(stance.yaw)[:, None]
+        self._x, self._y = stance.x_m[:, None], stance.y_m[:, None]
 
-    def off_neck(self, share: float, out_m: float) -> Point:
-        """A point along the neck, ``out_m`` towards its crest."""
-        x, y = _along(self.base, self.neck_rad, 0.80 * share)
-        return x + self.up[0] * out_m, y + self.up[1] * out_m
+    def points(self, level: Floats) -> Floats:
+        placed = self.directions(level - np.stack([0 * self._axis, self._axis, 0 * self._axis], -1))
+        placed[..., 0] += self._x
+        placed[..., 1] += self._y
+        placed[..., 2] = np.maximum(placed[..., 2] + self._axis * self._size, 0.012)
+        return placed
 
-    def off_face(self, share: float, out_m: float) -> Point:
-        """A point along the face from poll to muzzle, ``out_m`` towards the brow."""
-        x, y = _along(self.poll_axis, self.face_rad, 0.56 * share)
-        return x + self.brow[0] * out_m, y + self.brow[1] * out_m
-
-    def parts(self) -> tuple[Part, ...]:
-        """Neck, mane, head, ears, eye side features in drawing order."""
-        root = Ring(self.base[0] - 0.10, self.base[1] - 0.01, 0.0, 0.30, 0.17)
-        neck = (root, *(
-            Ring(*self.off_neck(share, 0.0), 0.0, high, wide)
-            for share, high, wide in (
-                (0.14, 0.27, 0.14), (0.42, 0.20, 0.11), (0.72, 0.158, 0.085), (0.97, 0.142, 0.08),
-            )
-        ))  # fmt: skip
-        head = tuple(
-            Ring(*self.off_face(share, out), 0.0, high, wide)
-            for share, out, high, wide in (
-                (0.02, -0.01, 0.125, 0.09), (0.26, -0.025, 0.14, 0.10),
-                (0.52, -0.005, 0.098, 0.075), (0.80, 0.0, 0.076, 0.06), (1.0, -0.004, 0.070, 0.06),
-            )
-        )  # fmt: skip
-        mane = tuple(
-            Ring(*self.off_neck(share, out), 0.0, high, 0.05)
-            for share, out, high in (
-                (0.02, 0.235, 0.055), (0.30, 0.19, 0.075), (0.62, 0.135, 0.075),
-                (0.98, 0.11, 0.055),
-            )
-        )  # fmt: skip
-        ears = tuple(
-            Part("body", (Ring(*base, side, 0.035, 0.03), Ring(*tip, side * 1.1, 0.008, 0.008)))
-            for side in (0.07, -0.07)
-            for base, tip in (self._ear(),)
-        )
-        forelock = (Ring(*self.off_neck(1.05, 0.12), 0.0, 0.04, 0.03),
-                    Ring(*self.off_face(0.2, 0.12), 0.0, 0.025, 0.02))  # fmt: skip
-        return (Part("body", neck), Part("mane", mane), ears[0], Part("body", head), ears[1],
-                Part("mane", forelock))  # fmt: skip
-
-    def _ear(self) -> tuple[Point, Point]:
-        base = self.off_neck(1.02, 0.13)
-        return base, _along(base, self.neck_rad + 1.15 - self.ear_turn, 0.17)
-
-    def landmarks(self) -> dict[str, tuple[float, float, float]]:
-        """EQUINE26 landmarks of head and neck."""
-        ear = self._ear()[1]
-        eye = self.off_face(0.27, 0.055)
-        return {
-            "nose": (*self.off_face(1.08, 0.0), 0.0),
-            "left_eye": (*eye, 0.09),
-            "right_eye": (*eye, -0.09),
-            "left_ear": (*ear, 0.075),
-            "right_ear": (*ear, -0.075),
-            "poll": (*self.off_neck(1.0, 0.14), 0.0),
-            "throat": (*self.off_neck(0.85, -0.15), 0.0),
-        }
+    def directions(self, level: Floats) -> Floats:
+        x, y, z = level[..., 0], level[..., 1], level[..., 2]
+        risen = (y * self._cos - z * self._sin) * self._size
+        left = (y * self._sin + z * self._cos) * self._size
+        ahead = x * self._size
+        east, north = self._forward
+        return np.stack([ahead * east - left * north, ahead * north + left * east, risen], axis=-1)
 
 
-def _along(start: Point, angle_rad: float, length_m: float) -> Point:
-    return (
-        start[0] + math.cos(angle_rad) * length_m,
-        start[1] + math.sin(angle_rad) * length_m,
-    )
+def _lift(posture: Posture, x: Floats) -> Floats:
+    """Rise of the trunk at x; (N, len(x))."""
+    share = np.clip((x - _HIP_X) / (_WITHERS_X - _HIP_X), 0.0, 1.0)
+    front, rear = posture.front_m[:, None], posture.rear_m[:, None]
+    return np.asarray(rear + (front - rear) * share)
 
 
-def _leg_parts(leg: Leg, limb: int, z: float, far: bool) -> list[Part]:
-    """Upper leg, lower leg and hoof, thicker where muscle is."""
-    front = limb < 2
-    top = 0.17 if front else 0.27
-    joint = 0.105 if front else 0.17
-    knee = 0.064 if front else 0.072
-    inward = z * 0.75
-    upper = (
-        Ring(*leg.root, inward, top, 0.10),
-        Ring(*leg.top, z, joint, 0.09),
-        Ring(*leg.middle, z, knee, 0.055),
-    )
-    cannon = (
-        Ring(*leg.middle, z, knee, 0.055),
-        Ring(*_between(leg.middle, leg.fetlock, 0.3), z, 0.042, 0.035),
-        Ring(*_between(leg.middle, leg.fetlock, 0.8), z, 0.040, 0.035),
-        Ring(*leg.fetlock, z, 0.052, 0.042),
-    )
-    coronet = _between(leg.fetlock, leg.hoof, 0.62)
-    pastern = (Ring(*leg.fetlock, z, 0.050, 0.042), Ring(*coronet, z, 0.042, 0.042))
-    toe = (leg.hoof[0] + 0.03, leg.hoof[1] + 0.012)
-    heel = (leg.hoof[0] - 0.055, leg.hoof[1] + 0.012)
-    hoof = (
-        Ring(*heel, z, 0.014, 0.05),
-        Ring(*coronet, z, 0.045, 0.045),
-        Ring(*toe, z, 0.016, 0.05),
-    )
-    return [
-        Part("body", upper, far),
-        Part("points", cannon, far),
-        Part(f"sock{limb}", (cannon[2], *pastern), far),
-        Part("hoof", hoof, far),
-    ]
+def _mark(points: Floats, name: str, x: Floats, y: Floats, z: Floats | float) -> None:
+    index = EQUINE26.landmarks.index(name)
+    points[:, index, 0], points[:, index, 1], points[:, index, 2] = x, y, z
 
 
-def _between(a: Point, b: Point, share: float) -> Point:
-    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+def _trunk(posture: Posture, centres: Floats, up: Floats, wide: Floats, points: Floats) -> None:
+    for name, table in (("trunk", _TRUNK), ("withers", _WITHERS)):
+        rows = slice(PART[name].first, PART[name].last)
+        centres[:, rows, 0] = table[:, 0]
+        centres[:, rows, 1] = table[:, 1] + _lift(posture, table[:, 0])
+        up[:, rows, 1], wide[:, rows, 2] = table[:, 2], table[:, 3]
+    marked = (("withers", 0.40, 1.59), ("hip", -0.50, 1.58), ("tail_base", -0.81, 1.41))
+    for name, x, y in marked:
+        _mark(points, name, np.full(len(posture), x), y + _lift(posture, np.array([x]))[:, 0], 0.0)
+    rows = slice(PART["tail"].first, PART["tail"].last)
+    rear = _lift(posture, np.array([-0.8]))
+    carried = posture.tail_m[:, None]
+    swing = posture.sway_m[:, None]
+    reach = np.array([0.0, 1.0, 1.6, 1.8, 1.6])
+    # A tail that would hang through the ground lies behind the horse.
+    drop = np.array([0.0, 0.17, 0.47, 0.77, 0.93])
+    room = np.clip((1.30 + rear) / 0.95, 0.12, 1.0)
+    spread = np.sqrt(np.clip(1 - room**2, 0.0, 1.0))
+    back = np.array([0.0, 0.08, 0.13, 0.12, 0.10])
+    centres[:, rows, 0] = -0.83 - back - carried * reach - 0.85 * drop * spread
+    centres[:, rows, 1] = 1.38 + rear - drop * room
+    centres[:, rows, 2] = swing * np.array([0.0, 0.4, 1.0, 1.7, 2.2])
+    size = np.array([0.05, 0.062, 0.085, 0.07, 0.02])
+    up[:, rows, 0], wide[:, rows, 2] = size * room, size
+    up[:, rows, 1] = size * spread
 
 
-def _tail(moment: Moment, t_s: float, offset: float, rise_m: float) -> tuple[Ring, ...]:
-    carried = 0.0 if moment.gait is Gait.STANDING else 0.10 * moment.amplitude
-    sway = 0.05 * math.sin(2 * math.pi * (0.45 * t_s + offset))
-    return (
-        Ring(-0.84, 1.36 + rise_m, 0.0, 0.05, 0.05),
-        Ring(-0.95 - carried, 1.20 + rise_m, sway * 0.4, 0.065, 0.06),
-        Ring(-0.98 - carried * 1.6, 0.90, sway, 0.085, 0.08),
-        Ring(-0.95 - carried * 1.8 + sway * 0.6, 0.60, sway * 1.6, 0.07, 0.07),
-        Ring(-0.93 - carried * 1.6 + sway, 0.45, sway * 2.0, 0.02, 0.02),
-    )
+def _head(posture: Posture, centres: Floats, up: Floats, wide: Floats, points: Floats) -> None:
+    base_x, base_y = 0.53, 1.30 + posture.front_m[:, None]
+    neck, face = posture.neck[:, None], posture.face[:, None]
+    cos_n, sin_n, cos_f, sin_f = np.cos(neck), np.sin(neck), np.cos(face), np.sin(face)
+    head = posture.head_m[:, None]
+
+    def on_neck(share: Floats, out: Floats) -> tuple[Floats, Floats]:
+        x = base_x + _NECK_M * share * cos_n - out * sin_n
+        return x, base_y + _NECK_M * share * sin_n + out * cos_n + head * np.clip(share, 0, 1)
+
+    def on_face(share: Floats, out: Floats) -> tuple[Floats, Floats]:
+        x = base_x + _NECK_M * cos_n + _FACE_M * share * cos_f - out * sin_f
+        y = base_y + _NECK_M * sin_n + _FACE_M * share * sin_f + out * cos_f + head
+        return x, y
+
+    def place(name: str, table: Floats, on_face_too: bool) -> None:
+        rows = slice(PART[name].first, PART[name].last)
+        where = on_face if on_face_too else on_neck
+        centres[:, rows, 0], centres[:, rows, 1] = where(table[:, 0], table[:, 1])
+        cos, sin = (cos_f, sin_f) if on_face_too else (cos_n, sin_n)
+        up[:, rows, 0], up[:, rows, 1] = -sin * table[:, 2], cos * table[:, 2]
+        wide[:, rows, 2] = table[:, 3]
+
+    place("neck", _NECK, False)
+    place("mane", _MANE, False)
+    place("head", _HEAD, True)
+    rows = slice(PART["forelock"].first, PART["forelock"].last)
+    for index, (x, y) in enumerate(
+        (on_neck(np.array([1.05]), np.array([0.115])), on_face(np.array([0.2]), np.array([0.12])))
+    ):
+        centres[:, rows.start + index, :2] = np.concatenate([x, y], axis=1)
+        up[:, rows.start + index, 1] = wide[:, rows.start + index, 2] = (0.036, 0.02)[index]
+    ear_x, ear_y = on_neck(np.array([1.02]), np.array([0.11]))
+    lean = neck + 1.15 - posture.ears[:, None]
+    for name, z in (("left_ear", 0.065), ("right_ear", -0.065)):
+        first = PART[name].first
+        for ring, (length, size) in enumerate(((0.0, 0.034), (0.09, 0.032), (0.175, 0.006))):
+            x, y = ear_x + np.cos(lean) * length, ear_y + np.sin(lean) * length
+            centres[:, first + ring] = np.concatenate([x, y, 0 * x + z * (1 + length)], axis=1)
+            up[:, first + ring, 0] = -np.sin(lean[:, 0]) * size
+            up[:, first + ring, 1] = np.cos(lean[:, 0]) * size
+            wide[:, first + ring, 2] = size * 0.8
+        tip = centres[:, first + 2]
+        _mark(points, name, tip[:, 0], tip[:, 1], tip[:, 2])
+    single = np.array
+    marks = {
+        "nose": (on_face(single([1.06]), single([0.0])), 0.0),
+        "left_eye": (on_face(single([0.27]), single([0.045])), 0.088),
+        "right_eye": (on_face(single([0.27]), single([0.045])), -0.088),
+        "poll": (on_neck(single([1.0]), single([0.135])), 0.0),
+        "throat": (on_neck(single([0.85]), single([-0.14])), 0.0),
+    }
+    for name, ((x, y), z) in marks.items():
+        _mark(points, name, x[:, 0], y[:, 0], z)
+    _bend_neck(posture, base_x, centres, up, wide, points)
 
 
-def _patches(rise_m: float, near_left: bool) -> tuple[Part, ...]:
-    """White of a pinto on the side that is seen."""
-    z = 0.2 if near_left else -0.2
-    return (
-        Part("white", (Ring(-0.42, 1.28 + rise_m, z, 0.17, 0.02),
-                       Ring(-0.20, 1.20 + rise_m, z, 0.12, 0.02))),
-        Part("white", (Ring(0.22, 1.02 + rise_m, z, 0.12, 0.02),
-                       Ring(0.36, 1.18 + rise_m, z, 0.16, 0.02))),
-    )  # fmt: skip
+def _bend_neck(
+    posture: Posture, base_x: float, centres: Floats, up: Floats, wide: Floats, points: Floats
+) -> None:
+    """Swing neck and head sideways about an upright axis; more towards the head."""
+    rings = slice(PART["neck"].first, PART["forelock"].last)
+    names = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "poll", "throat")
+    marks = [EQUINE26.landmarks.index(name) for name in names]
+    for array, rows, moved in (
+        (centres, rings, True), (points, marks, True), (up, rings, False), (wide, rings, False)
+    ):  # fmt: skip
+        part = array[:, rows]
+        ahead = (centres if array is not points else points)[:, rows, 0] - base_x
+        if not moved:
+            ahead = np.full_like(ahead, 0.6)
+        angle = posture.bend[:, None] * np.clip(0.45 + 0.55 * ahead / 0.8, 0.0, 1.0)
+        cos, sin = np.cos(angle), np.sin(angle)
+        x = part[..., 0] - (base_x if moved else 0.0)
+        z = part[..., 2].copy()
+        part = part.copy()
+        part[..., 0] = x * cos - z * sin + (base_x if moved else 0.0)
+        part[..., 2] = x * sin + z * cos
+        array[:, rows] = part
 
 
-def _landmarks(legs: tuple[Leg, ...], head: _Head, rise_m: float) -> FloatArray:
-    points = head.landmarks()
-    points["withers"] = (0.40, 1.59 + rise_m, 0.0)
-    points["hip"] = (-0.50, 1.57 + rise_m, 0.0)
-    points["tail_base"] = (-0.80, 1.40 + rise_m, 0.0)
-    for limb, leg in enumerate(legs):
-        side, end = LIMBS[limb].split("_")
-        z = _LEG_SIDE_M if side == "left" else -_LEG_SIDE_M
-        upper, middle = ("elbow", "carpus") if end == "front" else ("stifle", "hock")
-        points[f"{side}_{upper}"] = (*leg.top, z)
-        points[f"{side}_{middle}"] = (*leg.middle, z)
-        points[f"{side}_{end}_fetlock"] = (*leg.fetlock, z)
-        points[f"{side}_{end}_hoof"] = (leg.hoof[0], leg.hoof[1], z)
-    return np.array([points[name] for name in EQUINE26.landmarks], np.float32)
+def _leg(
+    posture: Posture, limb: int, centres: Floats, up: Floats, wide: Floats, points: Floats
+) -> None:
+    leg = _FRONT_LEG if limb < 2 else _HIND_LEG
+    side, end = LIMBS[limb].split("_")
+    hoof = posture.hoof_m[:, limb, :2]
+    rest_x = 0.44 if limb < 2 else -0.57
+    follows = leg.top_follows * (hoof[:, 0] - rest_x)
+    lift = _lift(posture, np.array([leg.top[0], leg.root[0]]))
+    raised = 0.25 * np.clip(hoof[:, 1], 0.0, 0.15)
+    top = np.stack([leg.top[0] + follows, leg.top[1] + lift[:, 0] + raised], axis=-1)
+    root = np.stack([leg.root[0] + 0.25 * follows, leg.root[1] + lift[:, 1]], axis=-1)
+    angle = posture.pastern[:, limb]
+    way = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    middle, fetlock = _two_bones(top, hoof + _PASTERN_M * way, leg)
+    hoof = fetlock - _PASTERN_M * way
+    chain = np.stack([root, top, middle, fetlock, hoof], axis=1)
+    between = ((0, 0.0), (1, 0.0), (1, 0.40), (2, 0.0), (2, 0.28), (2, 0.78), (3, 0.0), (3, 0.45),
+               (3, 0.66), (3, 0.68), (3, 0.94), (3, 1.0))  # fmt: skip
+    depth = np.array([0.0, 0.2, 0.35, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.95, 1.0, 1.0])
+    first = PART[LIMBS[limb]].first
+    sign = 1.0 if side == "left" else -1.0
+    spread = posture.hoof_m[:, limb, 2]
+    for ring, ((joint, share), (thick, broad)) in enumerate(zip(between, leg.rings, strict=True)):
+        step = chain[:, joint + 1] - chain[:, joint]
+        before = step if share or joint == 0 else chain[:, joint] - chain[:, joint - 1]
+        along = step / np.linalg.norm(step, axis=1, keepdims=True)
+        along = along + before / np.maximum(np.linalg.norm(before, axis=1, keepdims=True), 1e-9)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+        centres[:, first + ring, :2] = chain[:, joint] + share * step
+        inward = 0.72 if ring == 0 else 1.0
+        centres[:, first + ring, 2] = sign * _LEG_SIDE_M * inward + spread * depth[ring]
+        up[:, first + ring, 0], up[:, first + ring, 1] = -along[:, 1] * thick, along[:, 0] * thick
+        wide[:, first + ring, 2] = broad
+    z = sign * _LEG_SIDE_M
+    upper, lower = ("elbow", "carpus") if end == "front" else ("stifle", "hock")
+    for name, at, share in (
+        (f"{side}_{upper}", top, 0.2), (f"{side}_{lower}", middle, 0.5),
+        (f"{side}_{end}_fetlock", fetlock, 0.85), (f"{side}_{end}_hoof", hoof, 1.0),
+    ):  # fmt: skip
+        _mark(points, name, at[:, 0], at[:, 1], z + spread * share)
+
+
+def _two_bones(top: Floats, end: Floats, leg: _Leg) -> tuple[Floats, Floats]:
+    """The joint between two bones from ``top`` towards ``end``, and the end actually reached."""
+    way = end - top
+    distance = np.linalg.norm(way, axis=1, keepdims=True)
+    longest = (leg.upper_m + leg.lower_m) * 0.999
+    shortest = abs(leg.upper_m - leg.lower_m) + 0.02
+    reached = np.clip(distance, shortest, longest)
+    unit = way / np.maximum(distance, 1e-6)
+    along = (leg.upper_m**2 - leg.lower_m**2 + reached**2) / (2.0 * reached)
+    across = np.sqrt(np.maximum(leg.upper_m**2 - along**2, 0.0)) * leg.bend
+    perpendicular = np.stack([-unit[:, 1], unit[:, 0]], axis=-1)
+    return top + unit * along + perpendicular * across, top + unit * reached

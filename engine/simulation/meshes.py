@@ -1,0 +1,126 @@
+"""Skins over rings: how the rings of a body become small four-cornered faces.
+
+A mesh is fixed for a kind of body; its corners follow from any pose's rings by one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.simulation.anatomy import PARTS
+from engine.simulation.gaits import Floats
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Skin:
+    """One surface: rings ``first`` to ``last`` (one past), spans between rings, corners around."""
+
+    name: str
+    first: int
+    last: int
+    spans: int
+    corners: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTable:
+    """What is known of M faces without a pose. part: index of the skin. along: 0..1 from the skin's
+    first ring to its last. around: radians, 0 towards the ring's upper axis, rising to its wide
+    axis."""
+
+    part: Ints
+    along: Floats
+    around: Floats
+
+
+class Mesh:
+    """Skins joined into one table of corners and faces.
+
+    faces: int64 (M, 4), corner indices, counter-clockwise seen from outside. table: ``FaceTable``.
+    """
+
+    def __init__(self, skins: Sequence[Skin], rings: int) -> None:
+        self.skins = tuple(skins)
+        self._maps: list[tuple[Floats, Floats, Floats]] = []
+        faces, part, along, around = [], [], [], []
+        base = 0
+        for index, skin in enumerate(skins):
+            weights, sizes = _interpolation(skin, rings)
+            angles = np.linspace(0.0, 2 * np.pi, skin.corners, endpoint=False)
+            self._maps.append((weights, weights * sizes[:, None], angles))
+            rows, corners = len(weights), skin.corners
+            ring, corner = np.meshgrid(np.arange(rows - 1), np.arange(corners), indexing="ij")
+            after = (corner + 1) % corners
+            quad = np.stack(
+                [ring * corners + corner, ring * corners + after,
+                 (ring + 1) * corners + after, (ring + 1) * corners + corner], axis=-1,
+            ).reshape(-1, 4)  # fmt: skip
+            faces.append(quad + base)
+            part.append(np.full(len(quad), index))
+            along.append(((ring + 0.5) / (rows - 1)).reshape(-1))
+            around.append(((corner + 0.5) / corners * 2 * np.pi).reshape(-1))
+            base += rows * corners
+        self.faces: Ints = np.concatenate(faces)
+        self.table = FaceTable(np.concatenate(part), np.concatenate(along), np.concatenate(around))
+
+    def corners(self, centres: Floats, up: Floats, wide: Floats) -> Floats:
+        """Corner positions (C, 3) of one body from its rings, each (R, 3)."""
+        made = []
+        for weights, sized, angles in self._maps:
+            middle, high, broad = weights @ centres, sized @ up, sized @ wide
+            made.append(
+                middle[:, None]
+                + high[:, None] * np.cos(angles)[None, :, None]
+                + broad[:, None] * np.sin(angles)[None, :, None]
+            )
+        return np.concatenate([part.reshape(-1, 3) for part in made])
+
+
+def _interpolation(skin: Skin, rings: int) -> tuple[Floats, Floats]:
+    """Smooth (Catmull-Rom) weights of the rings for every finer ring, and its size factor: the ends
+    are closed by rings that shrink to a point."""
+    count = skin.last - skin.first
+    places = np.linspace(0.0, count - 1.0, (count - 1) * skin.spans + 1)
+    places = np.concatenate([[0.0, 0.0], places, [count - 1.0, count - 1.0]])
+    sizes = np.ones(len(places))
+    sizes[[0, -1]] = 0.02
+    sizes[[1, -2]] = 0.7
+    weights = np.zeros((len(places), rings))
+    for row, place in enumerate(places):
+        left = min(int(place), count - 2)
+        share = place - left
+        squared, cubed = share**2, share**3
+        kernel = (
+            (-cubed + 2 * squared - share) / 2,
+            (3 * cubed - 5 * squared + 2) / 2,
+            (-3 * cubed + 4 * squared + share) / 2,
+            (cubed - squared) / 2,
+        )
+        for step, value in zip(range(-1, 3), kernel, strict=True):
+            weights[row, skin.first + min(max(left + step, 0), count - 1)] += value
+    return weights, sizes
+
+
+_FINE = {
+    "trunk": (3, 20), "withers": (3, 12), "neck": (3, 16), "head": (3, 18), "mane": (3, 6),
+    "tail": (3, 8), "left_ear": (2, 6), "right_ear": (2, 6), "forelock": (1, 5),
+}  # fmt: skip
+_COARSE = {
+    "trunk": (2, 12), "withers": (2, 8), "neck": (2, 10), "head": (2, 10), "mane": (2, 5),
+    "tail": (1, 6), "left_ear": (1, 5), "right_ear": (1, 5), "forelock": (1, 4),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def horse_mesh(fine: bool) -> Mesh:
+    """The horse's mesh for pictures near (fine) and far."""
+    table, leg = (_FINE, (2, 9)) if fine else (_COARSE, (1, 6))
+    skins = [Skin(part.name, part.first, part.last, *table.get(part.name, leg)) for part in PARTS]
+    return Mesh(skins, PARTS[-1].last)
