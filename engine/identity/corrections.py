@@ -7,9 +7,9 @@ exact opposite, so ``applied(applied(state, change), invert(change)) == state``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import numpy as np
@@ -34,6 +34,7 @@ from engine.identity.profiles import changed, merged
 from engine.identity.spans import (
     BEGINNING,
     END,
+    Meeting,
     Presences,
     Range,
     SeenTrack,
@@ -127,6 +128,24 @@ class Change:
             | {change.horse_id for change in self.horses}
             | {horse for _, horse in self.pairs_added | self.pairs_removed}
         )
+
+    @property
+    def moved(self) -> frozenset[Span]:
+        """Stretches that change hands or that a person confirms: begun ones that are no remainder
+        of an ended one, or the ended ones where nothing begins."""
+        if not self.begun:
+            return self.ended
+        old: dict[Pair, list[Range]] = {}
+        for span in self.ended:
+            old.setdefault((span.track_id, span.horse_id), []).append(range_of(span))
+        return self.approved | {
+            span
+            for span in self.begun
+            if not any(
+                common(whole, range_of(span)) == range_of(span)
+                for whole in old.get((span.track_id, span.horse_id), ())
+            )
+        }
 
     @property
     def track_ids(self) -> frozenset[TrackId]:
@@ -246,61 +265,71 @@ def merged_records(state: IdentityState, merge: Merge) -> tuple[HorseChange, ...
     return tuple(records)
 
 
-def refuse_if_two(state: IdentityState, merge: Merge) -> float:
-    """Seconds that both were in view at once where one horse cannot be; OperatorMistake if any."""
-    seconds, words = seen_at_once(state, merge.kept, merge.absorbed)
+def refuse_if_two(state: IdentityState, merge: Merge) -> None:
+    """OperatorMistake when both were in view at once where one horse cannot be."""
+    words = seen_at_once(state, merge.kept, merge.absorbed)[1]
     if words:
-        raise OperatorMistake(words, "Split or reassign the wrong tracks first.")
-    return seconds
+        raise OperatorMistake(words, TWO_HORSES_ADVICE)
+
+
+TWO_HORSES_ADVICE = "Split or reassign the wrong tracks first."
 
 
 def seen_at_once(state: IdentityState, first: HorseId, second: HorseId) -> tuple[float, str]:
     """Seconds that two horses were in view at once on cameras that do not overlap, and what
     proves them to be two, in words; (0.0, "") if nothing does."""
-    numbers = {track.stream_id: 0 for track in state.tracks.values()}
-    numbers = {stream: number for number, stream in enumerate(numbers)}
-    sides = [_presences(state, horse_id, numbers) for horse_id in (first, second)]
+    cameras = {track.stream_id: track.camera for track in state.tracks.values()}
+    numbers = {stream: number for number, stream in enumerate(cameras)}
+    ours, theirs = (_presences(state, horse_id, numbers) for horse_id in (first, second))
     overlapping = {
         frozenset(numbers[stream] for stream in pair)
         for pair in state.overlapping
         if all(stream in numbers for stream in pair)
     }
-    found = meetings(sides[0][0], sides[1][0], overlapping)
+    found = meetings(ours, theirs, overlapping)
+    titles = state.horses[first].title, state.horses[second].title
+    return proof(titles, found, ours, theirs, list(cameras.values()))
+
+
+def proof(
+    titles: tuple[str, str],
+    found: Sequence[Meeting],
+    first: Presences,
+    second: Presences,
+    cameras: Mapping[int, str] | Sequence[str],
+) -> tuple[float, str]:
+    """Seconds that two horses met, and in words why they are two; (0.0, "") for no meetings.
+
+    ``cameras`` are names by the numbers in the presences.
+    """
     if not found:
         return 0.0, ""
-    seconds = sum(meeting.seconds for meeting in found)
-    longest = found[0]
-    ours, theirs = sides[0][1][longest.first], sides[1][1][longest.second]
-    cameras = sorted({ours[1].camera, theirs[1].camera})
-    titles = [state.horses[horse_id].title for horse_id in (first, second)]
-    met = common(ours[0], theirs[0])
-    at = "" if met is None else f" at {_clock(met[0])}"
+    seconds, longest = sum(meeting.seconds for meeting in found), found[0]
+    began_s = max(first.starts_s[longest.first], second.starts_s[longest.second])
+    at = datetime.fromtimestamp(float(began_s), UTC)
+    names = {
+        cameras[int(first.cameras[longest.first])],
+        cameras[int(second.cameras[longest.second])],
+    }
+    length = "until now" if longest.seconds == float("inf") else f"for {longest.seconds:.0f} s"
     return seconds, (
-        f"{titles[0]} and {titles[1]} were in view at once for {seconds:.0f} s, for the longest "
-        f"{longest.seconds:.0f} s{at} on {' and '.join(cameras)}: they are two horses."
+        f"{titles[0]} and {titles[1]} were in view at once {len(found)} times, the longest "
+        f"{length} from {_clock(at)} on {' and '.join(sorted(names))}: they are two horses."
     )
 
 
 def _presences(
     state: IdentityState, horse_id: HorseId, numbers: Mapping[StreamId, int]
-) -> tuple[Presences, list[tuple[Range, SeenTrack]]]:
-    stretches = []
+) -> Presences:
+    rows = []
     for span in state.spans_of(horse_id):
         track = state.track(span.track_id)
         seen = presence(span, track)
         if seen is not None:
-            stretches.append((seen, track))
-    return (
-        Presences(
-            np.array([numbers[track.stream_id] for _, track in stretches], np.int64),
-            np.array([start.timestamp() for (start, _), _ in stretches], np.float64),
-            np.array(
-                [np.inf if end == END else end.timestamp() for (_, end), _ in stretches],
-                np.float64,
-            ),
-        ),
-        stretches,
-    )
+            ends_s = np.inf if seen[1] == END else seen[1].timestamp()
+            rows.append((numbers[track.stream_id], seen[0].timestamp(), ends_s))
+    columns = np.array(sorted(rows), np.float64).reshape(-1, 3)
+    return Presences(columns[:, 0].astype(np.int64), columns[:, 1], columns[:, 2])
 
 
 # --- split, swap, reassign, reject, accept --------------------------------------------------------

@@ -2,6 +2,8 @@
 -- Every change of a span names the command that made it, so an undo is: take away what the
 -- command began, bring back what it ended.
 
+CREATE EXTENSION IF NOT EXISTS vector;
+
 -- The order in which commands took effect; a command that is done again takes effect anew.
 CREATE SEQUENCE identity_effects;
 
@@ -29,6 +31,7 @@ CREATE TABLE identity_commands (
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     sequence bigint GENERATED ALWAYS AS IDENTITY,      -- the order of the history
     effect bigint NOT NULL DEFAULT nextval('identity_effects'),
+    effect_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     undone_at timestamptz,
     undone_by text
 );
@@ -104,7 +107,10 @@ ALTER TABLE tracks
 ALTER TABLE horses
     ADD COLUMN avatar_score real NOT NULL DEFAULT 0,
     ADD COLUMN last_stream_id uuid REFERENCES streams (id);
-ALTER TABLE farms ADD COLUMN expected_residents smallint CHECK (expected_residents >= 0);
+ALTER TABLE farms
+    ADD COLUMN expected_residents smallint CHECK (expected_residents >= 0),
+    -- Cosine from which a track is a known horse; null: each model's own calibrated value.
+    ADD COLUMN similarity_threshold real CHECK (similarity_threshold BETWEEN 0 AND 1);
 
 -- Barns, stalls and paddocks; one can be bound to a camera's region and to a horse.
 CREATE TABLE areas (
@@ -136,6 +142,40 @@ BEGIN
     RETURN (SELECT coalesce(max(tracking_number), 0) + 1 FROM horses WHERE farm_id = farm);
 END
 $$;
+
+-- Corrections hold the identities alone, the engine's decisions share them: whoever writes spans or
+-- horses' sightings in a transaction calls this first, and so no two wait for each other.
+CREATE FUNCTION hold_identities() RETURNS void LANGUAGE sql AS
+    'SELECT pg_advisory_xact_lock(7091318039310988592)';
+CREATE FUNCTION share_identities() RETURNS void LANGUAGE sql AS
+    'SELECT pg_advisory_xact_lock_shared(7091318039310988592)';
+
+-- What the engine decides replaces what it decided before, and never what a person said: a span
+-- that would touch a person's, or repeat what a person rejected, is not stored.
+CREATE FUNCTION identity_spans_yield_to_people() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM share_identities();
+    IF EXISTS (
+        SELECT FROM identity_spans s
+        WHERE s.track_id = NEW.track_id AND s.superseded_at IS NULL AND s.decided_by <> 'engine'
+          AND s.valid_from < NEW.valid_to AND s.valid_to > NEW.valid_from
+    ) OR EXISTS (
+        SELECT FROM not_same n
+        WHERE n.track_id = NEW.track_id
+          AND n.horse_id IN (NEW.horse_id, resolved_horse(NEW.horse_id))
+    ) THEN
+        RETURN NULL;
+    END IF;
+    UPDATE identity_spans s SET superseded_at = clock_timestamp()
+    WHERE s.track_id = NEW.track_id AND s.superseded_at IS NULL
+      AND s.valid_from < NEW.valid_to AND s.valid_to > NEW.valid_from;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER identity_spans_yield_to_people BEFORE INSERT ON identity_spans
+FOR EACH ROW WHEN (NEW.begun_by IS NULL AND NEW.superseded_at IS NULL
+                   AND NEW.decided_by = 'engine')
+EXECUTE FUNCTION identity_spans_yield_to_people();
 
 -- The engine can decide for a horse that a person merged a moment ago. Such a span joins the merge
 -- as if it had been there before: it is ended by the merge, its twin for the kept horse begun by
