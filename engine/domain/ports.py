@@ -149,8 +149,16 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
-    def embed(self, jobs: Sequence[tuple[Picture, FloatArray]]) -> list[FloatArray]:
-        """Unit vectors float32 (N, dimension) for each (picture, boxes_xyxy_px (N, 4)) pair."""
+    def embed(
+        self,
+        jobs: Sequence[tuple[Picture, FloatArray]],
+        poses: Sequence[PoseBatch | None] | None = None,
+    ) -> list[FloatArray]:
+        """Unit vectors float32 (N, dimension) for each (picture, boxes_xyxy_px (N, 4)) pair.
+
+        ``poses`` (one entry a job, rows follow its boxes) suppress the background where they are
+        known: vectors of the same horse on another day agree better with them than without.
+        """
         ...
 
     def close(self) -> None: ...

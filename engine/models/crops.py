@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,12 @@ from engine.domain.geometry import FloatArray, crop_affine
 
 CROPS_AT_ONCE = 64
 """Crops prepared before the network runs: bounds the memory, whatever the herd."""
+
+LEAST_OUTLINE = 0.08
+"""An outline that covers less of its box is taken for a mistake and suppresses nothing."""
+
+Outline = Sequence[FloatArray]
+"""Convex polygons (P, 2) in picture pixels whose union is the animal; empty: not known."""
 
 CropJobs = Sequence[tuple[Picture, FloatArray]]
 
@@ -48,11 +55,13 @@ def letterboxed_crops(
     height_px: int,
     padding: float,
     fill: int,
+    outlines: Sequence[Outline] | None = None,
 ) -> Image:
     """Crops (M, H, W, 3) BGR: the box enlarged by ``padding``, unsqueezed, centred, the rest of the
-    input grey level ``fill`` so that a stall's background is not taken for the horse."""
+    input grey level ``fill`` so that a stall's background is not taken for the horse. With
+    ``outlines`` (one a box) what lies outside an animal's outline is grey too."""
     crops = np.full((len(boxes), height_px, width_px, 3), fill, np.uint8)
-    for target, (picture, box) in zip(crops, boxes, strict=True):
+    for row, (target, (picture, box)) in enumerate(zip(crops, boxes, strict=True)):
         x1, y1, x2, y2 = (float(v) for v in box)
         width, height = max(x2 - x1, 1.0) * padding, max(y2 - y1, 1.0) * padding
         scale = min(width_px / width, height_px / height)
@@ -66,7 +75,23 @@ def letterboxed_crops(
             ]
         )
         left, top = (width_px - inner_width) // 2, (height_px - inner_height) // 2
-        target[top : top + inner_height, left : left + inner_width] = picture.warped_bgr(
-            matrix, inner_width, inner_height, fill
-        )
+        inner = target[top : top + inner_height, left : left + inner_width]
+        inner[...] = picture.warped_bgr(matrix, inner_width, inner_height, fill)
+        if outlines is not None:
+            suppress_outside(inner, outlines[row], matrix, fill)
     return crops
+
+
+def suppress_outside(crop: Image, outline: Outline, matrix: NDArray[np.float64], fill: int) -> bool:
+    """Fill ``crop`` (H, W, 3) in place outside ``outline``; ``matrix`` maps picture to crop pixels.
+
+    False, with the crop unchanged, when the outline is empty or covers almost nothing.
+    """
+    keep = np.zeros(crop.shape[:2], np.uint8)
+    for polygon in outline:
+        placed = polygon @ matrix[:, :2].T + matrix[:, 2]
+        cv2.fillConvexPoly(keep, np.round(placed * 16).astype(np.int32), 1, cv2.LINE_8, 4)
+    if keep.mean() < LEAST_OUTLINE:
+        return False
+    crop[keep == 0] = fill
+    return True

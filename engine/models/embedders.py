@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.domain.errors import ModelInvalid
+from engine.domain.errors import Bug, ModelInvalid
 from engine.domain.frames import Picture
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import ModelId
+from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation
 from engine.models.batch_runner import BatchRunner
-from engine.models.crops import chunks_of_boxes, letterboxed_crops
+from engine.models.body_outline import outlines_of
+from engine.models.crops import Outline, chunks_of_boxes, letterboxed_crops
 from engine.models.letterbox import GREY
 from engine.models.manifest import Layout, ModelEntry
 from engine.models.sessions import Device, Session
@@ -67,15 +69,21 @@ class OnnxEmbedder:
         """What had to be given up since the start (smaller batches, CPU)."""
         return self._runner.degradation
 
-    def embed(self, jobs: Sequence[tuple[Picture, FloatArray]]) -> list[FloatArray]:
-        """See the port Embedder."""
+    def embed(
+        self,
+        jobs: Sequence[tuple[Picture, FloatArray]],
+        poses: Sequence[PoseBatch | None] | None = None,
+    ) -> list[FloatArray]:
+        """See the port Embedder. Bug when poses do not fit the boxes."""
         counts = [len(boxes) for _, boxes in jobs]
+        outlines = _outlines(counts, poses)
         vectors = np.zeros((sum(counts), self.dimension), np.float32)
         start = 0
         for chunk in chunks_of_boxes(jobs):
             crops = letterboxed_crops(
-                chunk, self._width_px, self._height_px, self._entry.padding, GREY
-            )
+                chunk, self._width_px, self._height_px, self._entry.padding, GREY,
+                None if outlines is None else outlines[start : start + len(chunk)],
+            )  # fmt: skip
             vectors[start : start + len(chunk)] = self._runner.run(crops)[0]
             start += len(chunk)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -85,3 +93,19 @@ class OnnxEmbedder:
     def close(self) -> None:
         """Close the session."""
         self._runner.close()
+
+
+def _outlines(
+    counts: Sequence[int], poses: Sequence[PoseBatch | None] | None
+) -> list[Outline] | None:
+    """The outline of every box of every job; empty ones where there is no pose."""
+    if poses is None:
+        return None
+    if len(poses) != len(counts):
+        raise Bug(f"{len(poses)} poses for {len(counts)} jobs")
+    found: list[Outline] = []
+    for count, pose in zip(counts, poses, strict=True):
+        if pose is not None and len(pose) != count:
+            raise Bug(f"{len(pose)} poses for {count} boxes")
+        found += outlines_of(pose) if pose is not None else [()] * count
+    return found
