@@ -19,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import keypoints
+from db.identity_rows import (
+    NO_IDENTITY_ROWS,
+    IdentityRows,
+    identity_rows,
+    rows_from_json,
+    rows_to_json,
+)
 from engine.domain.errors import Bug
+from engine.domain.identity import IdentityEvent
 from engine.domain.ids import StreamId, TrackId
 from engine.domain.ports import TrackSummary
 from engine.domain.poses import PoseBatch
@@ -92,6 +100,7 @@ class WriteBatch:
     skeletons: tuple[tuple[str, tuple[str, ...]], ...]
     tracks: tuple[TrackRow, ...]
     groups: tuple[DetectionGroup, ...]
+    identity: IdentityRows = NO_IDENTITY_ROWS
 
     @property
     def row_count(self) -> int:
@@ -99,8 +108,8 @@ class WriteBatch:
         return sum(len(group.rows) for group in self.groups)
 
     def without_detections(self) -> WriteBatch:
-        """The same batch with its tracks only."""
-        return replace(self, groups=())
+        """The same batch with its tracks and identities only."""
+        return replace(self, groups=(), identity=self.identity.reduced())
 
 
 def store_time_us(instant: datetime) -> int:
@@ -123,11 +132,14 @@ def build_batch(
     results: Sequence[FrameResult],
     summaries: Sequence[TrackSummary] = (),
     known_tracks: Container[TrackId] = (),
+    events: Sequence[IdentityEvent] = (),
+    lost: Sequence[FrameResult] = (),
 ) -> WriteBatch:
-    """The rows of some results and finished tracks.
+    """The rows of some results, finished tracks and identity events.
 
     Tracks in ``known_tracks`` are in the database already; others get a row before their
-    detections. Lost tracks have no detection of their own in a picture and give no row.
+    detections. Of ``lost`` results only the tracks are stored, for what refers to them. Lost tracks
+    have no detection of their own in a picture and give no row.
     """
     streams, models, skeletons = _Names(), _Names(), _Names()
     groups: list[DetectionGroup] = []
@@ -152,8 +164,9 @@ def build_batch(
         streams=tuple(streams.positions),
         models=tuple(models.positions),
         skeletons=tuple(skeletons.positions),
-        tracks=_track_rows(full, summaries, known_tracks),
+        tracks=_track_rows([*lost, *full], summaries, known_tracks),
         groups=tuple(group for group in groups if len(group.rows)),
+        identity=identity_rows(events, full),
     )
 
 
@@ -230,7 +243,9 @@ def _track_rows(
 
 # --- on disk -------------------------------------------------------------------------------------
 
-_FORMAT = 1
+_FORMAT = 2
+_OLDER_FORMATS = (1,)
+"""1 had no identities."""
 _LENGTHS = struct.Struct("<II")
 
 
@@ -250,6 +265,7 @@ def encode_batch(batch: WriteBatch) -> bytes:
             for t in batch.tracks
         ],
         "groups": [[len(g.rows), int(g.packed.shape[1])] for g in batch.groups],
+        "identity": rows_to_json(batch.identity),
     }  # fmt: skip
     text = json.dumps(header, separators=(",", ":")).encode()
     columns = b"".join(
@@ -267,7 +283,7 @@ def decode_batch(payload: bytes) -> WriteBatch:
         if zlib.crc32(body) != check:
             raise Bug("a stored batch is damaged: its check sum differs")
         header = json.loads(bytes(body[:length]))
-        if header["format"] != _FORMAT:
+        if header["format"] not in (_FORMAT, *_OLDER_FORMATS):
             raise Bug(f"a stored batch has the unknown format {header['format']}")
         return WriteBatch(
             id=UUID(header["id"]),
@@ -276,6 +292,7 @@ def decode_batch(payload: bytes) -> WriteBatch:
             skeletons=tuple((name, tuple(marks)) for name, marks in header["skeletons"]),
             tracks=tuple(_track_from(fields) for fields in header["tracks"]),
             groups=tuple(_groups_from(body[length:], header["groups"])),
+            identity=rows_from_json(header.get("identity", {})),
         )
     except (struct.error, ValueError, KeyError, TypeError) as error:
         raise Bug(f"a stored batch is damaged: {error}") from error

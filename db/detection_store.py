@@ -1,4 +1,5 @@
-"""One connection that writes batches: keys looked up, tracks first, detections by binary COPY.
+"""One connection that writes batches: keys looked up, tracks first, detections by binary COPY,
+identities last.
 
 Used by one thread. A batch is written in one transaction that also notes its id, so that writing
 it again does nothing.
@@ -19,6 +20,7 @@ import psycopg
 from db.batches import TrackRow, WriteBatch
 from db.copy_format import IntArray, copy_buffer, detection_rows
 from db.errors import translated
+from db.identity_store import IdentityStore
 from db.queries import queries
 from engine.domain.ids import StreamId, TrackId
 
@@ -48,6 +50,7 @@ class DetectionStore:
         self._dsn = dsn
         self._sql = queries("writer")
         self._connection: psycopg.Connection | None = None
+        self._identity: IdentityStore | None = None
         self._streams: dict[StreamId, int] = {}
         self._models: dict[str, int] = {}
         self._skeletons: dict[str, int] = {}
@@ -86,6 +89,7 @@ class DetectionStore:
         self._models.clear()
         self._skeletons.clear()
         self._tracks.clear()
+        self._identity = IdentityStore(self._open_connection, self._model_keys)
 
     def write(self, batch: WriteBatch) -> WriteReport:
         """Write the batch unless it was written before.
@@ -106,6 +110,8 @@ class DetectionStore:
         connection = self._open_connection
         batch, refused = self._without_unknown_streams(batch)
         parts = self._copy_parts(batch)
+        identity = self._identity if batch.identity else None
+        feature_keys = {} if identity is None else identity.prepare(batch.identity)
         finished = tuple(self._finished)
         with connection.transaction():
             claimed = connection.execute(self._sql["claim_batch"], {"id": batch.id}).rowcount
@@ -113,6 +119,8 @@ class DetectionStore:
                 return WriteReport(0, 0, repeated=True)
             if finished:
                 connection.execute(self._sql["forget_batches"], {"ids": list(finished)})
+            if identity is not None:
+                identity.begin()
             if batch.tracks:
                 connection.execute(self._sql["put_tracks"], self._track_columns(batch.tracks))
             if parts:
@@ -121,6 +129,8 @@ class DetectionStore:
                     cursor.copy(self._sql["copy_detections"]) as copy,
                 ):
                     copy.write(copy_buffer(parts))
+            if identity is not None:
+                identity.write(batch.identity, feature_keys)
         # The commit is known: the id has done its work and goes with the next batch.
         del self._finished[: len(finished)]
         self._finished.append(batch.id)
@@ -239,7 +249,7 @@ class DetectionStore:
 
     def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._identity = self._connection, None, None
         if connection is not None:
             connection.close()
 

@@ -1,8 +1,8 @@
 """Store and forward: batches wait in a SQLite file while no server answers.
 
 First in, first out, bounded by ``limit_bytes``. When it is full the oldest detections are given up
-first, their tracks last. Each change is on disk before the call
-returns.
+first, then tracks; what was decided about identities stays even beyond the limit. Each change is
+on disk before the call returns.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT NOT NULL UNIQUE,
     rows INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    droppable INTEGER NOT NULL,
+    droppable INTEGER NOT NULL,  -- 1 holds detections, 0 tracks only, -1 identities: kept
     payload BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS droppable_batches ON batches (seq) WHERE droppable;
+CREATE INDEX IF NOT EXISTS batches_by_worth ON batches (droppable, seq);
 CREATE TABLE IF NOT EXISTS refused (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL,
@@ -125,7 +125,7 @@ class Spool:
             added = database.execute(
                 "INSERT OR IGNORE INTO batches (id, rows, size, droppable, payload) "
                 "VALUES (?, ?, ?, ?, ?)",
-                (str(batch.id), batch.row_count, len(payload), int(batch.row_count > 0), payload),
+                (str(batch.id), batch.row_count, len(payload), _worth(batch), payload),
             ).rowcount
         self.batches += added - room.batches
         self.rows += added * batch.row_count - room.rows
@@ -136,11 +136,13 @@ class Spool:
         room = _Room()
         while self.size_bytes - room.size_bytes + needed_bytes > self._limit_bytes:
             oldest = database.execute(
-                "SELECT seq, rows, size, payload FROM batches WHERE droppable ORDER BY seq LIMIT 1"
+                "SELECT seq, rows, size, payload FROM batches WHERE droppable = 1 "
+                "ORDER BY seq LIMIT 1"
             ).fetchone()
             if oldest is None:  # tracks only: the bound holds for them too
                 oldest = database.execute(
-                    "SELECT seq, rows, size, NULL FROM batches ORDER BY seq LIMIT 1"
+                    "SELECT seq, rows, size, NULL FROM batches WHERE droppable = 0 "
+                    "ORDER BY seq LIMIT 1"
                 ).fetchone()
             if oldest is None:
                 break
@@ -152,18 +154,18 @@ class Spool:
         return room
 
     def _keep_tracks(self, database: sqlite3.Connection, seq: int, payload: bytes | None) -> int:
-        """Replace a batch by its tracks, or remove it; the bytes that are left."""
+        """Replace a batch by its tracks and identities, or remove it; the bytes that are left."""
         try:
             rest = None if payload is None else decode_batch(payload).without_detections()
         except Bug:
             rest = None
-        if rest is None or not rest.tracks:
+        if rest is None or not (rest.tracks or rest.identity.precious):
             database.execute("DELETE FROM batches WHERE seq = ?", (seq,))
             return 0
         kept = encode_batch(rest)
         database.execute(
-            "UPDATE batches SET rows = 0, size = ?, droppable = 0, payload = ? WHERE seq = ?",
-            (len(kept), kept, seq),
+            "UPDATE batches SET rows = 0, size = ?, droppable = ?, payload = ? WHERE seq = ?",
+            (len(kept), _worth(rest), kept, seq),
         )
         return len(kept)
 
@@ -247,3 +249,10 @@ class Spool:
             f"{doing.capitalize()} the spool {self._path} failed: {error}.",
             "Free some space on that disk, or check its rights.",
         )
+
+
+def _worth(batch: WriteBatch) -> int:
+    """What a full spool may do with a batch: see the column ``droppable``."""
+    if batch.row_count:
+        return 1
+    return -1 if batch.identity.precious else 0

@@ -1,4 +1,4 @@
-"""Puts what the engine sees into the database, on a thread of its own, losing nothing.
+"""Puts what the engine sees and decides into the database, on a thread of its own, losing nothing.
 
 Results are gathered for at most 250 ms and written as one batch. While the server is away batches
 wait in the spool on disk and are sent in their order when it is back; batch ids keep them from
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,6 +21,7 @@ from db.detection_store import DetectionStore
 from db.spool import DEFAULT_LIMIT_BYTES, Spool
 from db.timeseries import maintain
 from engine.domain.errors import BarnhandError, EnvironmentFault, StoreUnavailable
+from engine.domain.identity import IdentityEvent
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import TrackSummary
 from engine.domain.results import FrameResult
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 0.25
 _BATCH_FRAMES = 1024
 _MAILBOX_FRAMES = 4096
+_RESCUED = 4096
+"""What the full mailbox dropped and must not be lost; bounded like everything."""
 _RETRY_FROM_S = 0.2
 _RETRY_TO_S = 2.0
 _REPLAY_SLICE_S = 0.2
@@ -64,12 +68,16 @@ class _FlushRequest:
         self.done = threading.Event()
 
 
+_Item = FrameResult | TrackSummary | IdentityEvent | _FlushRequest
+
+
 class DetectionWriter:
-    """An EngineSink that stores detections and tracks.
+    """An EngineSink that stores detections, tracks and identities.
 
     ``spool_path`` is the SQLite file for store and forward. ``on_notice`` hears of conditions (the
     server is away, the spool is full); it is called on the writer's thread and must return at once.
-    Its mailbox drops the oldest results when the writer cannot keep up, and counts their rows.
+    Its mailbox drops the oldest results when the writer cannot keep up, and counts their rows; the
+    tracks that began in them, finished tracks and identities are rescued.
     """
 
     def __init__(
@@ -82,11 +90,14 @@ class DetectionWriter:
         self._store = DetectionStore(dsn)
         self._spool = Spool(spool_path, spool_limit_bytes)
         self._on_notice = on_notice
-        self._mailbox: Mailbox[FrameResult | TrackSummary | _FlushRequest] = Mailbox(
+        self._mailbox: Mailbox[_Item] = Mailbox(
             "detection writer", _MAILBOX_FRAMES, Overflow.DROP_OLDEST
         )
+        self._rescued: deque[FrameResult | TrackSummary | IdentityEvent] = deque(maxlen=_RESCUED)
         self._results: list[FrameResult] = []
+        self._lost: list[FrameResult] = []
         self._summaries: list[TrackSummary] = []
+        self._events: list[IdentityEvent] = []
         self._flushes: list[_FlushRequest] = []
         self._due_mono_s: float | None = None
         self._next_try_mono_s = 0.0
@@ -148,6 +159,10 @@ class DetectionWriter:
         if not result.held:
             self._offer(result)
 
+    def on_identity(self, event: IdentityEvent) -> None:
+        """Queue a decision about an identity, behind the results that it came from."""
+        self._offer(event)
+
     def on_track_closed(self, summary: TrackSummary) -> None:
         """Queue the end of a track."""
         self._offer(summary)
@@ -161,15 +176,18 @@ class DetectionWriter:
     def on_notice(self, notice: Notice) -> None:
         """Not stored yet."""
 
-    def _offer(self, item: FrameResult | TrackSummary | _FlushRequest) -> None:
+    def _offer(self, item: _Item) -> None:
+        lost: _Item | None
         try:
             lost = self._mailbox.put(item)
         except Closed:
             lost = item
         if isinstance(lost, FrameResult):
             self._count_dropped(len(lost.tracks))
-        elif isinstance(lost, _FlushRequest):
+        if isinstance(lost, _FlushRequest):
             self._offer(lost)  # back to the end: it waits a little longer than it must
+        elif lost is not None:
+            self._rescued.append(lost)
 
     def _count_dropped(self, rows: int) -> None:
         with self._count_lock:
@@ -184,6 +202,7 @@ class DetectionWriter:
                 items = self._mailbox.take(_BATCH_FRAMES, self._wait_s())
             except Closed:
                 break
+            self._take_rescued()
             self._sort(items)
             now = time.monotonic()
             full = len(self._results) >= _BATCH_FRAMES
@@ -197,26 +216,41 @@ class DetectionWriter:
             return INTERVAL_S
         return max(self._due_mono_s - time.monotonic(), 0.0)
 
-    def _sort(self, items: Sequence[FrameResult | TrackSummary | _FlushRequest]) -> None:
+    def _take_rescued(self) -> None:
+        """What overflowed is older than what the mailbox holds now."""
+        while self._rescued:
+            item = self._rescued.popleft()
+            if isinstance(item, FrameResult):
+                self._lost.append(item)
+            else:
+                self._sort([item])
+
+    def _sort(self, items: Sequence[_Item]) -> None:
         for item in items:
             if isinstance(item, FrameResult):
                 self._results.append(item)
             elif isinstance(item, TrackSummary):
                 self._summaries.append(item)
-            else:
+            elif isinstance(item, _FlushRequest):
                 self._flushes.append(item)
-        if (self._results or self._summaries) and self._due_mono_s is None:
+            else:
+                self._events.append(item)
+        waiting = self._results or self._summaries or self._events
+        if waiting and self._due_mono_s is None:
             self._due_mono_s = time.monotonic() + INTERVAL_S
 
     def _send_pending(self) -> None:
         results, self._results = self._results, []
         summaries, self._summaries = self._summaries, []
+        events, self._events = self._events, []
+        lost, self._lost = self._lost, []
         flushes, self._flushes = self._flushes, []
         self._due_mono_s = None
         try:
-            if results or summaries:
-                batch = build_batch(results, summaries, self._store.known_tracks)
-                if batch.row_count or batch.tracks:
+            if results or summaries or events or lost:
+                known = self._store.known_tracks
+                batch = build_batch(results, summaries, known, events, lost)
+                if batch.row_count or batch.tracks or batch.identity:
                     self._deliver(batch)
         except Exception:
             self._count_dropped(sum(len(result.tracks) for result in results))
@@ -354,6 +388,7 @@ class DetectionWriter:
             self._raise(SPOOL_FAULT, Severity.CRITICAL, error.message, error.advice)
 
     def _finish(self) -> None:
+        self._take_rescued()
         self._send_pending()
         self._store.close()
         self._spool.close()

@@ -145,11 +145,16 @@ class Identify:
             self._resolver.load(fresh, model_id, stamp.captured_mono_s, stamp.captured_at)
 
     def _rules(self, settings: TrackingSettings) -> Rules:
-        """A person's threshold, else the model's calibrated one, else the default."""
-        accept = settings.similarity_threshold
+        """The farm's threshold, this machine's, the model's calibrated one, or the default."""
+        registry = self._resolver.registry
+        farm = None if registry is None else registry.snapshot.similarity_threshold
         calibrated = _calibrated(self._embedder())
-        if calibrated is not None and "similarity_threshold" not in settings.model_fields_set:
+        if farm is not None:
+            accept = farm
+        elif calibrated is not None and "similarity_threshold" not in settings.model_fields_set:
             accept = calibrated
+        else:
+            accept = settings.similarity_threshold
         rules = self._resolver.rules
         return rules if rules.accept == accept else replace(rules, accept=accept)
 
