@@ -22,12 +22,9 @@ _HIP_X, _WITHERS_X = -0.50, 0.40
 # x, y, half height, half width
 _TRUNK = np.array([
     (-0.82, 1.25, 0.13, 0.11), (-0.74, 1.26, 0.235, 0.19), (-0.60, 1.265, 0.31, 0.26),
-    (-0.42, 1.255, 0.325, 0.285), (-0.15, 1.20, 0.335, 0.30), (0.15, 1.17, 0.360, 0.30),
-    (0.38, 1.19, 0.370, 0.255), (0.56, 1.21, 0.315, 0.205), (0.69, 1.23, 0.20, 0.15),
+    (-0.42, 1.255, 0.325, 0.285), (-0.15, 1.205, 0.335, 0.30), (0.15, 1.18, 0.365, 0.295),
+    (0.38, 1.21, 0.38, 0.245), (0.56, 1.24, 0.325, 0.195), (0.69, 1.25, 0.20, 0.14),
 ])  # fmt: skip
-_WITHERS = np.array(
-    [(0.05, 1.37, 0.15, 0.12), (0.36, 1.44, 0.155, 0.075), (0.58, 1.41, 0.14, 0.08)]
-)
 # share along the neck, out towards the crest, half height, half width
 _NECK = np.array([
     (-0.13, -0.02, 0.32, 0.17), (0.14, 0.0, 0.265, 0.145), (0.42, 0.0, 0.195, 0.115),
@@ -58,7 +55,7 @@ _LEG_RINGS = 12
 
 def _parts() -> tuple[Part, ...]:
     parts, at = [], 0
-    counts = [("tail", 5), ("trunk", 9), ("withers", 3), ("neck", 5), ("mane", 4),
+    counts = [("tail", 5), ("trunk", 9), ("neck", 5), ("mane", 4),
               ("left_ear", 3), ("right_ear", 3), ("head", 6), ("forelock", 2)]  # fmt: skip
     for name, count in counts:
         parts.append(Part(name, at, at + count))
@@ -92,13 +89,13 @@ class _Leg:
 
 _FRONT_LEG = _Leg(
     (0.50, 1.12), (0.43, 0.94), 0.50, 0.44, 0.375, 1.0,
-    ((0.18, 0.10), (0.125, 0.09), (0.095, 0.075), (0.060, 0.056), (0.041, 0.036), (0.038, 0.034),
+    ((0.17, 0.075), (0.12, 0.088), (0.095, 0.075), (0.060, 0.056), (0.041, 0.036), (0.038, 0.034),
      (0.050, 0.043), (0.039, 0.038), (0.045, 0.045), (0.047, 0.048),
      (0.058, 0.056), (0.056, 0.055)),
 )  # fmt: skip
 _HIND_LEG = _Leg(
     (-0.55, 1.22), (-0.36, 1.00), 0.42, 0.49, 0.46, -1.0,
-    ((0.25, 0.13), (0.175, 0.12), (0.115, 0.085), (0.068, 0.056), (0.046, 0.039), (0.041, 0.036),
+    ((0.24, 0.11), (0.175, 0.108), (0.115, 0.085), (0.068, 0.056), (0.046, 0.039), (0.041, 0.036),
      (0.052, 0.043), (0.040, 0.038), (0.045, 0.045), (0.047, 0.048),
      (0.056, 0.054), (0.054, 0.053)),
 )  # fmt: skip
@@ -192,11 +189,10 @@ def _mark(points: Floats, name: str, x: Floats, y: Floats, z: Floats | float) ->
 
 
 def _trunk(posture: Posture, centres: Floats, up: Floats, wide: Floats, points: Floats) -> None:
-    for name, table in (("trunk", _TRUNK), ("withers", _WITHERS)):
-        rows = slice(PART[name].first, PART[name].last)
-        centres[:, rows, 0] = table[:, 0]
-        centres[:, rows, 1] = table[:, 1] + _lift(posture, table[:, 0])
-        up[:, rows, 1], wide[:, rows, 2] = table[:, 2], table[:, 3]
+    rows = slice(PART["trunk"].first, PART["trunk"].last)
+    centres[:, rows, 0] = _TRUNK[:, 0]
+    centres[:, rows, 1] = _TRUNK[:, 1] + _lift(posture, _TRUNK[:, 0])
+    up[:, rows, 1], wide[:, rows, 2] = _TRUNK[:, 2], _TRUNK[:, 3]
     marked = (("withers", 0.40, 1.59), ("hip", -0.50, 1.58), ("tail_base", -0.81, 1.41))
     for name, x, y in marked:
         _mark(points, name, np.full(len(posture), x), y + _lift(posture, np.array([x]))[:, 0], 0.0)

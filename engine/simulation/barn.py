@@ -11,6 +11,7 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.frames import Image
 from engine.simulation.cameras import FPS, HEIGHT_PX, WIDTH_PX, SimulatedCamera
 from engine.simulation.farm import SimulatedFarm
+from engine.simulation.lighting import exposure
 from engine.simulation.looks import SimulatedHorse, herd
 from engine.simulation.programmes import SCENE_HORSES, scene
 from engine.simulation.rendering import render
@@ -45,8 +46,9 @@ class SimulatedBarn:
         index = round(t_s * FPS)
         dy, dx = index * 29 % 61, index * 37 % 59
         height, width = self.camera.height_px, self.camera.width_px
-        noise = _noise(width, height)[dy : dy + height, dx : dx + width]
-        return np.asarray(cv2.add(picture, noise), np.uint8)
+        strength = exposure(self.camera, self.farm.daylight, t_s).noise
+        noise = _noise(width, height, round(strength * 8))
+        return np.asarray(cv2.add(picture, noise[dy : dy + height, dx : dx + width]), np.uint8)
 
     def truth_at(self, t_s: float) -> BarnTruth:
         """Everything there is to know about the picture at a time."""
@@ -81,8 +83,8 @@ def _camera(name: str) -> SimulatedCamera:
     return CAMERAS[name]
 
 
-@lru_cache(maxsize=4)
-def _noise(width_px: int, height_px: int) -> Image:
+@lru_cache(maxsize=16)
+def _noise(width_px: int, height_px: int, strength: int) -> Image:
     """The sensor's noise, larger than the picture; pictures take it from shifting corners."""
     chance = np.random.default_rng(11)
-    return chance.integers(0, 9, (height_px + 64, width_px + 64, 3), np.uint8)
+    return chance.integers(0, strength + 1, (height_px + 64, width_px + 64, 3), np.uint8)

@@ -65,7 +65,7 @@ def _patch(colours: Floats, look: Look, middle: Floats, names: NDArray[np.str_])
     belly = np.clip((1.02 - middle[:, 2]) / 0.3, 0.0, 1.0) * (names == "trunk")
     colours *= (1.0 + 0.10 * belly)[:, None]
     if look.pattern is Pattern.PINTO:
-        trunk = np.isin(names, ("trunk", "withers", "neck"))
+        trunk = np.isin(names, ("trunk", "neck"))
         colours[(_noise(middle, 0.75, look.grain) > 0.05) & trunk] = WHITE
         low = np.isin(names, LIMBS) & (_noise(middle, 0.75, look.grain) > 0.05)
         colours[low] = WHITE

@@ -11,23 +11,11 @@ from numpy.typing import NDArray
 from engine.domain.frames import Image
 from engine.simulation.cameras import NEAR_M, SimulatedCamera
 from engine.simulation.gaits import Floats
+from engine.simulation.lighting import Light
 from engine.simulation.meshes import Mesh
 
 _SHIFT = 4
 """Corners carry 4 fractional bits, so that horses glide instead of jumping by whole pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """How a place is lit. towards: unit vector (3,) to the sun or lamp, site frame. ambient and
-    direct: shares of full light from everywhere and from there. tint: BGR factors. shadow: 0..1,
-    how dark a shadow on the ground is."""
-
-    towards: Floats
-    ambient: float
-    direct: float
-    tint: tuple[float, float, float]
-    shadow: float
 
 
 @dataclass(frozen=True, slots=True)

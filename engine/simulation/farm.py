@@ -12,12 +12,15 @@ from engine.domain.errors import OperatorMistake
 from engine.simulation.anatomy import Bodies, Stance, bodies
 from engine.simulation.cameras import SimulatedCamera
 from engine.simulation.gaits import Floats
+from engine.simulation.history import truth_between
+from engine.simulation.lighting import Daylight
 from engine.simulation.looks import SimulatedHorse
-from engine.simulation.observation import observe
+from engine.simulation.observation import crowd_of, observe, observe_people
+from engine.simulation.people import PeopleRows, SimulatedPerson, people_rows
 from engine.simulation.postures import Posture, Situation, posture
 from engine.simulation.site import CAMERAS, PLACE_NAMES, place_codes
 from engine.simulation.timelines import Codes, States, Timeline
-from engine.simulation.truth import BarnTruth, Sightings
+from engine.simulation.truth import BarnTruth, IntervalTruth, PeopleSightings, Sightings, TrueEvent
 
 _ROWS_AT_ONCE = 1500
 _REACH_M = 2.0
@@ -49,9 +52,19 @@ class SimulatedFarm:
     any number of threads may ask.
     """
 
-    def __init__(self, horses: Sequence[SimulatedHorse], timelines: Sequence[Timeline]) -> None:
+    def __init__(
+        self,
+        horses: Sequence[SimulatedHorse],
+        timelines: Sequence[Timeline],
+        people: Sequence[SimulatedPerson] = (),
+        events: Sequence[TrueEvent] = (),
+        daylight: Daylight | None = None,
+    ) -> None:
         self.horses = tuple(horses)
         self.timelines = tuple(timelines)
+        self.people = tuple(people)
+        self.events = tuple(events)
+        self.daylight = daylight or Daylight()
         self._size = np.array([horse.build.size for horse in horses])
         self._bulk = np.array([horse.build.bulk for horse in horses])
         self._rhythm = np.array([horse.rhythm for horse in horses])
@@ -146,8 +159,34 @@ class SimulatedFarm:
         for first in range(0, max(len(times), 1), step):
             rows = self.in_view(view, self.rows_at(times[first : first + step]))
             made, pose = self.bodies_of(rows)
-            parts.append(observe(view, self, rows, made, pose, keypoints, first))
+            crowd = crowd_of(view, self, times[first : first + step])
+            parts.append(observe(view, self, rows, made, pose, keypoints, first, crowd))
         return joined(parts)
+
+    def people_sightings(self, camera: SimulatedCamera | str, times_s: Floats) -> PeopleSightings:
+        """The people one camera sees at many times, without drawing."""
+        view = self.camera(camera) if isinstance(camera, str) else camera
+        return observe_people(view, self, np.asarray(times_s, np.float64))
+
+    def people_at(self, times_s: Floats) -> PeopleRows:
+        """Everyone on the farm at each time."""
+        ids = tuple(horse.id for horse in self.horses)
+        return people_rows(self.people, self.timelines, ids, np.asarray(times_s, np.float64))
+
+    def truth_between(self, start_s: float, end_s: float) -> IntervalTruth:
+        """Bouts, footfalls, strides and events between two times, exact, not sampled."""
+        return truth_between(self, start_s, end_s)
+
+    def landmarks_m(self, horse: int, times_s: Floats) -> Floats:
+        """Landmarks of one horse (its index) at many times, float64 (N, 26, 3), site frame."""
+        made = []
+        for first in range(0, len(times_s), _ROWS_AT_ONCE):
+            times = np.asarray(times_s[first : first + _ROWS_AT_ONCE], np.float64)
+            index = np.arange(len(times))
+            states = self.timelines[horse].at(times)
+            rows = HorseRows(np.full(len(times), horse), index, times, states)
+            made.append(self.bodies_of(rows)[0].landmarks)
+        return np.concatenate(made) if made else np.zeros((0, 26, 3))
 
     def truth_at(self, camera: SimulatedCamera, t_s: float) -> BarnTruth:
         """What one camera shows at one time."""
@@ -166,6 +205,7 @@ class SimulatedFarm:
             actions=tuple(str(action) for action in seen.actions),
             contacts=seen.contacts,
             sightings=seen,
+            people=self.people_sightings(camera, np.array([t_s])),
         )
 
     def _situation(self, rows: HorseRows) -> Situation:

@@ -109,11 +109,11 @@ def _interpolation(skin: Skin, rings: int) -> tuple[Floats, Floats]:
 
 
 _FINE = {
-    "trunk": (3, 20), "withers": (3, 12), "neck": (3, 16), "head": (3, 18), "mane": (3, 6),
+    "trunk": (3, 22), "neck": (3, 16), "head": (3, 18), "mane": (3, 6),
     "tail": (3, 8), "left_ear": (2, 6), "right_ear": (2, 6), "forelock": (1, 5),
 }  # fmt: skip
 _COARSE = {
-    "trunk": (2, 12), "withers": (2, 8), "neck": (2, 10), "head": (2, 10), "mane": (2, 5),
+    "trunk": (2, 12), "neck": (2, 10), "head": (2, 10), "mane": (2, 5),
     "tail": (1, 6), "left_ear": (1, 5), "right_ear": (1, 5), "forelock": (1, 4),
 }  # fmt: skip
 

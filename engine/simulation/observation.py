@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,17 @@ from engine.simulation.cameras import NEAR_M, SimulatedCamera
 from engine.simulation.gaits import GAIT_LIST, LIMBS
 from engine.simulation.obstacles import bar_links, bars_in_view
 from engine.simulation.occlusion import Shapes, hidden, overlapping_pairs, projected
+from engine.simulation.people import PERSON_LINKS, PeopleRows, people_bodies
 from engine.simulation.postures import Posture
+from engine.simulation.site import PLACE_NAMES, place_codes
 from engine.simulation.timelines import ACTIVITY_LIST, Activity
-from engine.simulation.truth import NOBODY, SCENERY, Bools, Sightings
+from engine.simulation.truth import NOBODY, PERSON, SCENERY, Bools, PeopleSightings, Sightings
 
 if TYPE_CHECKING:
     from engine.simulation.farm import HorseRows, SimulatedFarm
 
 Ints = NDArray[np.int64]
+_NEAREST_PERSON_M = 0.8
 _LEAST_PX = 6.0
 """Smaller pieces of a horse at the picture's edge are not counted as seen."""
 
@@ -29,7 +33,6 @@ _LEAST_PX = 6.0
 def _links() -> Ints:
     chains = [
         [PART["trunk"].first + k for k in range(9)],
-        [PART["withers"].first + k for k in range(3)],
         [PART["neck"].first + k for k in range(5)],
         [PART["neck"].last - 1, *(PART["head"].first + k for k in (1, 2, 3, 5))],
         [PART["tail"].first + k for k in (0, 2, 4)],
@@ -65,6 +68,49 @@ def _samples() -> tuple[Ints, FloatArray, FloatArray]:
 _SAMPLE_RINGS, _SAMPLE_PLACES, _SAMPLE_WEIGHTS = _samples()
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """People as they stand in one picture or many: their rows and projected bodies."""
+
+    rows: PeopleRows
+    shapes: Shapes
+
+
+def crowd_of(camera: SimulatedCamera, farm: SimulatedFarm, times_s: NDArray[np.float64]) -> Crowd:
+    """The people near a camera's view at each time, by time."""
+    rows = farm.people_at(times_s)
+    codes = place_codes(rows.x_m, rows.y_m)
+    near = np.isin(codes, [PLACE_NAMES.index(name) for name in camera.places])
+    spots = np.stack([rows.x_m, rows.y_m, np.full(len(rows), 0.9)], axis=-1)
+    near &= camera.to_camera(spots)[..., 2] > _NEAREST_PERSON_M
+    kept = np.nonzero(near)[0]
+    rows = PeopleRows(*(getattr(rows, field.name)[kept] for field in fields(PeopleRows)))
+    made = people_bodies(farm.people, rows)
+    return Crowd(rows, projected(camera, made.centres, made.up, made.wide))
+
+
+def observe_people(
+    camera: SimulatedCamera, farm: SimulatedFarm, times_s: NDArray[np.float64]
+) -> PeopleSightings:
+    """People that show in the picture; see ``SimulatedFarm.people_sightings``."""
+    crowd = crowd_of(camera, farm, times_s)
+    rows = crowd.rows
+    full = crowd.shapes.boxes() if len(rows) else np.zeros((0, 4), np.float32)
+    limits = np.array([camera.width_px, camera.height_px] * 2, np.float32)
+    cut = np.clip(np.nan_to_num(full, posinf=0, neginf=0), 0, limits)
+    kept = np.nonzero((cut[:, 2:] - cut[:, :2] >= _LEAST_PX).all(axis=1))[0]
+    ids = np.array([person.id for person in farm.people], np.int64)
+    return PeopleSightings(
+        camera=camera.name,
+        t_s=rows.t_s[kept],
+        time_index=rows.time_index[kept],
+        person_ids=ids[rows.person[kept]] if len(ids) else np.zeros(0, np.int64),
+        boxes_xyxy_px=cut[kept],
+        ground_m=np.stack([rows.x_m[kept], rows.y_m[kept]], axis=-1),
+        with_horse=rows.with_horse[kept],
+    )
+
+
 def observe(
     camera: SimulatedCamera,
     farm: SimulatedFarm,
@@ -73,6 +119,7 @@ def observe(
     pose: Posture,
     keypoints: bool,
     first_index: int,
+    crowd: Crowd,
 ) -> Sightings:
     """Sightings of posed horses; rows of one time must stand together. ``first_index`` is added to
     their time indices."""
@@ -85,7 +132,7 @@ def observe(
     marks_px, marks_depth = np.asarray(camera.to_pixels(marks), np.float32), marks[..., 2]
     points = np.concatenate([samples_px, marks_px], axis=1) if keypoints else samples_px
     depths = np.concatenate([sample_depths, marks_depth], axis=1) if keypoints else sample_depths
-    covered, hider = _covered(camera, rows, shapes, points, depths.astype(np.float32), cut)
+    covered, hider = _covered(camera, rows, shapes, points, depths.astype(np.float32), cut, crowd)
     count = samples_px.shape[1]
     inside = _inside(camera, points)
     shown = ~covered & inside
@@ -195,6 +242,7 @@ def _covered(
     points_px: FloatArray,
     depths_m: FloatArray,
     boxes: FloatArray,
+    crowd: Crowd,
 ) -> tuple[Bools, Ints]:
     """Which points others or bars hide, and by row who hides most: horse index + 1 or a constant of
     ``truth``."""
@@ -218,7 +266,36 @@ def _covered(
         for row, other, hits in zip(behind, before, amount, strict=True):
             if hits > most[row]:
                 most[row], hider[row] = hits, rows.horse[other] + 1
+    behind, before = _pairs_with_people(rows, boxes, crowd)
+    if len(behind):
+        by_people = hidden(points_px, depths_m, crowd.shapes, PERSON_LINKS, behind, before)
+        np.logical_or.at(covered, behind, by_people)
+        amount = by_people[:, : len(_SAMPLE_RINGS)].sum(axis=1)
+        for row, hits in zip(behind, amount, strict=True):
+            if hits > most[row]:
+                most[row], hider[row] = hits, PERSON
     return covered, hider
+
+
+def _pairs_with_people(rows: HorseRows, boxes: FloatArray, crowd: Crowd) -> tuple[Ints, Ints]:
+    """Rows of horses and of people at the same time whose boxes meet."""
+    none = np.zeros(0, np.int64)
+    if not len(crowd.rows) or not len(rows):
+        return none, none
+    theirs = crowd.shapes.boxes()
+    first = np.searchsorted(crowd.rows.time_index, rows.time_index, "left")
+    last = np.searchsorted(crowd.rows.time_index, rows.time_index, "right")
+    behind, before = [none], [none]
+    for step in range(int((last - first).max(initial=0))):
+        mine = np.nonzero(first + step < last)[0]
+        other = first[mine] + step
+        meet = (
+            np.maximum(boxes[mine, :2], theirs[other, :2])
+            < np.minimum(boxes[mine, 2:], theirs[other, 2:])
+        ).all(axis=1)
+        behind.append(mine[meet])
+        before.append(other[meet])
+    return np.concatenate(behind), np.concatenate(before)
 
 
 def _visible_boxes(shapes: Shapes, shown: Bools, cut: FloatArray) -> FloatArray:

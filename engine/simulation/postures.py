@@ -181,6 +181,7 @@ def _upright(s: Situation) -> Posture:
     search = np.sin(2 * np.pi * (0.05 * s.t_s + 3.1 * s.rhythm))
     breath = 0.8 * np.sin(2 * np.pi * (0.2 * s.t_s + s.rhythm))
     watching = s.activity == ACTIVITY_CODE[Activity.FLANK_WATCHING]
+    flank = watching * np.where(s.rhythm > 0.5, 1.0, -1.0) * (0.95 + 0.3 * search)
     face_deg = np.where(moving, -42.0 + 0.35 * (neck_deg - 38.0), _FACE[s.activity])
     return Posture(
         front_m=front,
@@ -189,7 +190,7 @@ def _upright(s: Situation) -> Posture:
         roll=np.zeros(count),
         neck=np.radians(neck_deg + breath * ~moving),
         face=np.radians(face_deg + chew),
-        bend=0.22 * search * grazing + 0.06 * search * ~moving + 1.15 * watching * np.sign(search),
+        bend=0.22 * search * grazing + 0.06 * search * ~moving + flank,
         hoof_m=hoof,
         pastern=pastern,
         tail_m=0.10 * level,

@@ -218,12 +218,12 @@ def _scene_lanes(camera: str, count: int) -> list[Lane]:
         return [Lane((7.0, d), (17.0, d), walk, 4.0) for d in spread(-1.7, 1.7)]
     if camera == "arena":
         return [
-            Lane((51.0 - 0.68 * (y + 14.2), y), (51.0 + 0.68 * (y + 14.2), y), fast, 2.0)
+            Lane((51.0 - 0.62 * (y + 14.2), y), (51.0 + 0.62 * (y + 14.2), y), fast, 2.0)
             for y in spread(-7.5, 0.5)
         ]
     if camera == "paddock2":
         return [
-            Lane((x, 20.0 - 0.5 * (63.5 - x)), (x, 20.0 + 0.5 * (63.5 - x)), lively, 7.0)
+            Lane((x, 20.0 - 0.4 * (63.5 - x)), (x, 20.0 + 0.4 * (63.5 - x)), lively, 7.0)
             for x in spread(55.5, 46.0)
         ]
     if camera == "yard":
@@ -231,7 +231,7 @@ def _scene_lanes(camera: str, count: int) -> list[Lane]:
                 for k, y in enumerate(spread(-1.0, 7.0))]  # fmt: skip
     rows = spread(14.0, 23.0)
     return [
-        Lane((45.0 - 0.5 * (y - 6.6), y), (45.0 + 0.5 * (y - 6.6), y), lively, 7.0) for y in rows
+        Lane((45.0 - 0.42 * (y - 6.6), y), (45.0 + 0.42 * (y - 6.6), y), lively, 7.0) for y in rows
     ]
 
 

@@ -194,6 +194,11 @@ class Timeline:
         roots = _root_area(up, a_in, level_up) + steady + _root_area(down, 1.0, level_down)
         return level, area, roots
 
+    def odometer(self, bout: Codes, since_s: Floats) -> Floats:
+        """Path covered ``since_s`` into given bouts, metres, both (N,)."""
+        level_s = self._level(bout, since_s)[1]
+        return np.asarray(self.odometer_m[bout] + self.speed_mps[bout] * level_s)
+
     def time_of_strides(self, bout: int, strides: Floats) -> Floats:
         """When a moving bout has made so many strides, seconds into the cycle, for (N,) counts
         between its own first and last."""

@@ -135,6 +135,7 @@ class BarnTruth:
     actions: tuple[str, ...]
     contacts: Bools
     sightings: Sightings
+    people: PeopleSightings
 
 
 @dataclass(frozen=True, slots=True)

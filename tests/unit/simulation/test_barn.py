@@ -32,13 +32,13 @@ def test_state_is_a_function_of_time(camera: str) -> None:
 
 @pytest.mark.parametrize("camera", list(CAMERAS))
 def test_boxes_hold_the_horse_that_is_drawn(camera: str) -> None:
-    """Alone in the picture, a horse without its shadow changes pixels in its box, and only there."""
+    """Alone in the picture, a horse without shadow changes pixels in its box, and only there."""
     farm, view = SimulatedBarn(camera, horses=1).farm, CAMERAS[camera]
     nothing = render(SimulatedBarn(camera, horses=0).farm, view, 0.0).astype(int)
     checked = 0
     for t_s in np.arange(0.0, 60.0, 9.3):
         truth = farm.truth_at(view, float(t_s))
-        (x1, y1, x2, y2), seen = truth.boxes_xyxy_px[0], truth.sightings
+        (x1, _, x2, y2), seen = truth.boxes_xyxy_px[0], truth.sightings
         if seen.visibility[0] < 0.97 or x1 < 1 or x2 > WIDTH_PX - 1 or y2 > HEIGHT_PX - 1:
             continue
         picture = render(farm, view, float(t_s), shadows=False).astype(int)
