@@ -44,6 +44,9 @@ ALTER TABLE identity_spans
     ADD COLUMN begun_by uuid,                          -- the command that made it, null: the engine
     ADD COLUMN superseded_by uuid,                     -- the command that ended it, null: the engine
     ALTER COLUMN created_at SET DEFAULT clock_timestamp();
+-- Undo looks at all that was ever said of a track.
+DROP INDEX identity_spans_of_track;
+CREATE INDEX identity_spans_of_track ON identity_spans (track_id, valid_from);
 CREATE INDEX identity_spans_begun_by ON identity_spans (begun_by) WHERE begun_by IS NOT NULL;
 CREATE INDEX identity_spans_superseded_by ON identity_spans (superseded_by)
     WHERE superseded_by IS NOT NULL;
@@ -104,6 +107,7 @@ CREATE INDEX reviews_of_horse ON reviews (horse_id);
 ALTER TABLE tracks
     ADD COLUMN crop bytea CHECK (octet_length(crop) <= 102400),
     ADD COLUMN crop_score real NOT NULL DEFAULT 0;     -- confidence times area in px2
+CREATE INDEX tracks_by_end ON tracks (ended_at);       -- the open ones, and those ended lately
 ALTER TABLE horses
     ADD COLUMN avatar_score real NOT NULL DEFAULT 0,
     ADD COLUMN last_stream_id uuid REFERENCES streams (id);
@@ -150,9 +154,11 @@ CREATE FUNCTION hold_identities() RETURNS void LANGUAGE sql AS
 CREATE FUNCTION share_identities() RETURNS void LANGUAGE sql AS
     'SELECT pg_advisory_xact_lock_shared(7091318039310988592)';
 
--- What the engine decides replaces what it decided before, and never what a person said: a span
--- that would touch a person's, or repeat what a person rejected, is not stored.
+-- What the engine decides replaces what it decided before, over its time, and never what a person
+-- said: a span that would touch a person's, or repeat what a person rejected, is not stored.
 CREATE FUNCTION identity_spans_yield_to_people() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    old identity_spans;
 BEGIN
     PERFORM share_identities();
     IF EXISTS (
@@ -166,9 +172,20 @@ BEGIN
     ) THEN
         RETURN NULL;
     END IF;
-    UPDATE identity_spans s SET superseded_at = clock_timestamp()
-    WHERE s.track_id = NEW.track_id AND s.superseded_at IS NULL
-      AND s.valid_from < NEW.valid_to AND s.valid_to > NEW.valid_from;
+    FOR old IN
+        UPDATE identity_spans s SET superseded_at = NEW.created_at
+        WHERE s.track_id = NEW.track_id AND s.superseded_at IS NULL
+          AND s.valid_from < NEW.valid_to AND s.valid_to > NEW.valid_from
+        RETURNING s.*
+    LOOP
+        -- What the new decision does not cover stays as it was, also for the undo of its command.
+        INSERT INTO identity_spans (track_id, horse_id, valid_from, valid_to, confidence,
+                                    decided_by, created_at, begun_by)
+        SELECT old.track_id, old.horse_id, lower(r), upper(r), old.confidence, old.decided_by,
+               old.created_at, old.begun_by
+        FROM unnest(tstzmultirange(tstzrange(old.valid_from, old.valid_to))
+                    - tstzmultirange(tstzrange(NEW.valid_from, NEW.valid_to))) r;
+    END LOOP;
     RETURN NEW;
 END
 $$;
