@@ -7,7 +7,6 @@ import getpass
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -84,7 +83,7 @@ def _names_a_command(arguments: list[str]) -> bool:
 
 def parser() -> argparse.ArgumentParser:
     """The command line, except ``train`` and ``evaluate``, which parse their own."""
-    from barnhand_desktop import analyse, headless
+    from barnhand_desktop import analyse, headless, models_command
 
     root = argparse.ArgumentParser(
         prog="barnhand",
@@ -107,10 +106,9 @@ def parser() -> argparse.ArgumentParser:
     add("migrate", "bring the database up to date", _migrate)
     doctor = add("doctor", "check this machine and say what to do", _doctor)
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
-    models = add("models", "list, fetch or import models", _models)
-    models.add_argument("act", choices=("list", "fetch", "import"))
-    models.add_argument("name", nargs="?", help="model to fetch, or file to import")
-    models.add_argument("--task", choices=("detector", "pose", "embedder"), default="detector")
+    models_command.add_arguments(
+        add("models", "list, fetch, import, export and time models", models_command.run_models)
+    )
     user = add("user", "add an account", _user)
     user.add_argument("act", choices=("add",))
     user.add_argument("name")
@@ -192,41 +190,6 @@ def _doctor(place: Installation, wanted: argparse.Namespace) -> int:
     from barnhand_desktop.doctor import run_doctor
 
     return run_doctor(place.settings, folders=place.folders, as_json=wanted.json)
-
-
-def _models(place: Installation, wanted: argparse.Namespace) -> int:
-    from barnhand_desktop.model_store import open_model_store
-    from engine.domain.errors import OperatorMistake
-    from engine.models.manifest import Task
-
-    store = open_model_store(place.folders)
-    if wanted.act == "list":
-        for row in store.status():
-            where = row.place.value if row.place is not None else row.problem
-            entry = row.entry
-            print(f"{entry.task.value:9} {entry.name:28} {row.state.value:8} {where:12}", end="")
-            print(f" {entry.licence}")
-        return 0
-    if wanted.name is None:
-        raise OperatorMistake(f"`barnhand models {wanted.act}` needs a name.")
-    if wanted.act == "fetch":
-        print(store.fetch(wanted.name, _progress))
-        return 0
-    added = store.import_file(Path(wanted.name), Task(wanted.task))
-    print(f"Imported as {added.name}.")
-    return 0
-
-
-_told_s = 0.0
-
-
-def _progress(done_bytes: int, total_bytes: int | None) -> None:
-    global _told_s
-    now_s = time.monotonic()
-    if now_s - _told_s >= 1.0:
-        _told_s = now_s
-        total = f" of {total_bytes / 1e6:.1f}" if total_bytes else ""
-        print(f"{done_bytes / 1e6:.1f}{total} MB", flush=True)
 
 
 def _user(place: Installation, wanted: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from barnhand_desktop.settings.folders import Folders
 from engine.models.manifest import read_manifest
-from engine.models.store import MANIFEST_NAME, ModelStore
+from engine.models.model_folders import MANIFEST_NAME
+from engine.models.store import ModelStore
 
 
 def bundled_models() -> Path:

@@ -57,6 +57,14 @@ class ModelFile(_Strict):
     urls: tuple[str, ...] = ()
 
 
+class PublishedWeights(_Strict):
+    """Torch weights that a model's file is made from on this machine, because its authors publish
+    no file that can be run as it is. ``kind`` says which network they belong to."""
+
+    kind: Literal["megadescriptor"]
+    file: ModelFile
+
+
 class InputSpec(_Strict):
     """How pictures become the input tensor: (value - mean) / std per channel after ``colour``
     order, on 0..255 values; float32 NCHW."""
@@ -77,6 +85,7 @@ class ModelEntry(_Strict):
     classes that count as horse candidates when the setting allows. ``padding`` is the box
     expansion of top-down crops. ``threshold`` is the calibrated acceptance threshold of the task.
     ``measured`` holds figures with the data they were measured on, as free text keys.
+    ``commercial_use`` False: the licence forbids it, so a person must accept it before a download.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -87,7 +96,9 @@ class ModelEntry(_Strict):
     files: tuple[ModelFile, ...] = Field(min_length=1)
     input: InputSpec
     licence: str
+    commercial_use: bool = True
     origin: str
+    weights: PublishedWeights | None = None
     skeleton: str | None = None
     classes: dict[str, Literal["horse", "person", "dog"]] = {}
     lookalikes: tuple[int, ...] = ()
@@ -96,6 +107,11 @@ class ModelEntry(_Strict):
     measured: dict[str, str | float | int] = {}
     rank: int = 100
     """Preference among models of a task when the setting is ``auto``; lower is tried first."""
+
+    @property
+    def downloads(self) -> tuple[ModelFile, ...]:
+        """What is fetched for this model: its files, or the weights they are made from."""
+        return (self.weights.file,) if self.weights is not None else self.files
 
     @property
     def id(self) -> ModelId:

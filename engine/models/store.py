@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import tomlkit
-
 from engine.domain.errors import ModelInvalid, ModelUnavailable, NotFound, OperatorMistake
-from engine.models.description import RUNTIMES, describe_file
+from engine.models.description import RUNTIMES, describe_file, runtime_of
 from engine.models.download import Progress, download
-from engine.models.integrity import fault_of, sha256_of
-from engine.models.manifest import Manifest, ModelEntry, Task, read_manifest
+from engine.models.integrity import fault_of, noted_hash, sha256_of
+from engine.models.manifest import (
+    Manifest,
+    ModelEntry,
+    ModelFile,
+    PublishedWeights,
+    Task,
+    read_manifest,
+)
+from engine.models.model_folders import MANIFEST_NAME, copy_into, list_in
 from engine.models.sessions import DEFAULT_EXECUTION, Execution
 
-MANIFEST_NAME = "manifest.toml"
+Convert = Callable[[PublishedWeights, Path, Path], None]
+"""Makes a model's file from published weights: (which, the weights, the file to write)."""
+
+
+class LicenceNotAccepted(OperatorMistake):
+    """The model's licence forbids commercial use, and nobody has accepted that yet."""
 
 
 class Place(StrEnum):
@@ -36,6 +46,16 @@ class FileState(StrEnum):
     ABSENT = "absent"
 
 
+class HashKnown(StrEnum):
+    """How a model's files are told from others. STATED: the manifest has their SHA-256. PINNED: it
+    has not, and what was downloaded or made first is held to. UNKNOWN: nothing to compare with
+    yet; the first download is taken as it comes, and pinned."""
+
+    STATED = "hash stated"
+    PINNED = "hash pinned"
+    UNKNOWN = "hash not known"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
     """One row of `barnhand models list`. ``path`` and ``place`` are where it was found (also when
@@ -47,6 +67,24 @@ class ModelStatus:
     place: Place | None
     problem: str
     can_fetch: bool
+
+    @property
+    def hash_known(self) -> HashKnown:
+        """What the files are compared with; of several, the weakest."""
+        if all(file.sha256 for file in self.entry.downloads):
+            return HashKnown.STATED
+        if self.path is not None and noted_hash(self.path).is_file():
+            return HashKnown.PINNED
+        return HashKnown.UNKNOWN
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of what is here, else of what would be fetched; None where that is not known."""
+        if self.state is FileState.PRESENT and self.path is not None:
+            folder = self.path.parents[self.entry.files[0].name.count("/")]
+            return sum((folder / file.name).stat().st_size for file in self.entry.files)
+        sizes = [file.size_bytes for file in self.entry.downloads]
+        return sum(size for size in sizes if size) if all(sizes) else None
 
 
 class ModelStore:
@@ -84,7 +122,7 @@ class ModelStore:
 
     def status_of(self, entry: ModelEntry) -> ModelStatus:
         """Where the entry's files are: the first complete and intact set in the search order."""
-        can_fetch = all(file.urls for file in entry.files)
+        can_fetch = all(file.urls for file in entry.downloads)
         damaged: ModelStatus | None = None
         for place, folder in self._places:
             paths = [folder / file.name for file in entry.files]
@@ -128,7 +166,8 @@ class ModelStore:
         status = self.status_of(entry)
         if status.state is FileState.PRESENT and status.path is not None:
             return status.path
-        if may_download and status.can_fetch:
+        # What must be accepted or made is fetched by hand only.
+        if may_download and status.can_fetch and entry.commercial_use and entry.weights is None:
             return self._download(entry, progress)
         if status.state is FileState.DAMAGED:
             raise ModelInvalid(
@@ -175,25 +214,63 @@ class ModelStore:
     ) -> tuple[ModelEntry, Path]:
         if not path.is_file():
             raise NotFound(f"There is no model file {path}.", "Check the path in the settings.")
-        digest = sha256_of(path)
-        for entry in self.manifest.for_task(task):
-            if entry.files[0].sha256 == digest:
-                return entry, path
-        return describe_file(path, task, execution), path
+        listed = self._listed(sha256_of(path))
+        if listed is None:
+            return describe_file(path, task, execution), path
+        if listed.task is not task:
+            raise OperatorMistake(
+                f"{path.name} is {listed.name}, a model for {listed.task} and not for {task}.",
+                f"Use it as a {listed.task}.",
+            )
+        return listed, path
+
+    def _listed(self, digest: str) -> ModelEntry | None:
+        """The entry whose first file has this hash."""
+        known = (e for e in self.manifest.model if e.files[0].sha256 == digest)
+        return next(known, None)
 
     # --- adding --------------------------------------------------------------------------------
 
-    def fetch(self, name: str, progress: Progress | None = None) -> Path:
+    def fetch(
+        self,
+        name: str,
+        progress: Progress | None = None,
+        *,
+        accept_licence: bool = False,
+        convert: Convert | None = None,
+    ) -> Path:
         """Download a model into the user's cache unless an intact copy is on this machine.
 
-        Raises OperatorMistake (unknown name), ModelUnavailable (no address, no network, refused
-        content).
+        ``accept_licence``: a person has read that the licence forbids commercial use. ``convert``
+        makes the file where only torch weights are published. Raises OperatorMistake (unknown
+        name), LicenceNotAccepted, ModelUnavailable (no address, no network, refused content).
         """
         entry = self.manifest.named(name)
         status = self.status_of(entry)
         if status.state is FileState.PRESENT and status.path is not None:
             return status.path
-        return self._download(entry, progress)
+        if not entry.commercial_use and not accept_licence:
+            raise LicenceNotAccepted(
+                f"{entry.name} may not be used commercially: {entry.licence}.",
+                f"If that suits you: `barnhand models fetch {entry.name} --accept-licence`.",
+            )
+        if entry.weights is None:
+            return self._download(entry, progress)
+        if convert is None:
+            raise ModelUnavailable(
+                f"Of {entry.name} only torch weights are published, which must be converted first.",
+                f"Run `barnhand models fetch {entry.name}`.",
+            )
+        weights = self._fetched(entry.weights.file, progress)
+        target = self.user_cache / entry.files[0].name
+        part = target.with_name(f".{target.name}.part")
+        try:
+            convert(entry.weights, weights, part)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+        noted_hash(target).write_text(sha256_of(target), "ascii")
+        return target
 
     def _download(self, entry: ModelEntry, progress: Progress | None) -> Path:
         missing = next((file for file in entry.files if not file.urls), None)
@@ -203,25 +280,52 @@ class ModelStore:
                 f"It comes from {entry.origin}. Get it there and use `barnhand models import`.",
             )
         for file in entry.files:
-            target = self.user_cache / file.name
-            if not target.is_file() or fault_of(target, file) is not None:
-                download(file, target, progress)
+            self._fetched(file, progress)
         return self.user_cache / entry.files[0].name
 
-    def import_file(self, source: Path, task: Task, name: str | None = None) -> ModelEntry:
+    def _fetched(self, file: ModelFile, progress: Progress | None) -> Path:
+        target = self.user_cache / file.name
+        if not target.is_file() or fault_of(target, file) is not None:
+            download(file, target, progress)
+        return target
+
+    def import_file(
+        self, source: Path, task: Task | None = None, name: str | None = None
+    ) -> ModelEntry:
         """Copy a model file into the cache and list it there.
 
-        A file whose hash the manifest lists is filed under that entry; another one is described
-        from its shapes, run once, and added to the cache's manifest under ``name`` or its own name.
-        Raises ModelInvalid, NotFound; OperatorMistake when a listed model has that name.
+        What the file is comes from a manifest beside it (``barnhand train`` writes one of the same
+        name, ``barnhand models export`` a manifest.toml), from the known models by its hash, or
+        from its shapes: then it is run once as a model for ``task``. It is listed under ``name`` or
+        its own.
+        Raises ModelInvalid, NotFound; OperatorMistake when a listed model has that name, when it is
+        for another task, or when the task is not known.
         """
-        entry, path = self._resolve_path(source.expanduser().resolve(), task, Execution("cpu"))
-        listed = {known.name for known in self.manifest.model}
-        if entry.origin != str(path):
-            self._copy(entry, path, {file.name: file.name for file in entry.files})
+        source = source.expanduser().resolve()
+        if not source.is_file():
+            raise NotFound(f"There is no model file {source}.", "Check the path.")
+        entry = self._described_beside(source) or self._listed(sha256_of(source))
+        if entry is not None and task not in (None, entry.task):
+            raise OperatorMistake(
+                f"{source.name} is a model for {entry.task}, not for {task}.",
+                "Leave --task out, or name another file.",
+            )
+        if entry is not None and entry == self._by_name(entry.name):
+            copy_into(self.user_cache, source, {file.name: file.name for file in entry.files})
             return entry
+        if entry is None:
+            runtime_of(source)
+        if entry is None and task is None:
+            raise OperatorMistake(
+                f"What {source.name} is for cannot be told from its name.",
+                f"Say so: --task {'|'.join(Task)}.",
+            )
+        if entry is None and task is not None:
+            entry = describe_file(source, task, Execution("cpu"))
+            entry = entry.model_copy(update={"origin": f"imported from {source.name}"})
+        assert entry is not None
         entry = entry.model_copy(update={"name": name} if name else {})
-        if entry.name in listed:
+        if self._by_name(entry.name) is not None:
             raise OperatorMistake(
                 f"A model named {entry.name!r} is listed already.", "Give the import another name."
             )
@@ -230,38 +334,51 @@ class ModelStore:
             file.model_copy(update={"name": target})
             for file, target in zip(entry.files, renamed, strict=True)
         ]
-        entry = ModelEntry.model_validate(
-            entry.model_dump() | {"files": files, "origin": f"imported from {path.name}"}
-        )
-        self._copy(entry, path, renamed)
-        self._list_in_cache(entry)
+        entry = ModelEntry.model_validate(entry.model_dump() | {"files": files})
+        copy_into(self.user_cache, source, renamed)
+        list_in(self.user_cache, entry)
+        self.manifest = self._merged()
         return entry
 
-    def _copy(self, entry: ModelEntry, source: Path, names: dict[str, str]) -> None:
-        """Copy files by target name -> name beside the source, each put in place in one step."""
-        for index, (target_name, source_name) in enumerate(names.items()):
-            beside = source if index == 0 else source.with_name(Path(source_name).name)
-            target = self.user_cache / target_name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.part")
-            try:
-                shutil.copyfile(beside, part)
-                part.replace(target)
-            except OSError as error:
-                raise ModelUnavailable(
-                    f"{beside} could not be copied to {target}: {error.strerror}."
-                ) from error
-            finally:
-                part.unlink(missing_ok=True)
+    def _by_name(self, name: str) -> ModelEntry | None:
+        return next((known for known in self.manifest.model if known.name == name), None)
 
-    def _list_in_cache(self, entry: ModelEntry) -> None:
-        path = self.user_cache / MANIFEST_NAME
-        own = [*read_manifest(path).model] if path.is_file() else []
-        listed = [e.model_dump(mode="json", exclude_none=True) for e in (*own, entry)]
-        part = path.with_suffix(".part")
-        part.write_text(tomlkit.dumps({"model": listed}), encoding="utf-8")
-        part.replace(path)
-        self.manifest = self._merged()
+    def _described_beside(self, source: Path) -> ModelEntry | None:
+        """The entry that a manifest beside the file gives it, by its hash."""
+        digest = sha256_of(source)
+        own = source.with_suffix(".toml")
+        for beside in (own, source.with_name(MANIFEST_NAME)):
+            for entry in read_manifest(beside).model if beside.is_file() else ():
+                if entry.files[0].sha256 == digest:
+                    return entry
+        if own.is_file():
+            raise ModelInvalid(
+                f"{own.name} describes another file than {source.name}.",
+                f"Put the right {own.name} beside it, or take it away.",
+            )
+        return None
+
+    def export(self, name: str, folder: Path) -> ModelEntry:
+        """Copy a model that is on this machine into ``folder`` with a manifest of its own, so that
+        the folder serves on another machine through BARNHAND_MODELS.
+
+        Raises OperatorMistake (unknown name, the folder cannot be written), ModelUnavailable,
+        ModelInvalid (absent, damaged).
+        """
+        entry = self.manifest.named(name)
+        path = self.locate(entry, may_download=False)
+        stated = [
+            file.model_copy(update={"sha256": sha256_of(beside), "size_bytes": size})
+            for file, beside, size in (
+                (file, here, here.stat().st_size)
+                for file in entry.files
+                for here in [path.parents[entry.files[0].name.count("/")] / file.name]
+            )
+        ]
+        entry = ModelEntry.model_validate(entry.model_dump() | {"files": stated})
+        copy_into(folder, path, {file.name: Path(file.name).name for file in entry.files})
+        list_in(folder, entry)
+        return entry
 
 
 def _problem_of(entry: ModelEntry, folder: Path) -> str | None:

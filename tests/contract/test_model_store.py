@@ -17,8 +17,9 @@ import pytest
 
 from engine.domain.errors import ModelInvalid, ModelUnavailable, NotFound, OperatorMistake
 from engine.models.integrity import noted_hash
-from engine.models.manifest import Manifest, Task, read_manifest
-from engine.models.store import FileState, ModelStore, Place
+from engine.models.manifest import Manifest, ModelEntry, PublishedWeights, Task, read_manifest
+from engine.models.store import FileState, HashKnown, LicenceNotAccepted, ModelStore, Place
+from engine.training.cards import manifest_text
 from tests.helpers.tiny_models import bright_cell_yolox, constant_model
 
 MANIFEST = Path(__file__).resolve().parents[2] / "resources" / "models" / "manifest.toml"
@@ -371,15 +372,187 @@ def test_a_manifest_in_an_extra_folder_adds_models(tmp_path: Path) -> None:
     assert [e.name for e in store(tmp_path, entry()).available(Task.EMBEDDER)] == ["added"]
 
 
+def test_a_listed_file_is_no_model_for_another_task(tmp_path: Path) -> None:
+    models = store(tmp_path, entry())
+    (tmp_path / "any.onnx").write_bytes(CONTENT)
+    with pytest.raises(OperatorMistake, match="model for detector, not for pose"):
+        models.import_file(tmp_path / "any.onnx", Task.POSE)
+    with pytest.raises(OperatorMistake, match="is pony, a model for detector and not for pose"):
+        models.resolve(str(tmp_path / "any.onnx"), Task.POSE)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_file_that_nobody_describes_needs_its_task(tmp_path: Path) -> None:
+    file = bright_cell_yolox(tmp_path / "net.onnx", ["batch", 3, 64, 64])
+    models = store(tmp_path)
+    with pytest.raises(OperatorMistake, match=r"--task detector\|pose"):
+        models.import_file(file)
+    (tmp_path / "notes.txt").write_text("horses")
+    with pytest.raises(ModelInvalid, match="no model file"):
+        models.import_file(tmp_path / "notes.txt")
+    with pytest.raises(ModelInvalid, match="no pose layout"):
+        models.import_file(file, Task.POSE)
+
+
+def test_a_trained_model_is_imported_with_all_that_training_wrote_of_it(tmp_path: Path) -> None:
+    file = bright_cell_yolox(tmp_path / "own.onnx", ["batch", 3, 64, 64])
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    made = ModelEntry.model_validate(
+        entry("own", file={"sha256": digest}, licence="ours", rank=7, threshold=0.4)
+    )
+    (tmp_path / "own.toml").write_text(manifest_text(made))
+    models = store(tmp_path)
+    imported = models.import_file(file)
+    assert (imported.licence, imported.rank, imported.threshold) == ("ours", 7, 0.4)
+    assert models.available(Task.DETECTOR) == (imported,)
+    file.write_bytes(file.read_bytes() + b"other")
+    with pytest.raises(ModelInvalid, match=r"own\.toml describes another file"):
+        models.import_file(file)
+
+
+def test_an_exported_folder_serves_on_another_machine(tmp_path: Path) -> None:
+    both = entry("pair", files=[{"name": "deep/a.xml"}, {"name": "deep/a.bin"}])
+    models = store(tmp_path, both, entry())
+    (tmp_path / "first" / "deep").mkdir()
+    (tmp_path / "first" / "deep" / "a.xml").write_bytes(b"graph")
+    (tmp_path / "first" / "deep" / "a.bin").write_bytes(b"weights")
+    (tmp_path / "second" / "pony.onnx").write_bytes(CONTENT)
+    there = tmp_path / "stick"
+    models.export("pair", there)
+    models.export("pony", there)
+    models.export("pony", there)
+    other = ModelStore(Manifest(), tmp_path / "other", [there])
+    assert {e.name for e in other.available(Task.DETECTOR)} == {"pair", "pony"}
+    assert all(row.hash_known is HashKnown.STATED for row in other.status())
+    (there / "deep" / "a.bin").write_bytes(b"changed")
+    assert {e.name for e in other.available(Task.DETECTOR)} == {"pony"}
+
+
+def test_what_is_not_here_cannot_be_exported(tmp_path: Path) -> None:
+    models = store(tmp_path, entry(file={"urls": ["https://example.org/p.onnx"]}))
+    with pytest.raises(ModelUnavailable, match="models fetch pony"):
+        models.export("pony", tmp_path / "stick")
+
+
+# --- licences, hashes, and weights that must be made into a model ---------------------------------
+
+
+def test_a_licence_against_commerce_is_accepted_first(
+    tmp_path: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    (folder / "p.onnx").write_bytes(CONTENT)
+    models = store(
+        tmp_path,
+        entry(file={"urls": [f"{address}/p.onnx"]}, commercial_use=False, licence="CC-BY-NC"),
+    )
+    with pytest.raises(LicenceNotAccepted, match=r"CC-BY-NC.*--accept-licence"):
+        models.fetch("pony")
+    # Naming it in the settings is not accepting it.
+    with pytest.raises(ModelUnavailable, match="models fetch pony"):
+        models.locate(models.manifest.named("pony"))
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert models.fetch("pony", accept_licence=True).read_bytes() == CONTENT
+    # What is here was accepted once.
+    assert models.locate(models.manifest.named("pony")).read_bytes() == CONTENT
+
+
+def test_a_hash_that_nobody_states_is_pinned_by_the_first_download(
+    tmp_path: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    (folder / "p.onnx").write_bytes(CONTENT)
+    models = store(tmp_path, entry(file={"urls": [f"{address}/p.onnx"], "sha256": None}))
+    assert models.status()[0].hash_known is HashKnown.UNKNOWN
+    models.fetch("pony")
+    (row,) = models.status()
+    assert row.hash_known is HashKnown.PINNED
+    assert row.size_bytes == len(CONTENT)
+    assert store(tmp_path, entry()).status()[0].hash_known is HashKnown.STATED
+
+
+def converter(_which: PublishedWeights, weights: Path, target: Path) -> None:
+    target.write_bytes(b"model of " + weights.read_bytes()[:16])
+
+
+def weights_entry(address: str, **file: Any) -> dict[str, Any]:
+    stored = {"name": "weights/pony.bin", "urls": [f"{address}/w.bin"], **file}
+    return entry(file={"sha256": None}, weights={"kind": "megadescriptor", "file": stored})
+
+
+def test_a_model_is_made_from_published_weights(tmp_path: Path, site: tuple[Path, str]) -> None:
+    folder, address = site
+    (folder / "w.bin").write_bytes(CONTENT)
+    models = store(tmp_path, weights_entry(address))
+    (row,) = models.status()
+    assert (row.state, row.can_fetch) == (FileState.ABSENT, True)
+    with pytest.raises(ModelUnavailable, match="must be converted"):
+        models.fetch("pony")
+    with pytest.raises(ModelUnavailable, match="models fetch pony"):
+        models.locate(row.entry)
+    path = models.fetch("pony", convert=converter)
+    assert path == tmp_path / "cache" / "pony.onnx"
+    assert path.read_bytes() == b"model of " + CONTENT[:16]
+    path.write_bytes(b"something else")
+    assert models.status()[0].state is FileState.DAMAGED
+
+
+@pytest.mark.parametrize("served", [CONTENT[:-1] + b"!", None])
+def test_wrong_weights_make_nothing(
+    tmp_path: Path, site: tuple[Path, str], served: bytes | None
+) -> None:
+    folder, address = site
+    if served is not None:
+        (folder / "w.bin").write_bytes(served)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    models = store(tmp_path, weights_entry(address, sha256=digest))
+    with pytest.raises(ModelUnavailable, match=r"pony\.bin could not be downloaded"):
+        models.fetch("pony", convert=converter)
+    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+
+
+def test_a_conversion_that_fails_leaves_nothing_but_the_weights(
+    tmp_path: Path, site: tuple[Path, str]
+) -> None:
+    folder, address = site
+    (folder / "w.bin").write_bytes(CONTENT)
+    models = store(tmp_path, weights_entry(address))
+
+    def fails(_which: PublishedWeights, _weights: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise ModelInvalid("these weights fit nothing")
+
+    with pytest.raises(ModelInvalid, match="fit nothing"):
+        models.fetch("pony", convert=fails)
+    kept = {p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()}
+    assert kept == {"pony.bin", "pony.bin.sha256"}
+
+
 # --- the product's own manifest ------------------------------------------------------------------
 
 
-def test_every_listed_download_states_its_hash() -> None:
-    """Whatever comes over the network is checked, torch weights above all."""
+def test_every_listed_download_states_its_hash_or_is_pinned() -> None:
+    """Whatever comes over the network is checked; one model's hash is not known here."""
+    unknown = []
     for model in read_manifest(MANIFEST).model:
-        for file in model.files:
-            assert not file.urls or file.sha256, model.name
+        for file in (*model.files, *model.downloads):
             assert all(url.startswith("https://") for url in file.urls), model.name
+            if file.urls and file.sha256 is None:
+                unknown.append(model.name)
+    assert unknown == ["megadescriptor-t"]
+
+
+def test_the_third_party_models_are_listed_with_licence_and_address() -> None:
+    known = {model.name: model for model in read_manifest(MANIFEST).model}
+    licences = {
+        "yolo11n": "AGPL", "yolo11s": "AGPL", "yolo11m": "AGPL", "yolox-nano": "Apache",
+        "yolox-tiny": "Apache", "yolox-s": "Apache", "rtmpose-m-ap10k": "Apache",
+        "megadescriptor-t": "CC-BY-NC", "osnet-x0-25-kornia": "MIT",
+    }  # fmt: skip
+    for name, licence in licences.items():
+        assert known[name].licence.startswith(licence), name
+        assert all(file.urls for file in known[name].downloads), name
+        assert known[name].commercial_use is (name != "megadescriptor-t")
 
 
 def test_the_shared_weights_are_what_the_manifest_says(shared: Path, tmp_path: Path) -> None:
