@@ -31,9 +31,9 @@ Live events: a WebSocket at /ws or /ws/stream/{id}. The token goes into the firs
 {"event": "authenticate", "data": {"token": "..."}}, or as the subprotocol bearer.TOKEN beside
 barnhand.v1. Then {"event": "subscribe", "data": {"stream_id": "...", "channels": ["detections",
 "poses", "metrics"], "last_sequence": 41}}, unsubscribe and ping. Without stream_id every stream of
-the account is meant. Frequent events come by channel (keypoints only with poses), stream:status and
-alert:raised always. With last_sequence the events after it come first, or a gap that says which of
-them are lost."""
+the account is meant. Frequent events come by channel (keypoints only with poses); stream:status,
+alert:raised, horse:identified, horse:update and track:updated always. With last_sequence the events
+after it come first, or a gap that says which of them are lost."""
 
 
 def create_app(config: ApiConfig) -> FastAPI:
@@ -58,7 +58,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(config.cors_origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             expose_headers=["Retry-After"],
         )
@@ -97,6 +97,8 @@ def _responses(route: ApiRoute) -> dict[int | str, dict[str, Any]]:
     codes = {422: "Not as the schema says", 429: "Too many requests", 503: "Try again later"}
     if route.role is not None:
         codes |= {401: "No valid token or key", 403: "Not allowed to this caller"}
+    if route.method != "GET":
+        codes[409] = "Somebody else changed it meanwhile"
     if "{" in route.path:
         codes[404] = "No such object for this caller"
     return {

@@ -14,6 +14,7 @@ from barnhand_desktop.api.accounts import Accounts
 from barnhand_desktop.api.addresses import AddressRules
 from barnhand_desktop.api.audit import AuditTrail
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.horse_states import HorseStates
 from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
 from barnhand_desktop.api.metrics import ApiMetrics
@@ -23,6 +24,7 @@ from barnhand_desktop.api.rates import Rate, Rates
 from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
+from db.live.announcer import Announcer
 from db.live.commands import CommandSender
 from db.live.connection import connect
 from db.pool import open_pool
@@ -30,7 +32,9 @@ from db.repositories.audit import AuditRepository
 from db.repositories.detections import PostgresDetectionRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
+from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.streams import PostgresStreamRepository
+from db.repositories.tracking import TrackingRepository
 from db.repositories.users import UserRepository
 from engine.domain.commands import EngineCommand
 from engine.domain.errors import EnvironmentFault
@@ -39,6 +43,7 @@ from engine.domain.ports import (
     Clock,
     DetectionRepository,
     HorseRepository,
+    IdentityRepository,
     StreamRepository,
 )
 from engine.runtime.clock import SystemClock
@@ -66,6 +71,10 @@ class Services:
     streams: StreamRepository
     detections: DetectionRepository
     horses: HorseRepository
+    identity: IdentityRepository
+    tracking: TrackingRepository
+    horse_states: HorseStates
+    announcer: Announcer
     states: StreamStates
     commands: CommandSender
     snapshots: Snapshots
@@ -78,6 +87,7 @@ class Services:
     def close(self) -> None:
         """Let go of every connection."""
         self.commands.close()
+        self.announcer.close()
         self.redis.close()
         self.pool.close()
 
@@ -149,6 +159,10 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         streams=streams,
         detections=PostgresDetectionRepository(pool),
         horses=PostgresHorseRepository(pool),
+        identity=PostgresIdentityRepository(pool),
+        tracking=TrackingRepository(pool),
+        horse_states=HorseStates(redis),
+        announcer=Announcer(config.live_url),
         states=states,
         commands=commands,
         snapshots=Snapshots(commands.request_snapshot),

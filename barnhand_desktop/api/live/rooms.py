@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from barnhand_desktop.api.config import SocketLimits
 from db.live.protocol import FARM_ROOM, EventMessage
@@ -62,6 +63,12 @@ class LiveEvent:
             ],
         }
         return envelope(message.event, data, message.stream_id, message.timestamp, self.sequence)
+
+    def concerns(self, farm_id: str | None) -> bool:
+        """Whether an account of that farm (None: of all farms) may hear it. Events without a
+        stream name the farm they are about, or concern every farm."""
+        about = self.message.data.get("farm_id") if self.room == FARM_ROOM else None
+        return about is None or farm_id is None or about == farm_id
 
     def text_for(self, channels: frozenset[Channel]) -> str | None:
         """What a subscription to ``channels`` gets of this event."""
@@ -136,10 +143,15 @@ class ReplayBuffer:
         return gap
 
     def after(
-        self, sequence: int, channels: frozenset[Channel], newest_known: int | None
+        self,
+        sequence: int,
+        channels: frozenset[Channel],
+        newest_known: int | None,
+        farm_id: str | None = None,
     ) -> tuple[Gap | None, list[str]]:
-        """What a client that saw ``sequence`` last missed: the gap that cannot be filled, and the
-        texts that can. ``newest_known`` is the room's number on the server, where it is known."""
+        """What a client of a farm (None: of all) that saw ``sequence`` last missed: the gap that
+        cannot be filled, and the texts that can. ``newest_known`` is the room's number on the
+        server, where it is known."""
         newest = self.newest if newest_known is None else max(newest_known, self.newest or 0)
         if newest is None:
             return Gap(self._room, sequence + 1, None), []
@@ -147,20 +159,20 @@ class ReplayBuffer:
             return None, []
         if newest < sequence:  # numbering started again
             sequence = 0
-        events, texts = self._newest_that_fit(sequence, channels)
+        events, texts = self._newest_that_fit(sequence, channels, farm_id)
         oldest = events[0].sequence if events else newest + 1
         gap = Gap(self._room, sequence + 1, oldest - 1) if oldest > sequence + 1 else None
         return gap, texts
 
     def _newest_that_fit(
-        self, sequence: int, channels: frozenset[Channel]
+        self, sequence: int, channels: frozenset[Channel], farm_id: str | None
     ) -> tuple[list[LiveEvent], list[str]]:
         """Events after ``sequence`` that fill at most half of a client's queue, oldest first."""
         events: list[LiveEvent] = []
         texts: list[str] = []
         size = 0
         for event in reversed(self._events):
-            text = event.text_for(channels)
+            text = event.text_for(channels) if event.concerns(farm_id) else None
             size += len(text or "")
             if (
                 event.sequence <= sequence
@@ -177,13 +189,15 @@ class ReplayBuffer:
 class Listener:
     """One client as the rooms see it: a bounded queue and what it subscribed to.
 
-    ``visible`` are the streams it may see; ``sees_farm`` whether events of no stream reach it.
+    ``visible`` are the streams it may see; ``sees_farm`` whether events of no stream reach it,
+    ``farm_id`` of which farm (None: of all).
     """
 
     def __init__(self, subject: str, limits: SocketLimits) -> None:
         self.subject = subject
         self.visible: frozenset[str] = frozenset()
         self.sees_farm = False
+        self.farm_id: str | None = None
         self.subscriptions: dict[str, frozenset[Channel]] = {}
         self.overflowed = False
         self._limits = limits
@@ -213,6 +227,11 @@ class Listener:
         text = self._texts.popleft()
         self._bytes -= len(text)
         return text
+
+    def of(self, farm_id: UUID | None, sees_farm: bool) -> None:
+        """Take over what the account may hear: of which farm, and whether beyond its streams."""
+        self.farm_id = None if farm_id is None else str(farm_id)
+        self.sees_farm = sees_farm
 
     def channels_for(self, room: str) -> frozenset[Channel] | None:
         """What the client wants of a room: by its own subscription, else by the farm's."""
@@ -252,7 +271,7 @@ class Rooms:
         gap = self.buffer(event.room).add(event)
         for listener in self.listeners:
             channels = listener.channels_for(event.room)
-            if channels is None:
+            if channels is None or not event.concerns(listener.farm_id):
                 continue
             text = event.text_for(channels)
             if text is None:

@@ -24,7 +24,7 @@ from barnhand_desktop.api.live.messages import (
     Unsubscribe,
     read_message,
 )
-from barnhand_desktop.api.live.rooms import Listener, envelope
+from barnhand_desktop.api.live.rooms import Channel, Listener, envelope
 from barnhand_desktop.api.metrics import ApiMetrics
 from barnhand_desktop.api.rates import MemoryRates, Rate
 from barnhand_desktop.api.tokens import TokenRefused
@@ -161,7 +161,7 @@ class Conversation:
     async def run(self, stream_id: UUID | None) -> None:
         """Until the client leaves (WebSocketDisconnect) or must leave (Farewell)."""
         self._listener.visible = await self._door.seen_by(self._caller)
-        self._listener.sees_farm = not self._caller.sees_granted_only
+        self._listener.of(self._caller.farm_id, not self._caller.sees_granted_only)
         if stream_id is not None and str(stream_id) not in self._listener.visible:
             raise Farewell(Close.FORBIDDEN, "there is no such stream for this account")
         wake = self._hub.join(self._listener)
@@ -239,10 +239,19 @@ class Conversation:
         # From here on nothing waits: replay and live events meet without hole or double.
         self._say(envelope("subscribed", {"channels": sorted(channels)}, _stream_of(room)))
         if wanted.last_sequence is not None and room not in subscriptions:
-            gap, texts = self._hub.rooms.buffer(room).after(wanted.last_sequence, channels, newest)
-            for text in ([gap.text] if gap else []) + texts:
-                self._say(text)
+            self._replay(room, wanted.last_sequence, channels, newest)
         subscriptions[room] = channels
+
+    def _replay(
+        self, room: str, last_sequence: int, channels: frozenset[Channel], newest: int | None
+    ) -> None:
+        """Say what the client missed in a room, as far as it may hear it."""
+        if room == FARM_ROOM and not self._listener.sees_farm:
+            return
+        buffer = self._hub.rooms.buffer(room)
+        gap, texts = buffer.after(last_sequence, channels, newest, self._listener.farm_id)
+        for text in ([gap.text] if gap else []) + texts:
+            self._say(text)
 
     async def _recheck(self) -> None:
         """Read account and grants again and again: an ended login ends the socket."""
@@ -256,7 +265,7 @@ class Conversation:
                     raise
                 # While the database is away nobody's rights can have changed there.
                 continue
-            self._listener.sees_farm = not self._caller.sees_granted_only
+            self._listener.of(self._caller.farm_id, not self._caller.sees_granted_only)
 
     def _next_check_s(self) -> float:
         rest_s = self._hub.limits.recheck_every_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from uuid import uuid4
 
@@ -30,10 +31,8 @@ def call(
     object_id: object,
     headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
-    path = route.path
-    for parameter in ("stream_id", "user_id", "key_id"):
-        path = path.replace(f"{{{parameter}}}", str(object_id))
-    body = {} if route.method in ("POST", "PUT") else None
+    path = re.sub(r"\{\w+\}", str(object_id), route.path)
+    body = {} if route.method in ("POST", "PUT", "PATCH") else None
     url = f"{world.url}{route.base_path}{path}"
     return world.request(account, route.method, url, body, headers)
 
