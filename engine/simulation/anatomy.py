@@ -100,6 +100,12 @@ _HIND_LEG = _Leg(
      (0.056, 0.054), (0.054, 0.053)),
 )  # fmt: skip
 _PASTERN_M = 0.15
+# Where the rings of a leg are: the joint above, the share of the way to the next, how far of the
+# leg's sideways spread they take part in, and how far out from the middle of the body they are.
+_RING_JOINTS = np.array([0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3])
+_RING_SHARES = np.array([0.0, 0.0, 0.40, 0.0, 0.28, 0.78, 0.0, 0.45, 0.66, 0.68, 0.94, 1.0])
+_RING_DEPTHS = np.array([0.0, 0.2, 0.35, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.95, 1.0, 1.0])
+_RING_INWARD = np.array([0.72, *([1.0] * 11)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,23 +318,21 @@ def _leg(
     middle, fetlock = _two_bones(top, hoof + _PASTERN_M * way, leg)
     hoof = fetlock - _PASTERN_M * way
     chain = np.stack([root, top, middle, fetlock, hoof], axis=1)
-    between = ((0, 0.0), (1, 0.0), (1, 0.40), (2, 0.0), (2, 0.28), (2, 0.78), (3, 0.0), (3, 0.45),
-               (3, 0.66), (3, 0.68), (3, 0.94), (3, 1.0))  # fmt: skip
-    depth = np.array([0.0, 0.2, 0.35, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.95, 1.0, 1.0])
     first = PART[LIMBS[limb]].first
     sign = 1.0 if side == "left" else -1.0
     spread = posture.hoof_m[:, limb, 2]
-    for ring, ((joint, share), (thick, broad)) in enumerate(zip(between, leg.rings, strict=True)):
-        step = chain[:, joint + 1] - chain[:, joint]
-        before = step if share or joint == 0 else chain[:, joint] - chain[:, joint - 1]
-        along = step / np.linalg.norm(step, axis=1, keepdims=True)
-        along = along + before / np.maximum(np.linalg.norm(before, axis=1, keepdims=True), 1e-9)
-        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-        centres[:, first + ring, :2] = chain[:, joint] + share * step
-        inward = 0.72 if ring == 0 else 1.0
-        centres[:, first + ring, 2] = sign * _LEG_SIDE_M * inward + spread * depth[ring]
-        up[:, first + ring, 0], up[:, first + ring, 1] = -along[:, 1] * thick, along[:, 0] * thick
-        wide[:, first + ring, 2] = broad
+    steps = chain[:, 1:] - chain[:, :-1]
+    ways = steps / np.maximum(np.hypot(steps[..., 0], steps[..., 1]), 1e-9)[..., None]
+    # At a joint a ring stands across the mean of both bones, elsewhere across its own.
+    before = np.where((_RING_SHARES > 0) | (_RING_JOINTS == 0), _RING_JOINTS, _RING_JOINTS - 1)
+    along = ways[:, _RING_JOINTS] + ways[:, before]
+    along /= np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)[..., None]
+    rows = slice(first, first + _LEG_RINGS)
+    centres[:, rows, :2] = chain[:, _RING_JOINTS] + _RING_SHARES[:, None] * steps[:, _RING_JOINTS]
+    centres[:, rows, 2] = sign * _LEG_SIDE_M * _RING_INWARD + spread[:, None] * _RING_DEPTHS
+    sizes = np.array(leg.rings)
+    up[:, rows, 0], up[:, rows, 1] = -along[..., 1] * sizes[:, 0], along[..., 0] * sizes[:, 0]
+    wide[:, rows, 2] = sizes[:, 1]
     z = sign * _LEG_SIDE_M
     upper, lower = ("elbow", "carpus") if end == "front" else ("stifle", "hock")
     for name, at, share in (

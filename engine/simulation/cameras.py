@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,7 @@ class SimulatedCamera:
     @property
     def axes(self) -> Floats:
         """Rows are the camera's right, down and forward in the site frame, float64 (3, 3)."""
-        heading, down = math.radians(self.heading_deg), math.radians(self.down_deg)
-        forward = np.array([
-            math.cos(heading) * math.cos(down), math.sin(heading) * math.cos(down), -math.sin(down)
-        ])  # fmt: skip
-        right = np.array([math.sin(heading), -math.cos(heading), 0.0])
-        return np.stack([right, np.cross(forward, right), forward])
+        return _axes(self.heading_deg, self.down_deg)
 
     def to_camera(self, points_m: NDArray[np.floating]) -> NDArray[np.floating]:
         """Site points (..., 3) as right, down, forward metres from the camera."""
@@ -85,3 +81,15 @@ class SimulatedCamera:
     def project(self, points_m: NDArray[np.floating]) -> NDArray[np.floating]:
         """Pixels (..., 2) of site points (..., 3)."""
         return self.to_pixels(self.to_camera(points_m))
+
+
+@lru_cache(maxsize=64)
+def _axes(heading_deg: float, down_deg: float) -> Floats:
+    heading, down = math.radians(heading_deg), math.radians(down_deg)
+    forward = np.array([
+        math.cos(heading) * math.cos(down), math.sin(heading) * math.cos(down), -math.sin(down)
+    ])  # fmt: skip
+    right = np.array([math.sin(heading), -math.cos(heading), 0.0])
+    axes = np.stack([right, np.cross(forward, right), forward])
+    axes.setflags(write=False)
+    return axes

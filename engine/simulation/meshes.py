@@ -46,13 +46,13 @@ class Mesh:
     faces: int64 (M, 4), corner indices, counter-clockwise seen from outside. table: ``FaceTable``.
     """
 
-    def __init__(self, skins: Sequence[Skin], rings: int) -> None:
+    def __init__(self, skins: Sequence[Skin]) -> None:
         self.skins = tuple(skins)
         self._maps: list[tuple[Floats, Floats, Floats]] = []
         faces, part, along, around = [], [], [], []
         base = 0
         for index, skin in enumerate(skins):
-            weights, sizes = _interpolation(skin, rings)
+            weights, sizes = _interpolation(skin)
             angles = np.linspace(0.0, 2 * np.pi, skin.corners, endpoint=False)
             self._maps.append((weights, weights * sizes[:, None], angles))
             rows, corners = len(weights), skin.corners
@@ -73,8 +73,9 @@ class Mesh:
     def corners(self, centres: Floats, up: Floats, wide: Floats) -> Floats:
         """Corner positions (C, 3) of one body from its rings, each (R, 3)."""
         made = []
-        for weights, sized, angles in self._maps:
-            middle, high, broad = weights @ centres, sized @ up, sized @ wide
+        for skin, (weights, sized, angles) in zip(self.skins, self._maps, strict=True):
+            rings = slice(skin.first, skin.last)
+            middle, high, broad = weights @ centres[rings], sized @ up[rings], sized @ wide[rings]
             made.append(
                 middle[:, None]
                 + high[:, None] * np.cos(angles)[None, :, None]
@@ -83,7 +84,7 @@ class Mesh:
         return np.concatenate([part.reshape(-1, 3) for part in made])
 
 
-def _interpolation(skin: Skin, rings: int) -> tuple[Floats, Floats]:
+def _interpolation(skin: Skin) -> tuple[Floats, Floats]:
     """Smooth (Catmull-Rom) weights of the rings for every finer ring, and its size factor: the ends
     are closed by rings that shrink to a point."""
     count = skin.last - skin.first
@@ -92,7 +93,7 @@ def _interpolation(skin: Skin, rings: int) -> tuple[Floats, Floats]:
     sizes = np.ones(len(places))
     sizes[[0, -1]] = 0.02
     sizes[[1, -2]] = 0.7
-    weights = np.zeros((len(places), rings))
+    weights = np.zeros((len(places), count))
     for row, place in enumerate(places):
         left = min(int(place), count - 2)
         share = place - left
@@ -104,7 +105,7 @@ def _interpolation(skin: Skin, rings: int) -> tuple[Floats, Floats]:
             (cubed - squared) / 2,
         )
         for step, value in zip(range(-1, 3), kernel, strict=True):
-            weights[row, skin.first + min(max(left + step, 0), count - 1)] += value
+            weights[row, min(max(left + step, 0), count - 1)] += value
     return weights, sizes
 
 
@@ -123,4 +124,4 @@ def horse_mesh(fine: bool) -> Mesh:
     """The horse's mesh for pictures near (fine) and far."""
     table, leg = (_FINE, (2, 9)) if fine else (_COARSE, (1, 6))
     skins = [Skin(part.name, part.first, part.last, *table.get(part.name, leg)) for part in PARTS]
-    return Mesh(skins, PARTS[-1].last)
+    return Mesh(skins)

@@ -158,7 +158,7 @@ def person_mesh() -> Mesh:
         Skin(name, _first(name), _first(name) + count, 2, around.get(name, 8))
         for name, count in _PARTS
     ]
-    return Mesh(skins, PERSON_RINGS)
+    return Mesh(skins)
 
 
 @lru_cache(maxsize=32)

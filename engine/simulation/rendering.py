@@ -23,9 +23,9 @@ from engine.simulation.people import (
     person_colours,
     person_mesh,
 )
-from engine.simulation.scenery import background, bars_by_distance, draw_bar
+from engine.simulation.scenery import background, bars_seen, draw_bar
 
-_FINE_FROM_PX = 110.0
+_FINE_FROM_PX = 190.0
 """Horses taller than this at the withers are drawn with the fine mesh."""
 _EYE_M = 0.021
 Draw = tuple[float, Callable[[Image], None]]
@@ -46,8 +46,7 @@ def render(farm: SimulatedFarm, camera: SimulatedCamera, t_s: float, shadows: bo
             shade_ground(picture, camera, figure.centres, radii, links, light)
         draws.append((distance_m, partial(draw_figure, camera=camera, figure=figure, light=light)))
     tone = light.ambient + 0.6 * light.direct
-    for distance_m, bar in bars_by_distance(camera):
-        draws.append((distance_m, partial(draw_bar, camera=camera, bar=bar, tone=tone)))
+    draws += [(bar.distance_m, partial(draw_bar, bar=bar, tone=tone)) for bar in bars_seen(camera)]
     for _, draw in sorted(draws, key=lambda entry: -entry[0]):
         draw(picture)
     return expose(picture, seen)

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.domain.frames import Image
 from engine.simulation.cameras import NEAR_M, SimulatedCamera
@@ -103,9 +104,11 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
         _floor("roof", 30.0, -13.5, 72.0, 8.0, 14.0, 6.0, 0.9),
     ),
     "yard": (
-        _floor("grass", 20.0, 10.0, 84.0, 60.0, 18.0),
+        _wall("trees", (-30.0, 60.0), (110.0, 60.0), 0.0, 11.0, 10.0),
+        _floor("grass", -30.0, 6.0, 110.0, 60.0, 14.0),
         _floor("dirt", 24.0, -9.0, 60.0, 10.0, 26.0),
-        _wall("trees", (10.0, 60.0), (90.0, 60.0), 0.0, 11.0, 11.0),
+        _wall("dark boards", (24.0, -6.4), (24.0, -2.0), 0.0, 4.2, 24.0, 1.25),
+        _wall("dark boards", (24.0, 2.0), (24.0, 6.4), 0.0, 4.2, 24.0, 1.25),
         _wall("rail fence", (28.0, 32.0), (60.0, 32.0), 0.0, 1.5, 20.0),
         _wall("kick boards", (36.0, 8.0), (36.0, 1.6), 0.0, 1.4, 26.0),
     ),
@@ -178,11 +181,26 @@ def _clipped_outline(
     return np.asarray(camera.to_pixels(np.array(kept)))
 
 
-def draw_bar(picture: Image, camera: SimulatedCamera, bar: Bar, tone: float) -> None:
-    """Draw a post or rail over a writable picture."""
-    ends = np.asarray(camera.to_camera(np.array([bar.start, bar.end])))
+@dataclass(frozen=True, slots=True)
+class BarView:
+    """A bar as a camera sees it: its distance along the camera's axis, and strips to fill:
+    outline in pixels with 4 fractional bits, and colour by full light."""
+
+    distance_m: float
+    strips: tuple[tuple[NDArray[np.int32], Floats], ...]
+
+
+@lru_cache(maxsize=32)
+def bars_seen(camera: SimulatedCamera) -> tuple[BarView, ...]:
+    """The camera's bars, ready to draw."""
+    return tuple(view for bar in BARS[camera.name] if (view := _bar_view(camera, bar)))
+
+
+def _bar_view(camera: SimulatedCamera, bar: Bar) -> BarView | None:
+    ends = np.array(camera.to_camera(np.array([bar.start, bar.end])))
+    distance_m = float(ends[:, 2].mean())
     if ends[:, 2].max() <= NEAR_M:
-        return
+        return None
     for index in (0, 1):
         if ends[index, 2] <= NEAR_M:
             share = (NEAR_M - ends[index, 2]) / (ends[1 - index, 2] - ends[index, 2])
@@ -191,20 +209,19 @@ def draw_bar(picture: Image, camera: SimulatedCamera, bar: Bar, tone: float) -> 
     half = bar.radius_m * camera.focal_px / ends[:, 2]
     way = pixels[1] - pixels[0]
     side = np.array([-way[1], way[0]]) / max(float(np.hypot(*way)), 1e-6)
-    colour = np.array(_BAR_COLOURS[bar.kind], float) * tone
+    colour = np.array(_BAR_COLOURS[bar.kind], np.float64)
+    strips = []
     for low, high, shade in ((-1.0, -0.35, 0.62), (-0.4, 0.4, 1.0), (0.35, 1.0, 0.78)):
         corners = np.stack(
             [pixels[0] + side * half[0] * low, pixels[0] + side * half[0] * high,
              pixels[1] + side * half[1] * high, pixels[1] + side * half[1] * low]
         )  # fmt: skip
         fixed = np.round(np.clip(corners, -30000, 30000) * 16).astype(np.int32)
-        cv2.fillConvexPoly(picture, fixed, (colour * shade).tolist(), cv2.LINE_AA, 4)
+        strips.append((fixed, colour * shade))
+    return BarView(distance_m, tuple(strips))
 
 
-def bars_by_distance(camera: SimulatedCamera) -> list[tuple[float, Bar]]:
-    """The camera's bars and their distance along its axis, metres, the farthest first."""
-    found = []
-    for bar in BARS[camera.name]:
-        middle = (np.array(bar.start) + np.array(bar.end)) / 2
-        found.append((float(camera.to_camera(middle[None])[0, 2]), bar))
-    return sorted(found, key=lambda entry: -entry[0])
+def draw_bar(picture: Image, bar: BarView, tone: float) -> None:
+    """Draw a post or rail over a writable picture."""
+    for outline, colour in bar.strips:
+        cv2.fillConvexPoly(picture, outline, (colour * tone).tolist(), cv2.LINE_AA, 4)
