@@ -95,6 +95,9 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             system=lambda: system_status(barn),
             log_lines=tail.lines,
             version=__version__,
+            horses=barn.horses,
+            identity=barn.identity,
+            on_registry_changed=barn.registry.subscribe,
             admin_notice=barn.admin_password,
         )
         return run_console(services, argv)

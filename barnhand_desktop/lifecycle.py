@@ -19,9 +19,12 @@ from engine.domain.streams import Stream
 
 log = logging.getLogger(__name__)
 
+REGISTRY_PATIENCE_S = 3.0
+"""So long the cameras wait for the registry, so that numbering goes on; then they start anyway."""
+
 
 def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
-    """Listeners first, then the engine with its cameras, then the API.
+    """Listeners first, then the registry, the engine with its cameras, and the API.
 
     ``sources`` are the only cameras when given (they are stored first, so that their rows have a
     place); None takes the stored ones and follows their changes.
@@ -32,6 +35,9 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
         cameras = list(barn.streams.list())
     else:
         cameras = [barn.streams.ensure(stream) for stream in sources]
+    barn.feed.listen(barn.registry)
+    if not barn.feed.wait_loaded(REGISTRY_PATIENCE_S):
+        log.warning("the registry of horses is late; nobody is identified until it comes")
     barn.engine.set_streams(cameras)
     barn.engine.start()
     barn.bus.listen(lambda command: obey(barn, command, follow_stored=sources is None))
@@ -46,10 +52,12 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
 def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
+    barn.feed.close()
     survivors = barn.engine.stop(deadline_s)
     barn.writer.flush(deadline_s)
     survivors += barn.writer.stop(deadline_s)
     survivors += barn.publisher.stop(min(deadline_s, 3.0))
+    barn.announcer.close()
     barn.pool.close()
     barn.supervisor.stop(deadline_s)
     if survivors:

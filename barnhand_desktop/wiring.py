@@ -13,6 +13,7 @@ from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.model_store import open_model_store
+from barnhand_desktop.registry import AnnouncedIdentity, RegistryRelay
 from barnhand_desktop.servers.api_process import ApiProcess
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from barnhand_desktop.servers.supervisor import (
@@ -23,10 +24,14 @@ from barnhand_desktop.servers.supervisor import (
 )
 from barnhand_desktop.servers.valkey import EmbeddedValkey
 from barnhand_desktop.settings.secrets import SecretStore
+from db.identity_feed import PostgresRegistryFeed
+from db.live.announcer import Announcer
 from db.live.commands import RedisCommandBus
 from db.live.publisher import LivePublisher
 from db.migrate import migrate
 from db.pool import open_pool
+from db.repositories.horses import PostgresHorseRepository
+from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.views import PostgresViewRepository
 from db.writer import DetectionWriter
@@ -107,6 +112,11 @@ class Barn:
     pool: ConnectionPool
     streams: PostgresStreamRepository
     views: PostgresViewRepository
+    horses: PostgresHorseRepository
+    identity: AnnouncedIdentity
+    announcer: Announcer
+    feed: PostgresRegistryFeed
+    registry: RegistryRelay
     writer: DetectionWriter
     publisher: LivePublisher
     bus: RedisCommandBus
@@ -132,6 +142,8 @@ def build(place: Installation, servers: Servers) -> Barn:
     models = load_models(settings.engine, open_model_store(folders), SystemClock())
     engine = Engine(settings.engine, models, (writer, publisher))
     told.engine = engine
+    announcer = Announcer(servers.live_url)
+    embedder = models.embedder
     api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
     watched = [*servers.started, *([api] if api is not None else [])]
     key = secrets.credential_key_text().encode()
@@ -141,6 +153,11 @@ def build(place: Installation, servers: Servers) -> Barn:
         pool=pool,
         streams=PostgresStreamRepository(pool, key),
         views=PostgresViewRepository(pool),
+        horses=PostgresHorseRepository(pool),
+        identity=AnnouncedIdentity(PostgresIdentityRepository(pool), announcer),
+        announcer=announcer,
+        feed=PostgresRegistryFeed(servers.dsn, None if embedder is None else embedder.model_id),
+        registry=RegistryRelay(engine.load_registry, publisher.on_registry),
         writer=writer,
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),

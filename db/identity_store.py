@@ -99,8 +99,6 @@ class IdentityStore:
                 self._run("withdraw_spans", {"track_id": event.track_id})
                 continue
             span = event.span
-            if span.start is not None:
-                self._run("keep_head", {"track_id": span.track_id, "start": span.start})
             fields = {
                 "id": span.id,
                 "track_id": span.track_id,

@@ -24,6 +24,8 @@ from engine.domain.commands import (
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.domain.geometry import FloatArray
+from engine.domain.horses import Horse
+from engine.domain.identity import SpanDecided, SpanWithdrawn
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.notices import Notice
 from engine.domain.results import Degradation, FrameResult
@@ -39,6 +41,9 @@ SEQUENCE_KEY = "barnhand:sequences"
 DETECTION_UPDATE = "detection:update"
 STREAM_STATUS = "stream:status"
 ALERT_RAISED = "alert:raised"
+HORSE_IDENTIFIED = "horse:identified"
+HORSE_UPDATE = "horse:update"
+TRACK_UPDATED = "track:updated"
 
 HORSE_STATE_LIFE_S = 300
 REPLY_LIFE_S = 10
@@ -85,6 +90,80 @@ def encode_event(message: EventMessage) -> bytes:
         "data": message.data,
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def event_halves(
+    event: str, stream_id: StreamId | None, timestamp: str, data: dict[str, Any]
+) -> tuple[bytes, bytes]:
+    """An event as JSON bytes, cut where the server puts its sequence number."""
+    head = {
+        "event": event,
+        "stream_id": None if stream_id is None else str(stream_id),
+        "timestamp": timestamp,
+    }
+    body = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return (
+        (json.dumps(head, separators=(",", ":"))[:-1] + ',"sequence":').encode(),
+        f',"data":{body}}}'.encode(),
+    )
+
+
+PUBLISH_EVENT = """
+if ARGV[4] ~= '' and not redis.call('SET', ARGV[4], '1', 'NX', 'EX', 3600) then
+  return 0
+end
+local number = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+local known = tonumber(ARGV[5])
+if number <= known then
+  number = known + 1
+  redis.call('HSET', KEYS[1], ARGV[1], number)
+end
+redis.call('PUBLISH', ARGV[1], ARGV[2] .. string.format('%d', number) .. ARGV[3])
+return number
+"""
+"""Lua: give one channel's next sequence number and publish, at once for all processes.
+
+Key: ``SEQUENCE_KEY``. Arguments: channel, the two halves of the event, a key that lets only the
+first of several processes publish ('' for none), and the highest number this process knows (a
+server that lost everything must not count from 1 again). Returns the number, 0 if not published.
+"""
+
+PUT_HORSE_STATE = """
+local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '0') + 1
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('HSET', KEYS[1], 'version', version)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return version
+"""
+"""Lua: set a horse's state and grow its version in one step. Arguments: life in s, then fields."""
+
+
+def horse_identified(decided: SpanDecided) -> dict[str, Any]:
+    """Data of ``horse:identified``: the engine knows which horse a track shows."""
+    span = decided.span
+    return {
+        "track_id": str(span.track_id),
+        "horse_id": str(span.horse_id),
+        "similarity": None if decided.similarity is None else round(decided.similarity, 4),
+        "confidence": round(span.confidence, 4),
+        "decided_by": span.decided_by,
+        "since": None if span.start is None else span.start.isoformat(),
+    }
+
+
+def track_withdrawn(withdrawn: SpanWithdrawn) -> dict[str, Any]:
+    """Data of ``track:updated`` when the engine is no longer sure whose a track is."""
+    return {"track_id": str(withdrawn.track_id), "horse_id": None, "decided_by": "engine"}
+
+
+def horse_added(horse: Horse) -> dict[str, Any]:
+    """Data of ``horse:update`` for a horse that is in the registry since now."""
+    return {
+        "horse_id": str(horse.id),
+        "farm_id": str(horse.farm_id),
+        "label": horse.label,
+        "status": horse.status.value,
+    }
 
 
 def decode_event(payload: bytes) -> EventMessage:

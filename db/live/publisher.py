@@ -16,21 +16,30 @@ from db.live.connection import connect, translated
 from db.live.protocol import (
     ALERT_RAISED,
     DETECTION_UPDATE,
+    HORSE_IDENTIFIED,
     HORSE_STATE_LIFE_S,
+    HORSE_UPDATE,
+    PUBLISH_EVENT,
+    PUT_HORSE_STATE,
     SEQUENCE_KEY,
     STREAM_STATUS,
-    EventMessage,
+    TRACK_UPDATED,
     detection_update,
-    encode_event,
+    event_halves,
     events_channel,
+    horse_added,
+    horse_identified,
     horse_state_key,
     notice,
     stream_state_key,
     stream_status,
+    track_withdrawn,
 )
 from db.live.state import STREAM_STATE_LIFE_S, health_fields, horse_fields, status_fields
 from engine.domain.errors import BarnhandError, StoreUnavailable
-from engine.domain.ids import StreamId
+from engine.domain.horses import Horse
+from engine.domain.identity import IdentityEvent, RegistrySnapshot, SpanDecided, SpanWithdrawn
+from engine.domain.ids import HorseId, StreamId
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import TrackSummary
 from engine.domain.results import FrameResult
@@ -64,7 +73,7 @@ class _Healths:
     healths: tuple[StreamHealth, ...]
 
 
-_Item = FrameResult | StreamStatusChanged | Notice | _Healths
+_Item = FrameResult | StreamStatusChanged | Notice | _Healths | SpanDecided | SpanWithdrawn | Horse
 
 
 class LivePublisher:
@@ -81,6 +90,7 @@ class LivePublisher:
         self._mailbox: Mailbox[_Item] = Mailbox("live publisher", _MAILBOX, Overflow.DROP_OLDEST)
         self._worker = Worker("live publisher", self._run, restart_budget=1000)
         self._sequences: dict[str, int] = {}
+        self._horses: frozenset[HorseId] | None = None
         self._statuses: dict[StreamId, dict[str, str]] = {}
         self._renew_mono_s = 0.0
         self._retry_s = _RETRY_FROM_S
@@ -108,6 +118,21 @@ class LivePublisher:
     def on_result(self, result: FrameResult) -> None:
         """Publish ``detection:update`` and the states of identified horses."""
         self._offer(result)
+
+    def on_identity(self, event: IdentityEvent) -> None:
+        """Publish ``horse:identified``, or ``track:updated`` when a decision is taken back."""
+        if isinstance(event, SpanDecided | SpanWithdrawn):
+            self._offer(event)
+
+    def on_registry(self, snapshot: RegistrySnapshot) -> None:
+        """Publish ``horse:update`` for every horse that is in the registry since the last call;
+        of several engines one does. Corrections are told by whoever made them."""
+        now = frozenset(known.horse.id for known in snapshot.horses)
+        before, self._horses = self._horses, now
+        if before is not None:
+            for known in snapshot.horses:
+                if known.horse.id not in before:
+                    self._offer(known.horse)
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """No event of its own."""
@@ -153,8 +178,9 @@ class LivePublisher:
             if self.state is not PublisherState.OK:
                 self._meet_server()
             pipeline = self._client.pipeline(transaction=True)
+            numbered: dict[int, str] = {}
             for item in items:
-                self._add(pipeline, item)
+                self._add(pipeline, item, numbered)
             now = time.monotonic()
             if now >= self._renew_mono_s:
                 self._renew_mono_s = now + _RENEW_S
@@ -162,69 +188,54 @@ class LivePublisher:
                     _put(pipeline, stream_state_key(stream_id), fields, STREAM_STATE_LIFE_S)
             if len(pipeline):
                 # One MULTI: a reader never sees a state without its event.
-                pipeline.execute()
+                answers = pipeline.execute()
+                for place, channel in numbered.items():
+                    given = int(answers[place])
+                    self._sequences[channel] = max(self._sequences.get(channel, 0), given)
         self.published += len(items)
 
-    def _add(self, pipeline: redis.client.Pipeline, item: _Item) -> None:
+    def _add(self, pipeline: redis.client.Pipeline, item: _Item, numbered: dict[int, str]) -> None:
+        now = datetime.now(UTC).isoformat()
+        event: tuple[str, StreamId | None, dict[str, Any], str]
+        once = ""
         match item:
             case FrameResult():
-                self._add_result(pipeline, item)
+                self._add_states(pipeline, item)
+                event = (DETECTION_UPDATE, item.stamp.stream_id, detection_update(item), now)
             case StreamStatusChanged():
                 fields = status_fields(item)
                 self._remember(item.stream_id, fields)
                 _put(pipeline, stream_state_key(item.stream_id), fields, STREAM_STATE_LIFE_S)
-                self._event(
-                    pipeline,
-                    STREAM_STATUS,
-                    item.stream_id,
-                    stream_status(item),
-                    item.at.isoformat(),
-                )
+                event = (STREAM_STATUS, item.stream_id, stream_status(item), item.at.isoformat())
             case Notice():
-                at = item.at.isoformat()
-                self._event(pipeline, ALERT_RAISED, item.stream_id, notice(item), at)
+                event = (ALERT_RAISED, item.stream_id, notice(item), item.at.isoformat())
+            case SpanDecided():
+                event = (HORSE_IDENTIFIED, item.stream_id, horse_identified(item), now)
+            case SpanWithdrawn():
+                event = (TRACK_UPDATED, item.stream_id, track_withdrawn(item), now)
+            case Horse():
+                once = f"barnhand:told:horse:{item.id}"
+                event = (HORSE_UPDATE, None, horse_added(item), now)
             case _Healths():
                 for health in item.healths:
                     fields = health_fields(health)
                     self._remember(health.stream_id, fields)
                     _put(pipeline, stream_state_key(health.stream_id), fields, STREAM_STATE_LIFE_S)
-
-    def _add_result(self, pipeline: redis.client.Pipeline, result: FrameResult) -> None:
-        stream_id = result.stamp.stream_id
-        for row, horse_id in enumerate(result.tracks.horse_ids):
-            if horse_id is not None:
-                key = horse_state_key(stream_id, horse_id)
-                _put(pipeline, key, horse_fields(result, row), HORSE_STATE_LIFE_S)
-        self._event(
-            pipeline,
-            DETECTION_UPDATE,
-            stream_id,
-            detection_update(result),
-            datetime.now(UTC).isoformat(),
-        )
-
-    def _event(
-        self,
-        pipeline: redis.client.Pipeline,
-        event: str,
-        stream_id: StreamId | None,
-        data: dict[str, object],
-        timestamp: str,
-    ) -> None:
+                return
+        name, stream_id, data, timestamp = event
         channel = events_channel(stream_id)
-        if channel not in self._sequences:
-            self._sequences[channel] = self._stored_sequence(channel)
-        self._sequences[channel] += 1
-        sequence = self._sequences[channel]
-        message = EventMessage(
-            event, None if stream_id is None else str(stream_id), timestamp, sequence, data
-        )
-        pipeline.hset(SEQUENCE_KEY, channel, str(sequence))
-        pipeline.publish(channel, encode_event(message))
+        head, tail = event_halves(name, stream_id, timestamp, data)
+        known = self._sequences.get(channel, 0)
+        numbered[len(pipeline)] = channel
+        pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, channel, head, tail, once, str(known))
 
-    def _stored_sequence(self, channel: str) -> int:
-        stored = self._client.hget(SEQUENCE_KEY, channel)
-        return int(stored) if isinstance(stored, bytes | str) else 0
+    def _add_states(self, pipeline: redis.client.Pipeline, result: FrameResult) -> None:
+        for row, horse_id in enumerate(result.tracks.horse_ids):
+            if horse_id is None:
+                continue
+            fields = [part for field in horse_fields(result, row).items() for part in field]
+            key = horse_state_key(result.stamp.stream_id, horse_id)
+            pipeline.eval(PUT_HORSE_STATE, 1, key, str(HORSE_STATE_LIFE_S), *fields)
 
     def _remember(self, stream_id: StreamId, fields: Mapping[str, str]) -> None:
         if fields["state"] == StreamState.INACTIVE.value:
@@ -236,8 +247,6 @@ class LivePublisher:
     def _meet_server(self) -> None:
         """After (re)connecting: the server may have lost everything."""
         self._client.ping()
-        for channel, ours in self._sequences.items():
-            self._sequences[channel] = max(ours, self._stored_sequence(channel))
         self._renew_mono_s = 0.0
         self._retry_s = _RETRY_FROM_S
         self.state = PublisherState.OK

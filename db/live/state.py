@@ -47,7 +47,8 @@ def health_fields(health: StreamHealth) -> dict[str, str]:
 
 
 def horse_fields(result: FrameResult, row: int) -> dict[str, str]:
-    """Fields of an identified horse's state: where it is and how sure that is."""
+    """Fields of an identified horse's state: where it is and how sure that is. The server adds
+    ``version``, which grows by one with every change."""
     tracks = result.tracks
     box = [round(float(v), 1) for v in tracks.boxes_xyxy_px[row]]
     return {
@@ -57,7 +58,6 @@ def horse_fields(result: FrameResult, row: int) -> dict[str, str]:
         "track_id": str(tracks.track_ids[row]),
         "frame": str(result.stamp.sequence),
         "seen_at": result.stamp.captured_at.isoformat(),
-        "version": str(result.stamp.sequence),
     }
 
 

@@ -27,14 +27,6 @@ WHERE s.id = %(stream_id)s AND NOT EXISTS (SELECT FROM horses WHERE id = %(id)s)
 SELECT DISTINCT horse_id FROM identity_spans
 WHERE track_id = ANY (%(ids)s::uuid[]) AND superseded_at IS NULL;
 
--- name: keep_head
--- A decision from an instant on leaves what the engine decided about the time before.
-INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by)
-SELECT gen_random_uuid(), track_id, horse_id, valid_from, %(start)s, confidence, 'engine'
-FROM identity_spans
-WHERE track_id = %(track_id)s AND superseded_at IS NULL AND decided_by = 'engine'
-  AND valid_from < %(start)s AND valid_to > %(start)s;
-
 -- name: add_span
 INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by)
 VALUES (%(id)s, %(track_id)s, %(horse_id)s, coalesce(%(start)s::timestamptz, '-infinity'),
