@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import numpy as np
 import psycopg
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
 
 from db.credentials import CredentialBox
 from db.pool import open_pool
@@ -24,7 +23,10 @@ from engine.domain.ids import FarmId, HorseId, StreamId, TrackId, new_stream_id,
 from engine.domain.streams import SourceKind, Stream
 from tests.helpers.frame_results import START
 
-STEP_S = 10.0
+TABLES = (
+    "horses", "tracks", "identity_commands", "identity_command_avatars", "identity_spans",
+    "not_same", "horse_features", "reviews", "areas",
+)  # fmt: skip
 MODEL = "test-embedder@1"
 
 
@@ -36,9 +38,12 @@ def at(seconds: float) -> datetime:
 class IdentityBarn:
     """Writes what the engine would have stored, and holds the repositories under test."""
 
-    def __init__(self, dsn: str, pool: ConnectionPool | None = None) -> None:
+    def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self.pool = open_pool(dsn, max_size=4) if pool is None else pool
+        self.pool = open_pool(dsn, max_size=4)
+        self._line = psycopg.connect(
+            dsn, autocommit=True, row_factory=dict_row, options="-c timezone=UTC"
+        )
         self.identity = PostgresIdentityRepository(self.pool)
         self.horses = PostgresHorseRepository(self.pool)
         self.streams = PostgresStreamRepository(self.pool, CredentialBox.new_key())
@@ -46,7 +51,22 @@ class IdentityBarn:
         self._numbers = 0
 
     def close(self) -> None:
+        self._line.close()
         self.pool.close()
+
+    def save(self) -> None:
+        """Remember everything about identities, for ``reset``."""
+        self.run("CREATE SCHEMA saved")
+        for table in TABLES:
+            self.run(f"CREATE TABLE saved.{table} AS SELECT * FROM public.{table}")
+
+    def reset(self) -> None:
+        """Make everything about identities as it was at ``save``."""
+        with self._line.transaction():
+            self.run("SET LOCAL session_replication_role TO replica")
+            for table in TABLES:
+                self.run(f"DELETE FROM {table}")
+                self.run(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved.{table}")
 
     # --- what the engine stores ----------------------------------------------------------------
 
@@ -159,13 +179,10 @@ class IdentityBarn:
     # --- looking -------------------------------------------------------------------------------
 
     def ask(self, question: str, *values: object) -> list[dict[str, Any]]:
-        with psycopg.connect(self.dsn, row_factory=dict_row) as connection:
-            connection.execute("SET timezone TO 'UTC'")
-            return connection.execute(question.encode(), values).fetchall()
+        return self._line.execute(question.encode(), values).fetchall()
 
     def run(self, statement: str, *values: object) -> None:
-        with psycopg.connect(self.dsn) as connection:
-            connection.execute(statement.encode(), values)
+        self._line.execute(statement.encode(), values)
 
     def _insert(self, table: str, values: Mapping[str, object]) -> None:
         places = ", ".join(["%s"] * len(values))

@@ -179,6 +179,7 @@ class _Attempt:
             if isinstance(correction, Merge):
                 merged_records(state, correction)
                 overlap_s, words = self._seen_at_once(state, correction)
+                words = f"{words} {TWO_HORSES_ADVICE}" if words else ""
                 row = self._writer.execute("counts_of_horse", {"id": correction.absorbed})[0]
                 return Effect(
                     2, row["tracks"], row["spans"], row["detections"], row["seen_s"], overlap_s,
@@ -333,8 +334,9 @@ class _Attempt:
             raise Conflict(
                 f"{command['undone_by']} undid that already ({_clock(command['undone_at'])})."
             )
-        refuse_dependents(self._writer, command)
-        self._writer.take_back(command)
+        disturbed = self._writer.disturbed(command)
+        refuse_dependents(self._writer, command, disturbed)
+        self._writer.take_back(command, disturbed)
         created = command["created"]
         self._writer.execute("grow_versions", {"ids": command["horse_ids"], "created": created})
         self._writer.execute("mark_undone", {"id": command_id, "actor": self._actor})

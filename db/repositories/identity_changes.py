@@ -146,13 +146,24 @@ class ChangeWriter:
 
     # --- undoing -----------------------------------------------------------------------------
 
-    def take_back(self, command: Row) -> None:
+    def disturbed(self, command: Row) -> list[Row]:
+        """Spans that the command ended and about whose tracks something was decided since."""
+        return self.execute("disturbed", {"id": command["id"], "effect_at": command["effect_at"]})
+
+    def take_back(self, command: Row, disturbed: Sequence[Row]) -> None:
         """Undo a command that nothing depends on (see ``refuse_dependents``)."""
         command_id = CommandId(command["id"])
         touched = [HorseId(one) for one in command["horse_ids"] if one not in command["created"]]
         rows = self.rows_of(touched)
-        for name in ("take_back_spans", "keep_newer_decisions", "yield_to_person", "revive_spans"):
-            self.execute(name, {"id": command_id})
+        self.execute("take_back_spans", {"id": command_id})
+        for span in disturbed:
+            if not span["untouched"]:
+                fields = {"id": span["id"], "command": command_id, "free": span["free"]}
+                self.execute("revive_parts", fields)
+                self.execute("leave_ended", fields)
+        if disturbed:
+            self.execute("yield_to_person", {"id": command_id})
+        self.execute("revive_spans", {"id": command_id})
         self._put_back_pairs(command)
         for ids, approved in ((command["approved"], False), (command["unapproved"], True)):
             if ids:
@@ -223,10 +234,15 @@ def _pair_columns(pairs: Iterable[Pair]) -> dict[str, object]:
 # --- what stands in the way ----------------------------------------------------------------------
 
 
-def refuse_dependents(writer: ChangeWriter, command: Row) -> None:
+def refuse_dependents(writer: ChangeWriter, command: Row, disturbed: Sequence[Row]) -> None:
     """Conflict naming the later command that depends on this one."""
-    fields = {"id": command["id"], "effect": command["effect"]}
-    for name in ("command_on_begun_spans", "command_on_ended_stretches", "command_on_pairs"):
+    fields: Row = {
+        "id": command["id"],
+        "effect": command["effect"],
+        "tracks": [span["track_id"] for span in disturbed],
+        "free": [span["free"] for span in disturbed],
+    }
+    for name in ("command_on_begun_spans", "command_on_stretches", "command_on_pairs"):
         found = writer.execute(name, fields)
         if found:
             raise _depends(found[0])

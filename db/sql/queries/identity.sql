@@ -47,7 +47,7 @@ FROM streams s
 CROSS JOIN LATERAL jsonb_each(
     CASE WHEN jsonb_typeof(s.config #> '{extra,distances_m}') = 'object'
          THEN s.config #> '{extra,distances_m}' ELSE '{}' END) o
-WHERE o.value = '0'::jsonb;
+WHERE jsonb_typeof(o.value) = 'number' AND (o.value #>> '{}')::float8 = 0;
 
 -- name: presences
 -- When and where each horse was in view, a stretch a row of the arrays, in seconds since 1970.
@@ -213,7 +213,7 @@ SELECT pg_notify('barnhand_identity', %(payload)s);
 -- name: command
 SELECT id, farm_id, kind, arguments, summary, horses_before, horses_after, horse_ids, created,
        approved, unapproved, pairs_removed, spans, detections, actor, reason, at, sequence, effect,
-       undone_at, undone_by
+       effect_at, undone_at, undone_by
 FROM identity_commands WHERE id = %(id)s;
 
 -- name: history
@@ -244,20 +244,53 @@ JOIN identity_commands c ON c.id = i.superseded_by
 WHERE i.begun_by = %(id)s AND c.id <> %(id)s
 ORDER BY c.effect DESC LIMIT 1;
 
--- name: command_on_ended_stretches
--- A later command that gave away stretches which this one had ended, unless the engine decided
--- about the track in between.
-SELECT c.actor, c.summary, c.at FROM identity_spans ended
-JOIN identity_spans now_there
-  ON now_there.track_id = ended.track_id AND now_there.superseded_at IS NULL
- AND now_there.valid_from < ended.valid_to AND now_there.valid_to > ended.valid_from
-JOIN identity_commands c ON c.id = now_there.begun_by
-WHERE ended.superseded_by = %(id)s AND c.id <> %(id)s
-  AND NOT (ended.decided_by = 'engine' AND EXISTS (
-      SELECT FROM identity_spans newer
-      WHERE newer.track_id = ended.track_id AND newer.begun_by IS NULL
-        AND newer.decided_by = 'engine' AND newer.created_at > ended.superseded_at
-        AND newer.valid_from < ended.valid_to AND newer.valid_to > ended.valid_from))
+-- name: disturbed
+-- Spans that the command ended and that cannot simply come back, because something was decided
+-- about their track since. "free" is what remains as if the command had never been: without what
+-- the engine took from the command's own spans, and without what it decided since.
+WITH tracks AS (
+    SELECT track_id FROM identity_spans WHERE begun_by = %(id)s AND superseded_at IS NOT NULL
+    UNION
+    SELECT e.track_id FROM identity_spans e
+    JOIN identity_spans n ON n.track_id = e.track_id AND n.superseded_at IS NULL
+         AND n.begun_by IS DISTINCT FROM %(id)s
+         AND n.valid_from < e.valid_to AND n.valid_to > e.valid_from
+    WHERE e.superseded_by = %(id)s
+    UNION
+    SELECT e.track_id FROM identity_spans e
+    WHERE e.superseded_by = %(id)s AND e.begun_by IS NULL AND e.created_at > %(effect_at)s
+)
+SELECT e.id, e.track_id, f.free::text AS free, f.free = f.whole AS untouched
+FROM tracks
+JOIN identity_spans e ON e.track_id = tracks.track_id AND e.superseded_by = %(id)s
+LEFT JOIN LATERAL (
+    SELECT coalesce(range_agg(tstzrange(g.valid_from, g.valid_to))
+                    FILTER (WHERE g.superseded_at > e.created_at AND g.superseded_by IS NULL), '{}')
+           - coalesce(range_agg(tstzrange(g.valid_from, g.valid_to))
+                      FILTER (WHERE g.superseded_at IS NULL), '{}') AS ranges
+    FROM identity_spans g WHERE g.track_id = e.track_id AND g.begun_by = %(id)s
+) taken ON e.decided_by = 'engine'
+LEFT JOIN LATERAL (
+    SELECT range_agg(tstzrange(n.valid_from, n.valid_to)) AS ranges
+    FROM identity_spans n
+    WHERE n.track_id = e.track_id AND n.begun_by IS NULL AND n.decided_by = 'engine'
+      AND n.id <> e.id AND n.created_at > e.created_at AND n.created_at > %(effect_at)s
+      AND (n.superseded_at IS NULL OR n.superseded_by IS NOT NULL)
+) newer ON e.decided_by = 'engine'
+CROSS JOIN LATERAL (
+    SELECT tstzmultirange(tstzrange(e.valid_from, e.valid_to)) AS whole,
+           tstzmultirange(tstzrange(e.valid_from, e.valid_to)) - coalesce(taken.ranges, '{}')
+               - coalesce(newer.ranges, '{}') AS free
+) f;
+
+-- name: command_on_stretches
+-- A later command that gave away stretches which are to come back.
+SELECT c.actor, c.summary, c.at
+FROM unnest(%(tracks)s::uuid[], %(free)s::text[]) AS p (track_id, free)
+CROSS JOIN LATERAL unnest(p.free::tstzmultirange) r
+JOIN identity_spans i ON i.track_id = p.track_id AND i.superseded_at IS NULL
+     AND tstzrange(i.valid_from, i.valid_to) && r
+JOIN identity_commands c ON c.id = i.begun_by AND c.id <> %(id)s
 ORDER BY c.effect DESC LIMIT 1;
 
 -- name: command_on_pairs
@@ -274,23 +307,21 @@ SELECT name FROM areas WHERE expected_horse_id = ANY (%(horses)s::uuid[]) LIMIT 
 -- name: take_back_spans
 DELETE FROM identity_spans WHERE begun_by = %(id)s;
 
--- name: keep_newer_decisions
--- As if the command had never been: what the engine decided about a track since then replaces
--- what it had decided before.
-UPDATE identity_spans ended SET superseded_by = NULL, superseded_at = newest.created_at
-FROM (
-    SELECT e.id, min(n.created_at) AS created_at
-    FROM identity_spans e
-    JOIN identity_spans n
-      ON n.track_id = e.track_id AND n.begun_by IS NULL AND n.decided_by = 'engine'
-     AND n.created_at > e.superseded_at AND n.valid_from < e.valid_to AND n.valid_to > e.valid_from
-    WHERE e.superseded_by = %(id)s AND e.decided_by = 'engine'
-    GROUP BY e.id
-) newest
-WHERE ended.id = newest.id;
+-- name: leave_ended
+-- The engine decided otherwise since: what the command had ended stays ended ...
+UPDATE identity_spans SET superseded_by = NULL WHERE id = %(id)s;
+
+-- name: revive_parts
+-- ... but for the parts that the engine did not decide about.
+INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by,
+                            created_at, begun_by, superseded_at, superseded_by)
+SELECT gen_random_uuid(), e.track_id, e.horse_id, lower(r), upper(r), e.confidence, e.decided_by,
+       e.created_at, e.begun_by, e.superseded_at, %(command)s
+FROM identity_spans e, unnest(%(free)s::tstzmultirange) r
+WHERE e.id = %(id)s;
 
 -- name: yield_to_person
--- ... and it yields to what a person had said before.
+-- The engine's decisions yield to what a person had said before the command.
 UPDATE identity_spans n SET superseded_at = clock_timestamp()
 FROM identity_spans ended
 WHERE ended.superseded_by = %(id)s AND ended.decided_by <> 'engine'
