@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from engine.domain.identity import TrackStrip
 from engine.domain.ids import HorseId, StreamId, TrackId
@@ -68,7 +69,7 @@ def stretches_of_track(row: Mapping[str, Any]) -> Iterator[Stretch]:
             yield _nobodys(row, at, start)
         yield Stretch(
             row,
-            HorseId(span["horse_id"]),
+            HorseId(UUID(span["horse_id"])),
             start,
             end,
             start == row["started_at"] and until is not None and _instant(span["until"]) != end,
