@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from barnhand_desktop.cli import main
+from engine.models.manifest import Runtime, read_manifest
+from engine.training.mmpose_bridge import mmpose_installed
 from tests.helpers.tiny_models import bright_cell_yolox
 
 Run = Callable[..., tuple[int, str, str]]
@@ -102,6 +104,34 @@ def test_a_bundled_model_is_here_already_and_can_be_taken_elsewhere(
     assert {p.name for p in (tmp_path / "stick").iterdir()} == {
         "barnhand-horse-nano.onnx", "manifest.toml",
     }  # fmt: skip
+
+
+def test_a_torch_checkpoint_is_exported_as_a_file_that_needs_no_torch(
+    barnhand: Run, tmp_path: Path
+) -> None:
+    from engine.models.ultralytics_session import ultralytics_tasks
+
+    tasks = ultralytics_tasks()
+    from ultralytics import YOLO
+
+    made = YOLO("yolo11n.yaml")
+    made.model = tasks.DetectionModel("yolo11n.yaml", nc=1, verbose=False)
+    made.model.names = {0: "horse"}
+    made.save(str(tmp_path / "farm.pt"))
+    status, said, _ = barnhand("export", tmp_path / "farm.pt", "--to", tmp_path / "stick")
+    assert status == 0
+    assert "ONNX and torch agree" in said
+    entry = read_manifest(tmp_path / "stick" / "manifest.toml").named("farm-onnx")
+    assert (entry.runtime, entry.classes) == (Runtime.ONNX, {"0": "horse"})
+    status, said, _ = barnhand("import", tmp_path / "stick" / "farm.onnx")
+    assert (status, "Imported as farm-onnx" in said) == (0, True)
+
+
+@pytest.mark.skipif(mmpose_installed(), reason="the extra [mmpose] is there")
+def test_exporting_rtmpose_names_the_extra(barnhand: Run, tmp_path: Path) -> None:
+    (tmp_path / "pose.pth").write_bytes(b"weights")
+    status, _, error = barnhand("export", tmp_path / "pose.pth", "--to", tmp_path / "stick")
+    assert (status, "[mmpose]" in error) == (2, True)
 
 
 def test_imported_models_are_listed_and_timed(barnhand: Run, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.training.commands import run_train
 from engine.training.detector_data import read_detector_data
 from engine.training.yolo_data import HIDDEN_GREY, write_yolo_folder
 from engine.training.yolo_export import export_yolo
+from engine.training.yolo_training import train_yolo
 from tests.helpers.tiny_models import Opener
 
 
@@ -112,10 +113,20 @@ def test_yolo_is_trained_resumed_published_and_served(
     write_barn(tmp_path / "data" / "barn", 24)
     out = tmp_path / "out"
     argv = ["detector", "--family", "yolo", "--data", str(tmp_path / "data"), "--out", str(out)]
-    argv += ["--side-px", "64", "--batch", "8", "--epochs", "1", "--threads", "1"]
-    assert run_train(argv) == 0
+    argv += ["--side-px", "64", "--batch", "8", "--epochs", "2", "--threads", "1"]
+
+    def interrupt(line: str) -> None:
+        if line.startswith("epoch 1/2"):
+            raise KeyboardInterrupt
+
+    stopped = train_yolo(
+        tmp_path / "data", out, epochs=2, batch=8, threads=1, side_px=64, tell=interrupt
+    )
+    assert not stopped
+    assert run_train([*argv, "--resume"]) == 0
     said = capsys.readouterr().out
-    assert "epoch 1/1" in said
+    assert "epoch 1/2" not in said
+    assert "epoch 2/2" in said
     assert "min left" in said
     assert no_network == []
     with pytest.raises(OperatorMistake, match="finished"):
@@ -132,7 +143,7 @@ def test_yolo_is_trained_resumed_published_and_served(
     # The run's own checkpoint is something to start from, and brings its architecture along.
     last = out / "yolo" / "weights" / "last.pt"
     again = ["--start", str(last), "--out", str(tmp_path / "again")]
-    assert run_train([*argv[:5], *argv[7:], *again]) == 0
+    assert run_train([*argv[:5], *argv[7:], *again, "--epochs", "1"]) == 0
     assert (tmp_path / "again" / "last-own.onnx").is_file()
 
 
