@@ -311,10 +311,11 @@ def proof(
         cameras[int(first.cameras[longest.first])],
         cameras[int(second.cameras[longest.second])],
     }
+    often = "" if len(found) == 1 else f"{len(found)} times, the longest "
     length = "until now" if longest.seconds == float("inf") else f"for {longest.seconds:.0f} s"
     return seconds, (
-        f"{titles[0]} and {titles[1]} were in view at once {len(found)} times, the longest "
-        f"{length} from {_clock(at)} on {' and '.join(sorted(names))}: they are two horses."
+        f"{titles[0]} and {titles[1]} were in view at once {often}{length} from {_clock(at)} "
+        f"on {' and '.join(sorted(names))}: they are two horses."
     )
 
 

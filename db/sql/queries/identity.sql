@@ -51,10 +51,12 @@ WHERE jsonb_typeof(o.value) = 'number' AND (o.value #>> '{}')::float8 = 0;
 
 -- name: presences
 -- When and where each horse was in view, a stretch a row of the arrays, in seconds since 1970.
+-- An open track was in view until its last detection.
 SELECT i.horse_id, array_agg(t.stream_key::bigint) AS cameras,
        array_agg(extract(epoch FROM greatest(i.valid_from, t.started_at))::float8) AS starts_s,
-       array_agg(extract(epoch FROM least(i.valid_to, coalesce(t.ended_at, 'infinity')))::float8)
-           AS ends_s
+       array_agg(extract(epoch FROM least(i.valid_to, coalesce(t.ended_at, (
+           SELECT max(d.time) FROM detections d
+           WHERE d.track_id = t.id AND d.time >= t.started_at), t.started_at)))::float8) AS ends_s
 FROM identity_spans i JOIN tracks t ON t.id = i.track_id
 WHERE i.horse_id = ANY (%(ids)s::uuid[]) AND i.superseded_at IS NULL
   AND i.valid_from <= coalesce(t.ended_at, 'infinity') AND i.valid_to > t.started_at
