@@ -44,16 +44,17 @@ def shared_parts(boxes_xyxy_px: FloatArray) -> FloatArray:
 
 def note_meetings(cases: Sequence[Case], shares: FloatArray, at: datetime, now_s: float) -> None:
     """Remember who met whom, and when they parted, from the tracks of one picture."""
+    places = {case.track_id: place for place, case in enumerate(cases)}
+    for i, j in np.argwhere(np.triu(shares >= CROSSING_OVERLAP, 1)).tolist():
+        one, other = cases[i], cases[j]
+        meeting = one.meetings.get(other.track_id)
+        if meeting is None or meeting.parted_mono_s is not None:
+            one.meetings[other.track_id] = Meeting(other.track_id, at, now_s)
     for i, one in enumerate(cases):
-        for j in range(i + 1, len(cases)):
-            other = cases[j]
-            meeting = one.meetings.get(other.track_id)
-            if shares[i, j] >= CROSSING_OVERLAP:
-                if meeting is None or meeting.parted_mono_s is not None:
-                    one.meetings[other.track_id] = Meeting(other.track_id, at, now_s)
-                continue
-            together = meeting is not None and meeting.parted_mono_s is None
-            if meeting is not None and together and shares[i, j] < CROSSING_APART:
+        for meeting in one.meetings.values():
+            place = places.get(meeting.other)
+            together = meeting.parted_mono_s is None and place is not None
+            if together and shares[i, place] < CROSSING_APART:
                 meeting.parted_mono_s = now_s
 
 

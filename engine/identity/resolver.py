@@ -46,6 +46,8 @@ CHECKS_A_PICTURE = 4
 BESIDE_OVERLAP = 0.5
 """Boxes that share less of the smaller one are two bodies, not two boxes on one."""
 
+APART_EVERY_S = 0.25
+
 GalleryOf = Callable[[TrackId], tuple[FloatArray, FloatArray]]
 
 
@@ -75,6 +77,8 @@ class Resolver:
         self._herd = HerdWatch()
         self._cases: dict[TrackId, Case] = {}
         self._last_mono_s: dict[StreamId, float] = {}
+        self._apart_mono_s: dict[StreamId, float] = {}
+        self._turn = 0
 
     # --- the registry ---------------------------------------------------------------------------
 
@@ -197,16 +201,26 @@ class Resolver:
                 case.take_crop(now_s, sight.vectors[row], self.rules.crop_interval_s)
 
     def _stand_apart(self, cases: Sequence[Case], shares: FloatArray, stamp: FrameStamp) -> None:
-        """Two bodies in one picture are two horses."""
-        last_s = self._last_mono_s.get(stamp.stream_id, stamp.captured_mono_s)
-        passed_s = min(max(stamp.captured_mono_s - last_s, 0.0), 0.5)
+        """Two bodies in one picture are two horses. Looked at a few times a second."""
+        now_s, stream_id = stamp.captured_mono_s, stamp.stream_id
+        passed_s = now_s - self._apart_mono_s.get(stream_id, now_s - APART_EVERY_S)
+        if passed_s < APART_EVERY_S:
+            return
+        self._apart_mono_s[stream_id] = now_s
+        passed_s = min(passed_s, 2.0 * APART_EVERY_S)
+        named = [(j, c.horse_id) for j, c in enumerate(cases) if c.horse_id is not None]
         for i, case in enumerate(cases):
-            for j, other in enumerate(cases):
-                horse = other.horse_id
-                if i != j and horse is not None and shares[i, j] < BESIDE_OVERLAP:
+            if case.horse_id is not None:
+                continue
+            for j, horse in named:
+                if shares[i, j] < BESIDE_OVERLAP:
                     case.apart_s[horse] = case.apart_s.get(horse, 0.0) + passed_s
-                    if case.horse_id is not None and case.horse_id != horse:
-                        self._herd.apart(case.horse_id, horse)
+        if named:  # one horse at a time: nobody hurries to learn that two names are two horses
+            self._turn = (self._turn + 1) % len(named)
+            i, one = named[self._turn]
+            for j, horse in named:
+                if i != j and shares[i, j] < BESIDE_OVERLAP:
+                    self._herd.apart(one, horse)
 
     def _one_each(self, cases: Sequence[Case]) -> None:
         """No two tracks of one picture show one horse; a person's word, then the likeness wins."""

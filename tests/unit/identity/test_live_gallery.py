@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from engine.domain.ids import HorseId
-from engine.identity.gallery import EXACT_HORSES, HorseGallery, pair_similarity, set_similarity
+from engine.identity.gallery import EXACT_FLOATS, HorseGallery, pair_similarity, set_similarity
+from engine.tracking.gallery import CAPACITY
 from tests.helpers.herd import DIMENSION, crops, look
+
+EXACT_HORSES = EXACT_FLOATS // CAPACITY // DIMENSION
 
 
 def herd(count: int, vectors: int = 8) -> dict[HorseId, np.ndarray]:
@@ -54,6 +57,7 @@ def test_the_coarse_search_finds_what_the_exact_one_finds() -> None:
     }
     gallery = HorseGallery(DIMENSION)
     gallery.load(known)
+    assert not gallery.exact
     for horse, vectors in list(known.items())[::10]:
         queries = vectors[rng.integers(0, 16, 4)]
         exact = gallery.rank_among(queries, known)
