@@ -105,7 +105,7 @@ _PASTERN_M = 0.15
 _RING_JOINTS = np.array([0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3])
 _RING_SHARES = np.array([0.0, 0.0, 0.40, 0.0, 0.28, 0.78, 0.0, 0.45, 0.66, 0.68, 0.94, 1.0])
 _RING_DEPTHS = np.array([0.0, 0.2, 0.35, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.95, 1.0, 1.0])
-_RING_INWARD = np.array([0.72, *([1.0] * 11)])
+_RING_INWARD = np.array([0.50, 0.96, *([1.0] * 10)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ def _leg(
     root = np.stack([leg.root[0] + 0.25 * follows, leg.root[1] + lift[:, 1]], axis=-1)
     angle = posture.pastern[:, limb]
     way = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    middle, fetlock = _two_bones(top, hoof + _PASTERN_M * way, leg)
+    top, middle, fetlock = _two_bones(top, hoof + _PASTERN_M * way, leg)
     hoof = fetlock - _PASTERN_M * way
     chain = np.stack([root, top, middle, fetlock, hoof], axis=1)
     first = PART[LIMBS[limb]].first
@@ -342,15 +342,20 @@ def _leg(
         _mark(points, name, at[:, 0], at[:, 1], z + spread * share)
 
 
-def _two_bones(top: Floats, end: Floats, leg: _Leg) -> tuple[Floats, Floats]:
-    """The joint between two bones from ``top`` towards ``end``, and the end actually reached."""
+def _two_bones(top: Floats, end: Floats, leg: _Leg) -> tuple[Floats, Floats, Floats]:
+    """Top, middle joint and end of two bones from ``top`` to ``end``.
+
+    Where the end is out of reach the top follows it, as shoulder and hip do; where it is too near
+    the end gives way.
+    """
     way = end - top
     distance = np.linalg.norm(way, axis=1, keepdims=True)
     longest = (leg.upper_m + leg.lower_m) * 0.999
     shortest = abs(leg.upper_m - leg.lower_m) + 0.02
-    reached = np.clip(distance, shortest, longest)
     unit = way / np.maximum(distance, 1e-6)
+    top = top + unit * np.maximum(distance - longest, 0.0)
+    reached = np.clip(distance, shortest, longest)
     along = (leg.upper_m**2 - leg.lower_m**2 + reached**2) / (2.0 * reached)
     across = np.sqrt(np.maximum(leg.upper_m**2 - along**2, 0.0)) * leg.bend
     perpendicular = np.stack([-unit[:, 1], unit[:, 0]], axis=-1)
-    return top + unit * along + perpendicular * across, top + unit * reached
+    return top, top + unit * along + perpendicular * across, top + unit * reached

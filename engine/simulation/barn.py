@@ -46,8 +46,8 @@ class SimulatedBarn:
         index = round(t_s * FPS)
         dy, dx = index * 29 % 61, index * 37 % 59
         height, width = self.camera.height_px, self.camera.width_px
-        strength = exposure(self.camera, self.farm.daylight, t_s).noise
-        noise = _noise(width, height, round(strength * 8))
+        seen = exposure(self.camera, self.farm.daylight, t_s)
+        noise = _noise(width, height, round(seen.noise * 8), seen.infrared)
         return np.asarray(cv2.add(picture, noise[dy : dy + height, dx : dx + width]), np.uint8)
 
     def truth_at(self, t_s: float) -> BarnTruth:
@@ -84,7 +84,9 @@ def _camera(name: str) -> SimulatedCamera:
 
 
 @lru_cache(maxsize=16)
-def _noise(width_px: int, height_px: int, strength: int) -> Image:
+def _noise(width_px: int, height_px: int, strength: int, grey: bool) -> Image:
     """The sensor's noise, larger than the picture; pictures take it from shifting corners."""
     chance = np.random.default_rng(11)
-    return chance.integers(0, strength + 1, (height_px + 64, width_px + 64, 3), np.uint8)
+    size = (height_px + 64, width_px + 64, 1 if grey else 3)
+    noise = chance.integers(0, strength + 1, size, np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(noise, (*size[:2], 3)))

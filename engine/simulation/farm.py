@@ -123,7 +123,8 @@ class SimulatedFarm:
         part = Posture(**{f.name: getattr(now, f.name)[fresh] for f in fields(Posture)})
         mixed = ended.blended(part, eased)
         for field in fields(Posture):
-            getattr(now, field.name)[fresh] = getattr(mixed, field.name)
+            if field.name != "contact":  # told by the gait alone, as footfalls are
+                getattr(now, field.name)[fresh] = getattr(mixed, field.name)
         return now
 
     def bodies_of(self, rows: HorseRows) -> tuple[Bodies, Posture]:

@@ -138,7 +138,7 @@ def _strides(timeline: Timeline, number: int, shift_s: float) -> dict[str, Float
         "duty": np.clip((off_s - on_s) / length[:, None], 0.0, 1.0),
         "phases": ((on_s - start[:, None]) / length[:, None]) % 1.0,
         "steady": (start >= max(steady_from, blend_s) - 1e-9)
-        & (end <= bout_end - timeline.ramp_out_s[number] + 1e-9),
+        & (off_s.max(axis=1, initial=0.0) <= bout_end - timeline.ramp_out_s[number] + 1e-9),
         "straight": np.abs(there.yaw - here.yaw) < math.radians(1.0),
         "strides": began,
     }

@@ -108,8 +108,8 @@ def _indoors(camera: SimulatedCamera, daylight: Daylight, t_s: float, sun: float
 
 def _infrared(camera: SimulatedCamera, bright: float) -> Exposure:
     """Lit by the camera's own lamp, grey; what is near is bright."""
-    light = Light(-camera.axes[2], 0.42, 0.75, (1.0, 1.0, 1.0), 0.0)
-    return Exposure(light, (bright, bright, bright), True, 2.2)
+    light = Light(-camera.axes[2], 0.30, 1.75, (1.0, 1.0, 1.0), 0.0)
+    return Exposure(light, (bright, bright, bright), True, 1.6)
 
 
 def expose(picture: Image, seen: Exposure) -> Image:

@@ -20,13 +20,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Skin:
-    """One surface: rings ``first`` to ``last`` (one past), spans between rings, corners around."""
+    """One surface: rings ``first`` to ``last`` (one past), spans between rings, corners around.
+
+    ``open_start``: the first ring lies inside another skin and needs no lid.
+    """
 
     name: str
     first: int
     last: int
     spans: int
     corners: int
+    open_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,12 @@ def _interpolation(skin: Skin) -> tuple[Floats, Floats]:
     are closed by rings that shrink to a point."""
     count = skin.last - skin.first
     places = np.linspace(0.0, count - 1.0, (count - 1) * skin.spans + 1)
-    places = np.concatenate([[0.0, 0.0], places, [count - 1.0, count - 1.0]])
+    lid = [] if skin.open_start else [0.0, 0.0]
+    places = np.concatenate([lid, places, [count - 1.0, count - 1.0]])
     sizes = np.ones(len(places))
-    sizes[[0, -1]] = 0.02
-    sizes[[1, -2]] = 0.7
+    sizes[-2:] = 0.7, 0.02
+    if lid:
+        sizes[:2] = 0.02, 0.7
     weights = np.zeros((len(places), count))
     for row, place in enumerate(places):
         left = min(int(place), count - 2)
@@ -123,5 +129,8 @@ _COARSE = {
 def horse_mesh(fine: bool) -> Mesh:
     """The horse's mesh for pictures near (fine) and far."""
     table, leg = (_FINE, (2, 9)) if fine else (_COARSE, (1, 6))
-    skins = [Skin(part.name, part.first, part.last, *table.get(part.name, leg)) for part in PARTS]
+    skins = [
+        Skin(part.name, part.first, part.last, *table.get(part.name, leg), part.limb >= 0)
+        for part in PARTS
+    ]
     return Mesh(skins)

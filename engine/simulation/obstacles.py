@@ -40,8 +40,8 @@ def _rails(start: tuple[float, float], end: tuple[float, float], step_m: float) 
 
 
 BARS: dict[str, tuple[Bar, ...]] = {
-    "stall": (),
-    "stall2": (),
+    "stall": (Bar((2.0, 2.0, 1.15), (6.2, 2.0, 1.15), 0.03, "steel"),),
+    "stall2": (Bar((6.4, 2.0, 1.15), (10.6, 2.0, 1.15), 0.03, "steel"),),
     "aisle": (
         _post(7.6, -1.85, 3.2, 0.09), _post(7.6, 1.85, 3.2, 0.09),
         _post(16.4, -1.85, 3.2, 0.09), _post(16.4, 1.85, 3.2, 0.09),

@@ -87,14 +87,15 @@ class Posture:
         return len(self.roll)
 
     def blended(self, other: Posture, weight: Floats) -> Posture:
-        """From this posture (weight 0) to another (1), linear in every number."""
+        """From this posture (weight 0) to another (1), linear in every number; contacts are this
+        posture's up to the middle and then the other's."""
         mixed = {}
         for field in fields(Posture):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
-            if mine.dtype == bool:
-                mixed[field.name] = theirs
-                continue
             share = weight.reshape(-1, *([1] * (mine.ndim - 1)))
+            if mine.dtype == bool:
+                mixed[field.name] = np.where(share > 0.5, theirs, mine)
+                continue
             mixed[field.name] = mine + (theirs - mine) * share
         return Posture(**mixed)
 

@@ -215,7 +215,7 @@ def _scene_lanes(camera: str, count: int) -> list[Lane]:
         x, y = STALLS[0 if camera == "stall" else 2].middle
         return [Lane((x - 0.45, y + d), (x + 0.45, y + d), walk, 14.0) for d in spread(-0.5, 0.5)]
     if camera == "aisle":
-        return [Lane((7.0, d), (17.0, d), walk, 4.0) for d in spread(-1.7, 1.7)]
+        return [Lane((6.6, d), (14.0, d), walk, 4.0) for d in spread(-1.7, 1.7)]
     if camera == "arena":
         return [
             Lane((51.0 - 0.62 * (y + 14.2), y), (51.0 + 0.62 * (y + 14.2), y), fast, 2.0)

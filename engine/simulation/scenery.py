@@ -57,13 +57,17 @@ def _stall(west: float, east_camera: bool) -> tuple[Panel, ...]:
     east, south, north = west + 4.2, 2.0, 6.2
     far = ((east, north), (east, south)) if not east_camera else ((west, south), (west, north))
     return (
+        _floor("concrete", west - 4.0, -2.0, east + 4.0, south, 50.0),
         _floor("straw", west, south, east, north, 90.0),
         _wall("boards", (west, north), (east, north), 0.0, 3.2, 70.0),
         _wall("boards", *far, 0.0, 3.2, 70.0, 0.82),
         _wall("window", (west + 1.4, north - 0.02), (west + 2.8, north - 0.02), 1.7, 2.6, 60.0),
         _wall("rack", (west + 0.5, north - 0.3), (west + 1.2, north - 0.3), 0.9, 1.5, 60.0, 0.8),
-        _wall("door", (west + 1.4, south), (west + 2.8, south), 0.0, 2.3, 50.0),
         _floor("roof", west, south, east, north, 30.0, 3.2, 0.7),
+        _wall("stall front", (west - 6.0, south), (west, south), 0.0, 2.6, 40.0, 0.8),
+        _wall("stall front", (east, south), (east + 6.0, south), 0.0, 2.6, 40.0, 0.8),
+        _wall("dark boards", (west - 6.0, south), (west, south), 2.6, 3.6, 30.0, 0.8),
+        _wall("dark boards", (east, south), (east + 6.0, south), 2.6, 3.6, 30.0, 0.8),
     )
 
 
@@ -106,9 +110,7 @@ _PANELS: dict[str, tuple[Panel, ...]] = {
     "yard": (
         _wall("trees", (-30.0, 60.0), (110.0, 60.0), 0.0, 11.0, 10.0),
         _floor("grass", -30.0, 6.0, 110.0, 60.0, 14.0),
-        _floor("dirt", 24.0, -9.0, 60.0, 10.0, 26.0),
-        _wall("dark boards", (24.0, -6.4), (24.0, -2.0), 0.0, 4.2, 24.0, 1.25),
-        _wall("dark boards", (24.0, 2.0), (24.0, 6.4), 0.0, 4.2, 24.0, 1.25),
+        _floor("dirt", 10.0, -14.0, 60.0, 10.0, 22.0),
         _wall("rail fence", (28.0, 32.0), (60.0, 32.0), 0.0, 1.5, 20.0),
         _wall("kick boards", (36.0, 8.0), (36.0, 1.6), 0.0, 1.4, 26.0),
     ),

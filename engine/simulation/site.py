@@ -96,15 +96,15 @@ def way_home(stall: Place) -> list[Spot]:
 _ALL = {
     camera.name: camera
     for camera in (
-        SimulatedCamera("stall", "Stall 1", 2.25, 2.3, 2.35, 45.0, 24.0, 470.0,
+        SimulatedCamera("stall", "Stall 1", 1.9, 0.3, 2.75, 58.0, 23.0, 760.0,
                         ("stall 1",), True, True),
-        SimulatedCamera("aisle", "Aisle", 0.5, -0.2, 2.5, 0.0, 11.0, 690.0,
+        SimulatedCamera("aisle", "Aisle", 0.5, -0.2, 2.5, 0.0, 10.0, 800.0,
                         ("aisle", "yard"), True),
         SimulatedCamera("paddock", "Paddock south", 45.0, 6.6, 3.2, 90.0, 9.0, 820.0,
                         ("paddock",), False),
         SimulatedCamera("arena", "Arena", 51.0, -14.2, 2.6, 90.0, 7.0, 740.0,
                         ("arena",), True),
-        SimulatedCamera("stall2", "Stall 3", 10.35, 2.3, 2.35, 135.0, 24.0, 470.0,
+        SimulatedCamera("stall2", "Stall 3", 10.7, 0.3, 2.75, 122.0, 23.0, 760.0,
                         ("stall 3",), True, True),
         SimulatedCamera("paddock2", "Paddock east", 63.5, 20.0, 3.2, 180.0, 8.0, 780.0,
                         ("paddock",), False),

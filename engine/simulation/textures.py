@@ -41,14 +41,14 @@ def _ground(colour: Colour, fine: float, broad: float) -> Callable[..., Canvas]:
 
 
 def _straw(size: tuple[int, int], per_m: float, chance: np.random.Generator) -> Canvas:
-    canvas = _ground((78.0, 130.0, 160.0), 7.0, 9.0)(size, per_m, chance)
+    canvas = _ground((62.0, 104.0, 130.0), 7.0, 8.0)(size, per_m, chance)
     colours = np.ascontiguousarray(canvas[..., :3])
     for _ in range(int(size[0] * size[1] / per_m**2 * 60)):
         x, y = int(chance.integers(0, size[1])), int(chance.integers(0, size[0]))
         angle, length = chance.uniform(0, np.pi), chance.uniform(0.1, 0.28) * per_m
         tone = float(chance.uniform(0.75, 1.35))
         end = (x + int(np.cos(angle) * length), y + int(np.sin(angle) * length))
-        cv2.line(colours, (x, y), end, (84 * tone, 142 * tone, 174 * tone), 1, cv2.LINE_AA)
+        cv2.line(colours, (x, y), end, (70 * tone, 118 * tone, 146 * tone), 1, cv2.LINE_AA)
     canvas[..., :3] = colours
     return canvas
 
@@ -126,17 +126,6 @@ def _rail_fence(size: tuple[int, int], per_m: float, chance: np.random.Generator
     return canvas
 
 
-def _door(size: tuple[int, int], per_m: float, chance: np.random.Generator) -> Canvas:
-    canvas = _boards((44.0, 70.0, 98.0), 0.16)(size, per_m, chance)
-    edge = max(int(0.09 * per_m), 2)
-    canvas[:edge, :, :3] *= 0.5
-    canvas[:, :edge, :3] *= 0.5
-    canvas[:, -edge:, :3] *= 0.5
-    half = size[0] // 2
-    canvas[half : half + edge, :, :3] *= 0.5
-    return canvas
-
-
 def _rack(size: tuple[int, int], per_m: float, chance: np.random.Generator) -> Canvas:
     canvas = _flat(size, (70.0, 128.0, 118.0))
     canvas[..., :3] += _grain(chance, size, (2, 6), 22.0)
@@ -160,7 +149,6 @@ TEXTURES: dict[str, Callable[..., Canvas]] = {
     "window": _window,
     "trees": _trees,
     "rail fence": _rail_fence,
-    "door": _door,
     "rack": _rack,
 }
 """Painters by name: (height, width) in pixels, pixels a metre, chance -> canvas."""

@@ -178,9 +178,10 @@ class Strides:
 
     start_s, end_s: float64 (K,), site time. stride_hz, speed_mps, stride_m: float64 (K,).
     duty, phases: float64 (K, 4) by limb, phases 0..1 of the stride from the left hind landing.
-    steady: bool (K,), neither starting, stopping nor changing gait. straight: bool (K,), the path
-    bends less than 1 degree. asymmetry_mm: float64 (K, 4), hd_min, hd_max, pd_min, pd_max of this
-    stride, right minus left, from the vertical paths of poll and croup; NaN outside steady trot.
+    steady: bool (K,), neither starting, stopping nor changing gait before its last lift-off.
+    straight: bool (K,), the path bends less than 1 degree. asymmetry_mm: float64 (K, 4), hd_min,
+    hd_max, pd_min, pd_max of this stride, right minus left, from the vertical paths of poll and
+    croup; NaN outside steady trot.
     """
 
     horse_ids: Ints
