@@ -8,8 +8,9 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.model_store import open_model_store
@@ -24,6 +25,9 @@ from engine.models.store import (
     ModelStatus,
     ModelStore,
 )
+
+if TYPE_CHECKING:
+    from engine.models.timing import Timings
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png")
 TASKS = tuple(task.value for task in Task)
@@ -291,28 +295,32 @@ def _benchmark(place: Installation, wanted: argparse.Namespace, store: ModelStor
     for name, why in timings.left_out:
         print(f"not measured: {name}: {why}")
     if wanted.report is not None:
-        document = {
-            "machine": {"processor": platform.processor() or platform.machine()},
-            "threads": Execution(threads=settings.analysis.threads).cpu_threads,
-            "rounds": timings.rounds,
-            "picture": size,
-            "horses": HORSES,
-            "models": [
-                {
-                    "task": row.entry.task.value, "name": row.entry.name,
-                    "version": row.entry.version, "licence": row.entry.licence, "ours": row.ours,
-                    "runs_on": row.runs_on, "time_ms": dataclasses.asdict(row.time_ms),
-                    "ratio": dataclasses.asdict(row.ratio) if row.ratio is not None else None,
-                }
-                for row in timings.measured
-            ],
-            "not_measured": [{"name": name, "why": why} for name, why in timings.left_out],
-        }  # fmt: skip
-        try:
-            wanted.report.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OperatorMistake(f"The report cannot be written: {error}") from error
+        threads = Execution(threads=settings.analysis.threads).cpu_threads
+        where = {"threads": threads, "picture": size, "horses": HORSES}
+        _write_report(wanted.report, timings, where)
     return 0
+
+
+def _write_report(path: Path, timings: Timings, where: Mapping[str, object]) -> None:
+    document = {
+        "machine": {"processor": platform.processor() or platform.machine()},
+        **where,
+        "rounds": timings.rounds,
+        "models": [
+            {
+                "task": row.entry.task.value, "name": row.entry.name,
+                "version": row.entry.version, "licence": row.entry.licence, "ours": row.ours,
+                "runs_on": row.runs_on, "time_ms": dataclasses.asdict(row.time_ms),
+                "ratio": dataclasses.asdict(row.ratio) if row.ratio is not None else None,
+            }
+            for row in timings.measured
+        ],
+        "not_measured": [{"name": name, "why": why} for name, why in timings.left_out],
+    }  # fmt: skip
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OperatorMistake(f"The report cannot be written: {error}") from error
 
 
 def _pictures(folder: Path | None) -> list[Picture]:

@@ -304,26 +304,10 @@ class ModelStore:
         source = source.expanduser().resolve()
         if not source.is_file():
             raise NotFound(f"There is no model file {source}.", "Check the path.")
-        entry = self._described_beside(source) or self._listed(sha256_of(source))
-        if entry is not None and task not in (None, entry.task):
-            raise OperatorMistake(
-                f"{source.name} is a model for {entry.task}, not for {task}.",
-                "Leave --task out, or name another file.",
-            )
-        if entry is not None and entry == self._by_name(entry.name):
+        entry = self._entry_of(source, task)
+        if entry == self._by_name(entry.name):
             copy_into(self.user_cache, source, {file.name: file.name for file in entry.files})
             return entry
-        if entry is None:
-            runtime_of(source)
-        if entry is None and task is None:
-            raise OperatorMistake(
-                f"What {source.name} is for cannot be told from its name.",
-                f"Say so: --task {'|'.join(Task)}.",
-            )
-        if entry is None and task is not None:
-            entry = describe_file(source, task, Execution("cpu"))
-            entry = entry.model_copy(update={"origin": f"imported from {source.name}"})
-        assert entry is not None
         entry = entry.model_copy(update={"name": name} if name else {})
         if self._by_name(entry.name) is not None:
             raise OperatorMistake(
@@ -339,6 +323,25 @@ class ModelStore:
         list_in(self.user_cache, entry)
         self.manifest = self._merged()
         return entry
+
+    def _entry_of(self, source: Path, task: Task | None) -> ModelEntry:
+        """What a file is, by what lies beside it, by its hash, or by its shapes for ``task``."""
+        known = self._described_beside(source) or self._listed(sha256_of(source))
+        if known is not None:
+            if task not in (None, known.task):
+                raise OperatorMistake(
+                    f"{source.name} is a model for {known.task}, not for {task}.",
+                    "Leave --task out, or name another file.",
+                )
+            return known
+        runtime_of(source)
+        if task is None:
+            raise OperatorMistake(
+                f"What {source.name} is for cannot be told from its name.",
+                f"Say so: --task {'|'.join(Task)}.",
+            )
+        entry = describe_file(source, task, Execution("cpu"))
+        return entry.model_copy(update={"origin": f"imported from {source.name}"})
 
     def _by_name(self, name: str) -> ModelEntry | None:
         return next((known for known in self.manifest.model if known.name == name), None)
