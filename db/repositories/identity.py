@@ -46,14 +46,9 @@ from engine.domain.identity import (
     Verdict,
 )
 from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
-from engine.identity.corrections import (
-    TWO_HORSES_ADVICE,
-    Change,
-    Correcting,
-    IdentityState,
-    change_of,
-    merged_records,
-)
+from engine.identity.changes import Change, Correcting, IdentityState
+from engine.identity.corrections import change_of
+from engine.identity.merging import TWO_HORSES_ADVICE, merged_records
 from engine.identity.wording import summary
 from engine.tracking.colours import colour_index
 

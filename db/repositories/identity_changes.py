@@ -16,7 +16,7 @@ from engine.domain.errors import Bug, Conflict
 from engine.domain.horses import Horse
 from engine.domain.identity import CommandId, Merge, Span
 from engine.domain.ids import HorseId
-from engine.identity.corrections import Change, HorseChange, Pair
+from engine.identity.changes import Change, HorseChange, Pair
 from engine.identity.profiles import PROFILE_FIELDS
 
 Row = dict[str, Any]

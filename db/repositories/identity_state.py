@@ -28,7 +28,8 @@ from engine.domain.identity import (
     Swap,
 )
 from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
-from engine.identity.corrections import IdentityState, proof
+from engine.identity.changes import IdentityState
+from engine.identity.merging import proof
 from engine.identity.spans import Presences, SeenTrack, meetings
 
 Row = Mapping[str, Any]

@@ -15,7 +15,7 @@ from engine.domain.identity import (
     Swap,
 )
 from engine.domain.ids import HorseId, StreamId
-from engine.identity.corrections import Change, IdentityState
+from engine.identity.changes import Change, IdentityState
 from engine.identity.spans import SeenTrack
 
 

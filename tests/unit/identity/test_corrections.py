@@ -28,14 +28,8 @@ from engine.domain.identity import (
     Swap,
 )
 from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
-from engine.identity.corrections import (
-    Change,
-    Correcting,
-    IdentityState,
-    applied,
-    change_of,
-    invert,
-)
+from engine.identity.changes import Change, Correcting, IdentityState, applied, invert
+from engine.identity.corrections import change_of
 from engine.identity.spans import SeenTrack, common, range_of
 from engine.identity.wording import summary
 
