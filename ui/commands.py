@@ -171,13 +171,19 @@ class _Entry(QUndoCommand):
         self._log = log
         self._done_before = False
 
+    @property
+    def command(self) -> Command:
+        """The act itself."""
+        return self._command
+
     def redo(self) -> None:
-        if self._done_before:
-            self._log.run_again(self, self._command.do)
+        if self._done_before and not self._log.moving and not self.isObsolete():
+            self._log.run_again(self, self._command.do, forward=True)
         self._done_before = True
 
     def undo(self) -> None:
-        self._log.run_again(self, self._command.undo)
+        if not self._log.moving and not self.isObsolete():
+            self._log.run_again(self, self._command.undo, forward=False)
 
 
 class _LocalEntry(QUndoCommand):
@@ -206,6 +212,8 @@ class _Act:
     work: Callable[[], None]
     done: Callable[[], None]
     failed: Callable[[BarnhandError], None]
+    again: bool = False
+    """An undo or redo: it rests on the ones asked for before it."""
 
 
 class CommandLog(QObject):
@@ -213,7 +221,8 @@ class CommandLog(QObject):
     ``changed`` follows every act, undo and redo that succeeded; ``failed`` carries the error.
 
     Acts run one after the other in the order they were asked for: each reads the engine's cameras
-    and writes them back, and an undo has to follow what it takes back.
+    and writes them back, and an undo has to follow what it takes back. When the store is away an
+    undo stays on the stack to be tried again; one that is refused leaves it.
     """
 
     done = Signal(str)
@@ -226,6 +235,21 @@ class CommandLog(QObject):
         self._requests = requests
         self._waiting: deque[_Act] = deque()
         self._busy = False
+        self.moving = False
+        """True while the stack is put back to where it was, without doing anything."""
+
+    @property
+    def next_undo(self) -> Command | None:
+        """What an undo would take back now; None for an act on the window alone, or nothing."""
+        index = self.stack.index()
+        entry = self.stack.command(index - 1) if index else None
+        return entry.command if isinstance(entry, _Entry) else None
+
+    def adopt(self, command: Command) -> None:
+        """Remember a command that is done already, so that it can be taken back."""
+        self.stack.push(_Entry(command, self))
+        self.changed.emit()
+        self.done.emit(command.text)
 
     def run(
         self,
@@ -248,15 +272,29 @@ class CommandLog(QObject):
         """Keep an act that was already done at once on the UI thread."""
         self.stack.push(_LocalEntry(text, do, undo))
 
-    def run_again(self, entry: QUndoCommand, act: Callable[[], None]) -> None:
-        """Undo or redo on a worker; an act that fails leaves the stack."""
+    def run_again(self, entry: QUndoCommand, act: Callable[[], None], *, forward: bool) -> None:
+        """Undo or redo on a worker; an act that is refused leaves the stack."""
 
         def failed(error: BarnhandError) -> None:
+            self._waiting = deque(act for act in self._waiting if not act.again)
             if isValid(entry):  # the stack may have dropped it meanwhile
-                entry.setObsolete(True)
+                if not isinstance(error, EnvironmentFault):
+                    entry.setObsolete(True)
+                self._move_back(entry, forward)
             self.failed.emit(error)
 
-        self._enqueue(_Act(entry.text(), act, self.changed.emit, failed))
+        self._enqueue(_Act(entry.text(), act, self.changed.emit, failed, again=True))
+
+    def _move_back(self, entry: QUndoCommand, forward: bool) -> None:
+        """Put the stack to before the act that failed: what followed it did not happen either."""
+        place = next((i for i in range(self.stack.count()) if self.stack.command(i) is entry), None)
+        if place is None:
+            return
+        self.moving = True
+        try:
+            self.stack.setIndex(place if forward else place + 1)
+        finally:
+            self.moving = False
 
     def _enqueue(self, act: _Act) -> None:
         if len(self._waiting) >= WAITING_AT_MOST:

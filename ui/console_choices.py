@@ -24,6 +24,7 @@ class ConsoleChoices:
     keypoint_confidence: float = 0.3
     confidence: float = 0.35
     analysis_fps: float = 10.0
+    similarity_threshold: float = 0.75
 
     @classmethod
     def of(cls, settings: BaseModel) -> ConsoleChoices:
@@ -48,6 +49,9 @@ class ConsoleChoices:
             ),
             confidence=number("engine.detection.confidence", plain.confidence),
             analysis_fps=number("engine.analysis.fps", plain.analysis_fps),
+            similarity_threshold=number(
+                "engine.tracking.similarity_threshold", plain.similarity_threshold
+            ),
         )
 
 

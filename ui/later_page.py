@@ -28,16 +28,6 @@ def later_texts() -> dict[str, LaterText]:
         return QCoreApplication.translate("Later", text)
 
     return {
-        "registry": LaterText(
-            tr("Horse registry"),
-            tr("Every horse with its name, picture and history."),
-            (
-                tr("A gallery of horse cards with search and filters"),
-                tr("Merge, split and rename by dragging, each step undoable"),
-                tr("A review queue that asks about uncertain matches, one key each"),
-            ),
-            tr("Every horse on the wall has a stable number and colour while it is in view."),
-        ),
         "timeline": LaterText(
             tr("Timeline"),
             tr("What each horse did, from ninety days down to a single frame."),

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.domain.errors import BarnhandError
+from engine.domain.ids import HorseId
 from engine.domain.notices import Notice, Severity
 from ui.actions import ActionBook
 from ui.commands import CommandLog
@@ -32,6 +33,9 @@ from ui.loop_meter import LoopMeter
 from ui.notices import NoticeBook, NoticeStrip
 from ui.palette import Palette
 from ui.rail import PAGES, Rail
+from ui.registry.directory import HorseDirectory
+from ui.registry.live_identity import LiveIdentity
+from ui.registry.registry_page import RegistryPage
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.settings.settings_page import SettingsPage
@@ -86,13 +90,26 @@ class MainWindow(QMainWindow):
         services, theme = self._services, self._theme
         self.rail = Rail(self.actions_book, theme, self.show_page)
         self.strip = NoticeStrip(self.notices, theme)
+        self.directory = HorseDirectory(services, self.requests, self)
         self.live = LivePage(
-            services, self.requests, self.log, self.actions_book, self.notices, self.state, theme
+            services,
+            self.requests,
+            self.log,
+            self.directory,
+            self.actions_book,
+            self.notices,
+            self.state,
+            theme,
         )
+        self.registry = RegistryPage(
+            services, self.requests, self.log, self.directory, self.actions_book, theme
+        )
+        self.live_identity = LiveIdentity(self.registry.context, self.live.card, self)
         self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
+            "registry": self.registry,
             "settings": self.settings,
             "health": self.diagnostics,
         }
@@ -147,6 +164,11 @@ class MainWindow(QMainWindow):
         self.requests.failed_unheard.connect(self.errors.show_error)
         self.live.said.connect(self.toast.say)
         self.live.failed.connect(self.errors.show_error)
+        self.live.profile_asked.connect(self.show_profile)
+        self.registry.said.connect(self.toast.say)
+        self.registry.failed.connect(self.errors.show_error)
+        self.registry.wanted.connect(self._on_registry_wanted)
+        self.live_identity.failed.connect(self.errors.show_error)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
         self.status.clicked.connect(lambda: self.show_page("health"))
@@ -159,6 +181,7 @@ class MainWindow(QMainWindow):
         if geometry is None or not self.restoreGeometry(geometry):
             self.resize(1600, 940)
         self.show_page("live")
+        self.directory.refresh()
 
     # --- pages ----------------------------------------------------------------------------------
 
@@ -168,8 +191,22 @@ class MainWindow(QMainWindow):
         self.rail.mark(name)
         if name == "live":
             self.live.wall.setFocus()
+        if name == "registry":
+            self.registry.take_focus()
         if name == "health":
             self._show_diagnostics()
+
+    def show_profile(self, horse_id: HorseId) -> None:
+        """Open the registry at a horse."""
+        horse = self.directory.resolve(horse_id)
+        if horse is not None:
+            self.live.card.dismiss()
+            self.show_page("registry")
+            self.registry.open_profile(horse)
+
+    def _on_registry_wanted(self) -> None:
+        if self.page != "registry":
+            self.show_page("registry")
 
     @property
     def page(self) -> str:
@@ -214,7 +251,7 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         if isinstance(app, QApplication):
             apply_theme(app, self._theme)
-        for part in (self.rail, self.strip, self.status, self.live):
+        for part in (self.rail, self.strip, self.status, self.live, self.registry):
             part.set_theme(self._theme)
         dress_live_actions(self.actions_book, self._theme)
         self.actions_book["look"].setChecked(name == "light")
@@ -248,6 +285,7 @@ class MainWindow(QMainWindow):
             return
         streams, report = self._services.engine.streams(), self._services.engine.report()
         self.live.follow(streams, report)
+        self.registry.follow({stream.id: stream.name for stream in streams})
         self.notices.update_from(report.notices)
         self.status.show_engine(report)
         if self.page == "health":
@@ -334,6 +372,7 @@ class MainWindow(QMainWindow):
     def _apply_choices(self) -> None:
         self.choices = ConsoleChoices.of(self._services.settings.current)
         self.live.apply(self.choices)
+        self.registry.apply(self.choices)
 
     # --- window ---------------------------------------------------------------------------------
 
@@ -364,4 +403,5 @@ class MainWindow(QMainWindow):
             timer.stop()
         self.loop_meter.stop()
         self.live.wall.stop()
+        self.directory.stop()
         return self.requests.close(2.0)

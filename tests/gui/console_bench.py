@@ -18,7 +18,26 @@ from barnhand_desktop.settings.schema import Settings
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import Conflict, NotFound, OperatorMistake, StoreUnavailable
 from engine.domain.frames import FrameStamp, Image, WallFrame
-from engine.domain.ids import FarmId, StreamId, TrackId, new_stream_id, new_track_id
+from engine.domain.horses import Horse
+from engine.domain.identity import (
+    CommandId,
+    CommandRecord,
+    Correction,
+    Effect,
+    Review,
+    ReviewId,
+    Similar,
+    TrackStrip,
+    Verdict,
+)
+from engine.domain.ids import (
+    FarmId,
+    HorseId,
+    StreamId,
+    TrackId,
+    new_stream_id,
+    new_track_id,
+)
 from engine.domain.ports import WallView
 from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation, FrameResult
@@ -165,6 +184,82 @@ class BenchViews:
         self.rows.pop(view_id, None)
 
 
+class BenchHorses:
+    """A HorseRepository that knows nobody, or ``rows``."""
+
+    def __init__(self) -> None:
+        self.rows: list[Horse] = []
+
+    def list(self, farm_id: FarmId | None = None) -> Sequence[Horse]:
+        return tuple(self.rows)
+
+    def get(self, horse_id: HorseId) -> Horse:
+        found = next((horse for horse in self.rows if horse.id == horse_id), None)
+        if found is None:
+            raise NotFound("There is no such horse.")
+        return found
+
+    def avatar(self, horse_id: HorseId) -> bytes | None:
+        return None
+
+    def similar(self, horse_id: HorseId, limit: int = 5) -> Sequence[Similar]:
+        return ()
+
+    def strips(
+        self,
+        horse_id: HorseId | None = None,
+        stream_id: StreamId | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 500,
+    ) -> Sequence[TrackStrip]:
+        return ()
+
+    def crop(self, track_id: TrackId) -> bytes | None:
+        return None
+
+
+class BenchIdentity:
+    """An IdentityRepository whose store is away: corrections are tested on the real one."""
+
+    def preview(self, correction: Correction) -> Effect:
+        raise self._away()
+
+    def apply(
+        self,
+        correction: Correction,
+        actor: str,
+        reason: str = "",
+        expected: Mapping[HorseId, int] | None = None,
+    ) -> CommandRecord:
+        raise self._away()
+
+    def undo(self, command_id: CommandId, actor: str) -> CommandRecord:
+        raise self._away()
+
+    def redo(self, command_id: CommandId, actor: str) -> CommandRecord:
+        raise self._away()
+
+    def history(
+        self,
+        farm_id: FarmId | None = None,
+        horse_id: HorseId | None = None,
+        limit: int = 100,
+        before: CommandId | None = None,
+    ) -> Sequence[CommandRecord]:
+        return ()
+
+    def reviews(self, farm_id: FarmId | None = None, limit: int = 50) -> Sequence[Review]:
+        return ()
+
+    def decide(self, review_id: ReviewId, verdict: Verdict, actor: str) -> CommandRecord | None:
+        raise self._away()
+
+    @staticmethod
+    def _away() -> StoreUnavailable:
+        return StoreUnavailable("The database does not answer.")
+
+
 class BenchSettings:
     """SettingsAccess over a model in memory, validated as the real one is."""
 
@@ -216,12 +311,15 @@ class Bench:
     views: BenchViews
     settings: BenchSettings
     services: ConsoleServices
+    horses: BenchHorses
+    listeners: list[Callable[[], None]]
 
 
 def make_bench(folder: Path, admin_notice: str | None = None) -> Bench:
     """A bench without cameras; ``folder`` takes the console's own file."""
     engine, streams, views = BenchEngine(), BenchStreams(), BenchViews()
-    settings = BenchSettings(folder)
+    settings, horses = BenchSettings(folder), BenchHorses()
+    listeners: list[Callable[[], None]] = []
     services = ConsoleServices(
         engine=engine,
         streams=streams,
@@ -230,9 +328,12 @@ def make_bench(folder: Path, admin_notice: str | None = None) -> Bench:
         system=good_system,
         log_lines=lambda: ("12:00:00 INFO engine started", "12:00:01 INFO camera Yard is live"),
         version="0.1.0",
+        horses=horses,
+        identity=BenchIdentity(),
+        on_registry_changed=listeners.append,
         admin_notice=admin_notice,
     )
-    return Bench(engine, streams, views, settings, services)
+    return Bench(engine, streams, views, settings, services, horses, listeners)
 
 
 class Scene:

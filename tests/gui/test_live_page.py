@@ -369,7 +369,7 @@ def test_the_horse_card_tells_what_is_known_and_what_is_not_yet(
     assert card.isVisible()
     assert card.text_of("class") == "horse"
     assert card.text_of("confidence") == "93%"
-    assert card.text_of("state") == "not named yet"
+    assert card.text_of("state") == "not identified yet"
     assert card.text_of("last") == "now"
     QTest.mouseClick(wall, Qt.MouseButton.LeftButton, pos=QPoint(box.topLeft().toPoint()) * 0.5)
     assert not card.isVisible()

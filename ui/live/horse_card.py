@@ -7,12 +7,14 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from engine.domain.detections import SubjectClass
-from engine.domain.ids import StreamId, TrackId
+from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.tracks import TrackState
 from ui.live.overlay_paint import subject_word
 from ui.live.sightings import SightingBook
 from ui.live.tile import Tile
 from ui.live.wall_pointer import HorseHit
+from ui.registry.directory import HorseDirectory
+from ui.registry.words import status_word
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label
 from ui.wording import duration
@@ -23,13 +25,25 @@ WIDTH, AVATAR_HEIGHT = 264, 132
 class HorseCard(QFrame):
     """Number, confidence, class, first and last seen of one track, kept up to date while open.
 
-    Actions that need the registry stand there with the reason why they do not work yet.
+    ``assign_asked`` and ``reject_asked`` carry the camera and the track (and the horse it is not);
+    ``profile_asked`` the horse. Following needs a pan-tilt camera and says so.
     """
 
     closed = Signal()
+    assign_asked = Signal(object, object)
+    reject_asked = Signal(object, object, object)
+    profile_asked = Signal(object)
 
-    def __init__(self, theme: Theme, sightings: SightingBook, parent: QWidget) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        sightings: SightingBook,
+        directory: HorseDirectory,
+        parent: QWidget,
+    ) -> None:
         super().__init__(parent)
+        self._directory = directory
+        self._horse: HorseId | None = None
         self.setObjectName("float")
         self.setFixedWidth(WIDTH)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -103,25 +117,54 @@ class HorseCard(QFrame):
         return grid
 
     def _buttons(self) -> QGridLayout:
-        reason = self.tr("Needs the horse registry, which arrives with a later version.")
         follow = self.tr("Needs a pan-tilt camera, which arrives with a later version.")
+        self.assign = button(self.tr("This is…"))
+        self.reject = button(self.tr("Not this horse"))
+        self.follow = button(self.tr("Follow"))
+        self.profile = button(self.tr("Profile"))
+        self.follow.setEnabled(False)
+        self.follow.setToolTip(follow)
+        self.follow.setAccessibleDescription(follow)
         grid = QGridLayout()
         grid.setSpacing(8)
-        for index, (text, why) in enumerate(
-            (
-                (self.tr("This is…"), reason),
-                (self.tr("Not this horse"), reason),
-                (self.tr("Follow"), follow),
-                (self.tr("Profile"), reason),
-            )
-        ):
-            act = button(text)
-            act.setEnabled(False)
-            act.setToolTip(why)
-            act.setAccessibleDescription(why)
-            grid.addWidget(act, index // 2, index % 2)
-        grid.addWidget(label(reason, "small", wrap=True), 2, 0, 1, 2)
+        for place, act in enumerate((self.assign, self.reject, self.follow, self.profile)):
+            grid.addWidget(act, place // 2, place % 2)
+        self.assign.clicked.connect(self._on_assign)
+        self.reject.clicked.connect(self._on_reject)
+        self.profile.clicked.connect(self._on_profile)
         return grid
+
+    def _on_assign(self) -> None:
+        if self._track is not None and self._stream is not None:
+            self.assign_asked.emit(self._stream, self._track)
+
+    def _on_reject(self) -> None:
+        if self._track is not None and self._stream is not None and self._horse is not None:
+            self.reject_asked.emit(self._stream, self._track, self._horse)
+
+    def _on_profile(self) -> None:
+        if self._horse is not None:
+            self.profile_asked.emit(self._horse)
+
+    def _show_identity(self, horse_id: HorseId | None, number: int, word: str) -> None:
+        """Name and what is known of the horse; the acts that need one say why they are off."""
+        known = self._directory.resolve(horse_id)
+        self._horse = horse_id if known is None else known.id
+        if known is not None:
+            self._title.setText(known.title)
+            self._values["state"].setText(
+                f"{known.label} · {status_word(known.status)}"
+                if known.name
+                else status_word(known.status)
+            )
+        else:
+            self._title.setText(f"{word} #{number}")
+            self._values["state"].setText(
+                self.tr("known horse") if horse_id is not None else self.tr("not identified yet")
+            )
+        for act in (self.reject, self.profile):
+            act.setEnabled(known is not None)
+            act.setToolTip("" if known is not None else self.tr("It is not identified yet."))
 
     def open_for(self, hit: HorseHit, tile: Tile) -> None:
         """Show the card of a clicked box beside it."""
@@ -145,10 +188,6 @@ class HorseCard(QFrame):
         class_id = int(overlay.class_ids[row])
         horse = class_id == SubjectClass.HORSE
         word = subject_word(class_id)
-        number = int(overlay.numbers[row])
-        self._title.setText(
-            self.tr("Horse #{0}").format(number) if horse else f"{word.capitalize()} #{number}"
-        )
         colour = self._theme.track_colour(int(overlay.colours[row]))
         self._swatch.setStyleSheet(f"background: {colour.name()}; border-radius: 5px;")
         self._values["class"].setText(word)
@@ -161,8 +200,12 @@ class HorseCard(QFrame):
             scores = overlay.keypoint_scores[row]
             points = self.tr("{0} of {1} points").format(int((scores >= 0.3).sum()), len(scores))
         self._values["pose"].setText(points)
-        known = overlay.horse_ids[row] is not None
-        self._values["state"].setText(self.tr("known horse") if known else self.tr("not named yet"))
+        self.assign.setEnabled(horse)
+        self._show_identity(
+            overlay.horse_ids[row] if horse else None,
+            int(overlay.numbers[row]),
+            self.tr("Horse") if horse else word.capitalize(),
+        )
         self._show_sighting(away=False)
 
     def dismiss(self) -> None:

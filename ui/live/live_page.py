@@ -36,6 +36,7 @@ from ui.live.toolbar import LiveToolbar
 from ui.live.wall import Wall
 from ui.live.wall_pointer import HorseHit
 from ui.notices import NoticeBook
+from ui.registry.directory import HorseDirectory
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 from ui.theme import Theme
@@ -49,12 +50,14 @@ class LivePage(QWidget):
 
     said = Signal(str)
     failed = Signal(object)
+    profile_asked = Signal(object)
 
     def __init__(
         self,
         services: ConsoleServices,
         requests: RequestRunner,
         log: CommandLog,
+        directory: HorseDirectory,
         book: ActionBook,
         notices: NoticeBook,
         state: ConsoleState,
@@ -75,7 +78,8 @@ class LivePage(QWidget):
         self.wall = Wall(services.engine, theme)
         self.guide = FirstStart(theme)
         self.inspector = Inspector(notices, theme)
-        self.card = HorseCard(theme, self.wall.sightings, self.wall)
+        self.card = HorseCard(theme, self.wall.sightings, directory, self.wall)
+        self._directory = directory
         add_live_actions(book, self, theme)
         self.toolbar = LiveToolbar(book)
         self._build()
@@ -111,6 +115,8 @@ class LivePage(QWidget):
         wall.menu_requested.connect(self._on_menu)
         wall.files_dropped.connect(self.add_files)
         self.card.closed.connect(lambda: self._mark_track())
+        self.card.profile_asked.connect(self.profile_asked)
+        self._directory.changed.connect(lambda: wall.set_names(self._directory.names))
         self.guide.camera_chosen.connect(lambda: self.ask_for_camera())
         self.guide.files_chosen.connect(self.ask_for_files)
         self.guide.tour_chosen.connect(self.start_tour)

@@ -4,15 +4,17 @@ tiles is painted 25 times a second."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from engine.domain.detections import SubjectClass
+from engine.domain.ids import HorseId
 from engine.domain.tracks import TrackState
 from ui.live.overlay_match import MatchKind, Overlay, Trail
 from ui.theme import Theme, qcolor
@@ -68,8 +70,17 @@ def subject_word(class_id: int) -> str:
     return words.get(SubjectClass(class_id), "")
 
 
-def row_label(overlay: Overlay, row: int, switches: Collection[Switch]) -> str:
-    """The words on a box: class or number, and confidence, as switched. Motion always says so."""
+NO_NAMES: Mapping[HorseId, str] = MappingProxyType({})
+
+
+def row_label(
+    overlay: Overlay,
+    row: int,
+    switches: Collection[Switch],
+    names: Mapping[HorseId, str] = NO_NAMES,
+) -> str:
+    """The words on a box: a known horse's name, else class or number, and confidence, as switched.
+    Motion always says so."""
     class_id = int(overlay.class_ids[row])
     parts: list[str] = []
     if class_id == SubjectClass.MOTION:
@@ -77,7 +88,9 @@ def row_label(overlay: Overlay, row: int, switches: Collection[Switch]) -> str:
     elif Switch.IDS in switches:
         number = f"#{int(overlay.numbers[row])}"
         is_horse = class_id == SubjectClass.HORSE
-        parts.append(number if is_horse else f"{subject_word(class_id)} {number}")
+        horse_id = overlay.horse_ids[row]
+        name = names.get(horse_id, "") if horse_id is not None else ""
+        parts.append(name or number if is_horse else f"{subject_word(class_id)} {number}")
     if Switch.CONFIDENCE in switches:
         parts.append(f"{float(overlay.scores[row]):.2f}")
     return " ".join(parts)
@@ -86,6 +99,8 @@ def row_label(overlay: Overlay, row: int, switches: Collection[Switch]) -> str:
 class OverlayPainter:
     """Draws with one theme at one device pixel ratio; keeps what can be kept between pictures."""
 
+    names: Mapping[HorseId, str] = NO_NAMES
+    """What known horses are called."""
     keypoint_confidence = 0.3
     """Keypoints below this score are not drawn; follows the setting of the same name."""
 
@@ -128,7 +143,7 @@ class OverlayPainter:
                 self._box(painter, overlay, row, rect, selected_number)
         taken = list(reserved)
         for row, rect in enumerate(rects):
-            text = row_label(overlay, row, switches)
+            text = row_label(overlay, row, switches, self.names)
             if text:
                 pixmap = self._label_pixmap(text, self.row_colour(overlay, row))
                 place = self._label_place(pixmap, rect, placement, taken)

@@ -7,7 +7,7 @@ the tiles that changed. The mouse and the keyboard rearrange, select and maximis
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -25,7 +25,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QWidget
 
-from engine.domain.ids import StreamId, TrackId
+from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.streams import Stream, StreamHealth
 from engine.runtime.meters import Distribution
 from ui.engine_port import EngineBridge
@@ -200,6 +200,11 @@ class Wall(QWidget):
         self._painter.overlay.keypoint_confidence = confidence
         self.update()
 
+    def set_names(self, names: Mapping[HorseId, str]) -> None:
+        """What known horses are called, on their boxes."""
+        self._painter.overlay.names = names
+        self.update()
+
     def select(self, position: int | None) -> None:
         """Select a place (None: nothing) and say so."""
         if position == self._selection:
@@ -291,9 +296,10 @@ class Wall(QWidget):
             self._bridge.show(tile.stream.id, wanted)
 
     def _rebuild_painter(self) -> None:
-        confidence = self._painter.overlay.keypoint_confidence
+        before = self._painter.overlay
         self._painter = TilePainter(self._theme, self.devicePixelRatioF())
-        self._painter.overlay.keypoint_confidence = confidence
+        self._painter.overlay.keypoint_confidence = before.keypoint_confidence
+        self._painter.overlay.names = before.names
         self._ask_for_pictures()
         self.update()
 

@@ -1,0 +1,1 @@
+"""The registry: every known horse, and the corrections people make."""
