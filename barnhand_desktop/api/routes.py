@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from barnhand_desktop.api.access import BASE_PATH, ApiRoute, Scope
 from barnhand_desktop.api.routers import (
+    areas,
     audit,
     auth,
     detections,
@@ -83,6 +84,14 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/tracking/stats", tracking.stats, _MANAGER, _READ),
     ApiRoute("GET", "/tracking/reviews", reviews.list_reviews, _MANAGER, _READ),
     ApiRoute("POST", "/tracking/reviews/{review_id}", reviews.decide, _MANAGER, _WRITE),
+    ApiRoute("GET", "/areas", areas.list_areas, _VIEWER, _READ),
+    ApiRoute("POST", "/areas", areas.add_area, _MANAGER, _WRITE, status=201),
+    ApiRoute("GET", "/areas/{area_id}", areas.get_area, _VIEWER, _READ),
+    ApiRoute("PUT", "/areas/{area_id}", areas.change_area, _MANAGER, _WRITE),
+    ApiRoute("DELETE", "/areas/{area_id}", areas.remove_area, _MANAGER, _WRITE, status=204),
+    ApiRoute("GET", "/farms", areas.list_farms, _VIEWER, _READ),
+    ApiRoute("POST", "/farms", areas.add_farm, _ADMIN, status=201),
+    ApiRoute("PUT", "/farms/{farm_id}", areas.change_farm, _ADMIN),
     ApiRoute("GET", "/audit", audit.list_audit, _ADMIN, _READ),
     *(
         ApiRoute(method, path, endpoint, role, scope, open_locally=local, base_path=base)

@@ -28,8 +28,10 @@ from db.live.announcer import Announcer
 from db.live.commands import CommandSender
 from db.live.connection import connect
 from db.pool import open_pool
+from db.repositories.areas import PostgresAreaRepository
 from db.repositories.audit import AuditRepository
 from db.repositories.detections import PostgresDetectionRepository
+from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
@@ -73,6 +75,8 @@ class Services:
     horses: HorseRepository
     identity: IdentityRepository
     tracking: TrackingRepository
+    areas: PostgresAreaRepository
+    farms: FarmRepository
     horse_states: HorseStates
     announcer: Announcer
     states: StreamStates
@@ -161,6 +165,8 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         horses=PostgresHorseRepository(pool),
         identity=PostgresIdentityRepository(pool),
         tracking=TrackingRepository(pool),
+        areas=PostgresAreaRepository(pool),
+        farms=FarmRepository(pool),
         horse_states=HorseStates(redis),
         announcer=Announcer(config.live_url),
         states=states,

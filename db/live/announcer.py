@@ -7,7 +7,6 @@ given by the server, so that several processes can publish on one.
 
 from __future__ import annotations
 
-import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -15,21 +14,18 @@ from typing import Any
 import redis
 
 from db.live.connection import connect, translated
-from db.live.protocol import SEQUENCE_KEY, events_channel
+from db.live.protocol import (
+    HORSE_UPDATE,
+    PUBLISH_EVENT,
+    SEQUENCE_KEY,
+    TRACK_UPDATED,
+    event_halves,
+    events_channel,
+)
 from engine.domain.errors import BarnhandError
 from engine.domain.identity import CommandRecord
 
 log = logging.getLogger(__name__)
-
-HORSE_UPDATE = "horse:update"
-TRACK_UPDATED = "track:updated"
-
-PUBLISH_NUMBERED = """
-local number = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
-redis.call('PUBLISH', ARGV[1], ARGV[2] .. number .. ARGV[3])
-return number
-"""
-"""Lua: one channel's next number, put between the two halves of a message, and the message sent."""
 
 
 class Announcer:
@@ -68,18 +64,9 @@ class Announcer:
     def _add(
         self, pipeline: redis.client.Pipeline, event: str, at: str, data: dict[str, Any]
     ) -> None:
-        head, tail = numbered_halves(event, None, at, data)
-        pipeline.eval(PUBLISH_NUMBERED, 1, SEQUENCE_KEY, events_channel(None), head, tail)
+        head, tail = event_halves(event, None, at, data)
+        pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, events_channel(None), head, tail, "", "0")
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-
-def numbered_halves(
-    event: str, stream_id: str | None, timestamp: str, data: dict[str, Any]
-) -> tuple[str, str]:
-    """An event as JSON, cut where its sequence number goes."""
-    head = json.dumps({"event": event, "stream_id": stream_id, "timestamp": timestamp})
-    body = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return head[:-1] + ',"sequence":', f',"data":{body}}}'

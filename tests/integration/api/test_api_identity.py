@@ -282,6 +282,44 @@ def test_reviews_are_answered_with_one_word(world: World, herd: Herd) -> None:
     assert stats["reviews_same"] >= 1 and 0 < stats["review_precision"] <= 1
 
 
+def test_places_and_farms_are_their_farms(world: World, herd: Herd) -> None:
+    body = {
+        "name": f"Stall {herd.first}",
+        "kind": "stall",
+        "stream_id": str(world.hidden),
+        "region": [[0.1, 0.2], [0.9, 0.2], [0.5, 0.8]],
+        "expected": str(herd.first),
+    }
+    made = world.request("manager", "POST", "/areas", body)
+    assert made.status_code == 201, made.text
+    area = made.json()
+    path = f"/areas/{area['id']}"
+    assert area["region"][2] == pytest.approx([0.5, 0.8])
+    for stranger in ("viewer", "stranger"):
+        require_problem(world.request(stranger, "GET", path), 404, "not_found")
+        assert area["id"] not in world.request(stranger, "GET", "/areas").text
+    foreign = {**body, "name": "other", "expected": str(herd.foreign)}
+    require_problem(world.request("manager", "POST", "/areas", foreign), 404, "not_found")
+    require_problem(world.request("manager", "POST", "/areas", body), 409, "conflict")
+    change = {**{k: body[k] for k in ("name", "kind")}, "version": area["version"]}
+    changed = world.request("manager", "PUT", path, change).json()
+    assert changed["stream_id"] is None and changed["version"] > area["version"]
+    require_problem(world.request("manager", "PUT", path, change), 409, "conflict")
+    assert world.request("manager", "DELETE", path).status_code == 204
+    require_problem(world.request("manager", "GET", path), 404, "not_found")
+
+    farms = world.request("manager", "GET", "/farms").json()
+    assert [farm["id"] for farm in farms] == [str(world.farm)]
+    residents = {"name": farms[0]["name"], "expected_residents": 7}
+    told = world.request("admin", "PUT", f"/farms/{world.farm}", residents)
+    assert told.json()["expected_residents"] == 7
+    require_problem(
+        world.request("admin", "PUT", f"/farms/{world.other_farm}", residents), 404, "not_found"
+    )
+    require_problem(world.request("admin", "POST", "/farms", {"name": "x"}), 404, "not_found")
+    world.request("admin", "PUT", f"/farms/{world.farm}", {"name": farms[0]["name"]})
+
+
 def hears(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first event that fits, within the socket's patience."""
     while True:

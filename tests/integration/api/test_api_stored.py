@@ -193,6 +193,16 @@ GOOD: dict[str, dict[str, object]] = {
     "POST /tracking/reject": {"track_id": NOBODY, "horse_id": NOBODY, **CORRECTION},
     "POST /tracking/undo": {"command_id": NOBODY},
     "POST /tracking/redo": {"command_id": NOBODY},
+    "POST /areas": {
+        "name": "x", "kind": "stall", "stream_id": None, "region": None, "expected": None,
+        "farm_id": NOBODY,
+    },
+    "PUT /areas/{area_id}": {
+        "name": "x", "kind": "stall", "stream_id": None, "region": None, "expected": None,
+        "version": 1,
+    },
+    "POST /farms": {"name": ""},
+    "PUT /farms/{farm_id}": {"name": "x", "expected_residents": 3},
     "POST /tracking/reviews/{review_id}": {"verdict": "same"},
 }  # fmt: skip
 
