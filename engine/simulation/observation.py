@@ -13,7 +13,7 @@ from engine.domain.geometry import FloatArray
 from engine.simulation.anatomy import PART, Bodies
 from engine.simulation.cameras import NEAR_M, SimulatedCamera
 from engine.simulation.gaits import GAIT_LIST, LIMBS
-from engine.simulation.obstacles import bar_links, bars_in_view
+from engine.simulation.obstacles import BAR_LINKS, bars_in_view
 from engine.simulation.occlusion import Shapes, hidden, overlapping_pairs, projected
 from engine.simulation.people import PERSON_LINKS, PeopleRows, people_bodies
 from engine.simulation.postures import Posture
@@ -253,10 +253,15 @@ def _covered(
         return covered, hider
     bars = bars_in_view(camera)
     if bars is not None:
-        everyone = np.arange(len(rows))
-        by_bars = hidden(points_px, depths_m, bars, bar_links(camera.name), everyone, 0 * everyone)
-        covered |= by_bars
-        most = by_bars[:, : len(_SAMPLE_RINGS)].sum(axis=1)
+        theirs = bars.boxes()
+        meet = (
+            np.maximum(boxes[:, None, :2], theirs[None, :, :2])
+            < np.minimum(boxes[:, None, 2:], theirs[None, :, 2:])
+        ).all(axis=2)
+        behind, before = np.nonzero(meet)
+        by_bars = hidden(points_px, depths_m, bars, BAR_LINKS, behind, before)
+        np.logical_or.at(covered, behind, by_bars)
+        most = covered[:, : len(_SAMPLE_RINGS)].sum(axis=1)
         hider = np.where(most > 0, SCENERY, NOBODY)
     behind, before = overlapping_pairs(rows.time_index, boxes)
     if len(behind):

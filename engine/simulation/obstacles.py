@@ -10,7 +10,7 @@ import numpy as np
 from engine.simulation.cameras import SimulatedCamera
 from engine.simulation.occlusion import Shapes, projected
 
-_PIECES = 9
+_PIECES = 6
 """A bar is cut into so many links, so that its projected width follows the perspective."""
 
 
@@ -59,27 +59,24 @@ BARS: dict[str, tuple[Bar, ...]] = {
 """What can stand before a horse, by camera."""
 
 
+BAR_LINKS = np.stack([np.arange(_PIECES), np.arange(1, _PIECES + 1)], axis=1)
+"""Which rings of a bar are joined, int64 (L, 2)."""
+
+
 @lru_cache(maxsize=32)
 def bars_in_view(camera: SimulatedCamera) -> Shapes | None:
-    """The camera's bars as one body of rings, None where it has none."""
+    """The camera's bars as bodies of rings in the order of ``BARS``, None where it has none."""
     bars = BARS[camera.name]
     if not bars:
         return None
-    centres, up, wide = [], [], []
-    for bar in bars:
+    count = _PIECES + 1
+    centres, up, wide = np.zeros((3, len(bars), count, 3))
+    for number, bar in enumerate(bars):
         start, end = np.array(bar.start), np.array(bar.end)
         way = (end - start) / np.linalg.norm(end - start)
         side = np.cross(way, camera.axes[2])
         side /= np.linalg.norm(side)
-        for share in np.linspace(0.0, 1.0, _PIECES + 1):
-            centres.append(start + (end - start) * share)
-            up.append(side * bar.radius_m)
-            wide.append(np.cross(way, side) * bar.radius_m)
-    return projected(camera, np.array(centres)[None], np.array(up)[None], np.array(wide)[None])
-
-
-def bar_links(camera_name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Which rings of ``bars_in_view`` belong together, int64 (L, 2)."""
-    starts = np.arange(len(BARS[camera_name])) * (_PIECES + 1)
-    first = (starts[:, None] + np.arange(_PIECES)).reshape(-1)
-    return np.stack([first, first + 1], axis=1)
+        centres[number] = start + (end - start) * np.linspace(0.0, 1.0, count)[:, None]
+        up[number] = side * bar.radius_m
+        wide[number] = np.cross(way, side) * bar.radius_m
+    return projected(camera, centres, up, wide)
