@@ -55,10 +55,10 @@ def draw_figure(picture: Image, camera: SimulatedCamera, figure: Figure, light: 
     corners_fixed = np.round((quads_px[shown] - (left, top)) * (1 << _SHIFT)).astype(np.int32)
     corners_fixed = np.clip(corners_fixed, -(1 << 18), 1 << 18)
     canvas = np.empty((bottom - top, right - left, 4), np.uint8)
-    canvas[:] = (*lit.mean(axis=0).astype(int).tolist(), 0)
+    canvas[:] = (*lit[:, :3].mean(axis=0).astype(int).tolist(), 0)
     paint = cv2.fillConvexPoly
     for corners_of, colour in zip(corners_fixed, lit.tolist(), strict=True):
-        paint(canvas, corners_of, (*colour, 255.0), cv2.LINE_8, _SHIFT)
+        paint(canvas, corners_of, colour, cv2.LINE_8, _SHIFT)
     scale = camera.focal_px / float(depth[shown].mean())
     _dots(canvas, camera, figure, scale, (left, top))
     _lay_over(picture[top:bottom, left:right], canvas, scale)
@@ -71,7 +71,7 @@ def _lit(
     camera: SimulatedCamera,
     light: Light,
 ) -> Floats:
-    """Colours of faces under the light, float64 (M, 3)."""
+    """Colours of faces under the light, float64 (M, 4) with full opacity."""
     normal = _cross(quads_m[:, 2] - quads_m[:, 0], quads_m[:, 3] - quads_m[:, 1])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     view = camera.position_m - quads_m.mean(axis=1)
@@ -84,7 +84,9 @@ def _lit(
     shine = figure.gloss * np.clip((normal * half).sum(axis=1), 0, 1) ** 14 * light.direct
     tone = light.ambient * sky + light.direct * direct
     colours = figure.colours[shown] * tone[:, None] + 70.0 * shine[:, None]
-    return np.asarray(np.clip(colours * np.array(light.tint), 0, 255))
+    lit = np.full((len(colours), 4), 255.0)
+    lit[:, :3] = np.clip(colours * np.array(light.tint), 0, 255)
+    return lit
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

@@ -116,19 +116,19 @@ def _interpolation(skin: Skin) -> tuple[Floats, Floats]:
 
 
 _FINE = {
-    "trunk": (3, 22), "neck": (3, 16), "head": (3, 18), "mane": (3, 6),
-    "tail": (3, 8), "left_ear": (2, 6), "right_ear": (2, 6), "forelock": (1, 5),
+    "trunk": (3, 18), "neck": (2, 14), "head": (3, 16), "mane": (2, 5), "tail": (2, 6),
+    "left_ear": (1, 5), "right_ear": (1, 5), "forelock": (1, 4),
 }  # fmt: skip
 _COARSE = {
-    "trunk": (2, 12), "neck": (2, 10), "head": (2, 10), "mane": (2, 5),
-    "tail": (1, 6), "left_ear": (1, 5), "right_ear": (1, 5), "forelock": (1, 4),
+    "trunk": (2, 11), "neck": (2, 9), "head": (2, 10), "mane": (1, 4), "tail": (1, 5),
+    "left_ear": (1, 4), "right_ear": (1, 4), "forelock": (1, 3),
 }  # fmt: skip
 
 
 @lru_cache(maxsize=2)
 def horse_mesh(fine: bool) -> Mesh:
     """The horse's mesh for pictures near (fine) and far."""
-    table, leg = (_FINE, (2, 9)) if fine else (_COARSE, (1, 6))
+    table, leg = (_FINE, (2, 8)) if fine else (_COARSE, (1, 5))
     skins = [
         Skin(part.name, part.first, part.last, *table.get(part.name, leg), part.limb >= 0)
         for part in PARTS
