@@ -202,7 +202,7 @@ class IdentityBarn:
         questions = {
             "horses": "SELECT (to_jsonb(h) - 'version' - 'updated_at')::text AS row FROM horses h",
             "spans": "SELECT concat_ws('|', id, track_id, horse_id, valid_from, valid_to, "
-            "confidence, decided_by, created_at, begun_by) AS row FROM identity_spans "
+            "confidence, decided_by, created_at, begun_by, moved_by) AS row FROM identity_spans "
             "WHERE superseded_at IS NULL",
             "pairs": "SELECT n::text AS row FROM not_same n",
             "features": "SELECT concat_ws('|', id, approved) AS row FROM horse_features",

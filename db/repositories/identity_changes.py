@@ -164,6 +164,9 @@ class ChangeWriter:
         if disturbed:
             self.execute("yield_to_person", {"id": command_id})
         self.execute("revive_spans", {"id": command_id})
+        if command["kind"] == "merge":
+            absorbed = command["arguments"]["absorbed"]
+            self.execute("hand_back_spans", {"id": command_id, "absorbed": absorbed})
         self._put_back_pairs(command)
         for ids, approved in ((command["approved"], False), (command["unapproved"], True)):
             if ids:
@@ -242,7 +245,7 @@ def refuse_dependents(writer: ChangeWriter, command: Row, disturbed: Sequence[Ro
         "tracks": [span["track_id"] for span in disturbed],
         "free": [span["free"] for span in disturbed],
     }
-    for name in ("command_on_begun_spans", "command_on_stretches", "command_on_pairs"):
+    for name in ("command_on_spans", "command_on_stretches", "command_on_pairs"):
         found = writer.execute(name, fields)
         if found:
             raise _depends(found[0])

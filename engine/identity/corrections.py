@@ -34,7 +34,7 @@ def change_of(state: IdentityState, correction: Correction, by: Correcting) -> C
     """
     match correction:
         case Merge():
-            return merge_change(state, correction, by)
+            return merge_change(state, correction)
         case Split():
             return split_change(state, correction, by)
         case Swap():

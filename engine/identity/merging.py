@@ -14,7 +14,6 @@ from engine.domain.identity import Merge
 from engine.domain.ids import HorseId, StreamId
 from engine.identity.changes import (
     Change,
-    Correcting,
     HorseChange,
     IdentityState,
     clock_words,
@@ -25,13 +24,13 @@ from engine.identity.profiles import merged
 from engine.identity.spans import END, Meeting, Presences, meetings, presence
 
 
-def merge_change(state: IdentityState, merge: Merge, by: Correcting) -> Change:
+def merge_change(state: IdentityState, merge: Merge) -> Change:
+    """All spans of the absorbed horse change hands as they are: what the engine decided stays the
+    engine's, which may still learn better on an open track. Raises like ``change_of``."""
     horses = merged_records(state, merge)
-    ended = frozenset(state.spans_of(merge.absorbed))
     refuse_if_two(state, merge)
-    begun = frozenset(
-        replace(span, id=by.new_id(), horse_id=merge.kept) for span in ended
-    )  # engine's decisions stay the engine's: it may still learn better on an open track
+    ended = frozenset(state.spans_of(merge.absorbed))
+    begun = frozenset(replace(span, horse_id=merge.kept) for span in ended)
     return Change(
         ended=ended,
         begun=begun,

@@ -1,6 +1,7 @@
 -- Identity: corrections with exact inverses, appearance vectors, negative pairs, open questions.
 -- Every change of a span names the command that made it, so an undo is: take away what the
--- command began, bring back what it ended.
+-- command began, bring back what it ended. A merge hands spans over as they are, thousands at
+-- once, and its undo hands back those that name it.
 
 CREATE EXTENSION IF NOT EXISTS vector;
 
@@ -38,11 +39,11 @@ CREATE TABLE identity_commands (
 CREATE INDEX identity_commands_of_farm ON identity_commands (farm_id, sequence);
 CREATE INDEX identity_commands_of_horse ON identity_commands USING gin (horse_ids);
 
--- Commands are never deleted; references to them are not checked row by row, because a merge moves
--- thousands of spans at once.
+-- Commands are never deleted, so references to them need no check row by row.
 ALTER TABLE identity_spans
     ADD COLUMN begun_by uuid,                          -- the command that made it, null: the engine
     ADD COLUMN superseded_by uuid,                     -- the command that ended it, null: the engine
+    ADD COLUMN moved_by uuid[] NOT NULL DEFAULT '{}',  -- merges that handed it over, in order
     ALTER COLUMN created_at SET DEFAULT clock_timestamp();
 -- Undo looks at all that was ever said of a track.
 DROP INDEX identity_spans_of_track;
@@ -50,6 +51,9 @@ CREATE INDEX identity_spans_of_track ON identity_spans (track_id, valid_from);
 CREATE INDEX identity_spans_begun_by ON identity_spans (begun_by) WHERE begun_by IS NOT NULL;
 CREATE INDEX identity_spans_superseded_by ON identity_spans (superseded_by)
     WHERE superseded_by IS NOT NULL;
+
+CREATE INDEX identity_spans_moved_by ON identity_spans USING gin (moved_by)
+    WHERE moved_by <> '{}';
 
 -- Avatars that a command replaced, to be put back by its undo.
 CREATE TABLE identity_command_avatars (
@@ -155,10 +159,14 @@ CREATE FUNCTION share_identities() RETURNS void LANGUAGE sql AS
     'SELECT pg_advisory_xact_lock_shared(7091318039310988592)';
 
 -- What the engine decides replaces what it decided before, over its time, and never what a person
--- said: a span that would touch a person's, or repeat what a person rejected, is not stored.
+-- said: a span that would touch a person's, or repeat what a person rejected, is not stored. A
+-- decision for a horse that a person merged meanwhile is for the horse it was merged into; it joins
+-- the merge, whose undo gives it back.
 CREATE FUNCTION identity_spans_yield_to_people() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     old identity_spans;
+    target uuid;
+    merge uuid;
 BEGIN
     PERFORM share_identities();
     IF EXISTS (
@@ -180,11 +188,23 @@ BEGIN
     LOOP
         -- What the new decision does not cover stays as it was, also for the undo of its command.
         INSERT INTO identity_spans (track_id, horse_id, valid_from, valid_to, confidence,
-                                    decided_by, created_at, begun_by)
+                                    decided_by, created_at, begun_by, moved_by)
         SELECT old.track_id, old.horse_id, lower(r), upper(r), old.confidence, old.decided_by,
-               old.created_at, old.begun_by
+               old.created_at, old.begun_by, old.moved_by
         FROM unnest(tstzmultirange(tstzrange(old.valid_from, old.valid_to))
                     - tstzmultirange(tstzrange(NEW.valid_from, NEW.valid_to))) r;
+    END LOOP;
+    LOOP
+        SELECT merged_into INTO target FROM horses WHERE id = NEW.horse_id;
+        EXIT WHEN target IS NULL;
+        SELECT id INTO merge FROM identity_commands
+        WHERE kind = 'merge' AND undone_at IS NULL AND horse_ids @> ARRAY[NEW.horse_id]
+          AND (arguments ->> 'absorbed')::uuid = NEW.horse_id
+        ORDER BY effect DESC LIMIT 1;
+        NEW.horse_id := target;
+        IF merge IS NOT NULL THEN
+            NEW.moved_by := NEW.moved_by || merge;
+        END IF;
     END LOOP;
     RETURN NEW;
 END
@@ -193,38 +213,3 @@ CREATE TRIGGER identity_spans_yield_to_people BEFORE INSERT ON identity_spans
 FOR EACH ROW WHEN (NEW.begun_by IS NULL AND NEW.superseded_at IS NULL
                    AND NEW.decided_by = 'engine')
 EXECUTE FUNCTION identity_spans_yield_to_people();
-
--- The engine can decide for a horse that a person merged a moment ago. Such a span joins the merge
--- as if it had been there before: it is ended by the merge, its twin for the kept horse begun by
--- it, and the undo of the merge gives it back to the horse that the engine meant.
-CREATE FUNCTION identity_spans_join_merges() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    span_id uuid := NEW.id;
-    owner uuid := NEW.horse_id;
-    target uuid;
-    merge uuid;
-BEGIN
-    LOOP
-        -- Waits for a merge of this horse that is under way.
-        SELECT merged_into INTO target FROM horses WHERE id = owner FOR KEY SHARE;
-        EXIT WHEN target IS NULL;
-        SELECT id INTO merge FROM identity_commands
-        WHERE kind = 'merge' AND undone_at IS NULL AND horse_ids @> ARRAY[owner]
-          AND (arguments ->> 'absorbed')::uuid = owner
-        ORDER BY effect DESC LIMIT 1;
-        EXIT WHEN merge IS NULL;
-        UPDATE identity_spans SET superseded_at = clock_timestamp(), superseded_by = merge
-        WHERE id = span_id;
-        span_id := gen_random_uuid();
-        INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence,
-                                    decided_by, created_at, begun_by)
-        VALUES (span_id, NEW.track_id, target, NEW.valid_from, NEW.valid_to, NEW.confidence,
-                NEW.decided_by, NEW.created_at, merge);
-        owner := target;
-    END LOOP;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER identity_spans_join_merges AFTER INSERT ON identity_spans
-FOR EACH ROW WHEN (NEW.begun_by IS NULL AND NEW.superseded_at IS NULL)
-EXECUTE FUNCTION identity_spans_join_merges();

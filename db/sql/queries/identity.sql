@@ -88,11 +88,7 @@ VALUES (%(id)s, %(farm_id)s, %(number)s, %(label)s, %(colour_hex)s, %(status)s);
 
 -- name: counts_of_stretches
 -- What some stretches of tracks hold. Whole finished tracks know their count; the rest is counted.
-SELECT count(DISTINCT w.track_id) AS tracks,
-       coalesce(sum(CASE WHEN w.whole THEN w.detections ELSE c.rows END), 0)::bigint AS detections,
-       coalesce(sum(extract(epoch FROM CASE WHEN w.whole THEN w.ended_at - w.started_at
-                                            ELSE c.seen END)), 0)::float8 AS seen_s
-FROM (
+WITH stretches AS MATERIALIZED (
     SELECT p.*, t.started_at, t.ended_at, t.detections,
            coalesce(p.since <= t.started_at AND p.until > t.ended_at, false) AS whole
     FROM (
@@ -102,29 +98,46 @@ FROM (
             AS u (track_id, since, until)
     ) p
     JOIN tracks t ON t.id = p.track_id
-) w
-CROSS JOIN LATERAL (
-    SELECT count(*) AS rows, max(d.time) - min(d.time) AS seen FROM detections d
-    WHERE NOT w.whole AND d.track_id = w.track_id AND d.time >= w.started_at
-      AND d.time >= w.since AND d.time < w.until AND d.flags & 4 = 0
-) c;
+), counted AS (
+    SELECT track_id, detections AS rows, ended_at - started_at AS seen FROM stretches WHERE whole
+    UNION ALL
+    SELECT w.track_id, c.rows, c.seen
+    FROM stretches w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, max(d.time) - min(d.time) AS seen FROM detections d
+        WHERE d.track_id = w.track_id AND d.time >= w.started_at
+          AND d.time >= w.since AND d.time < w.until AND d.flags & 4 = 0
+    ) c
+    WHERE NOT w.whole
+)
+SELECT count(DISTINCT track_id) AS tracks, coalesce(sum(rows), 0)::bigint AS detections,
+       coalesce(extract(epoch FROM sum(seen)), 0)::float8 AS seen_s
+FROM counted;
 
 -- name: counts_of_horse
-SELECT count(*)::int AS spans, count(DISTINCT w.track_id) AS tracks,
-       coalesce(sum(CASE WHEN w.whole THEN w.detections ELSE c.rows END), 0)::bigint AS detections,
-       coalesce(sum(extract(epoch FROM CASE WHEN w.whole THEN w.ended_at - w.started_at
-                                            ELSE c.seen END)), 0)::float8 AS seen_s
-FROM (
-    SELECT i.track_id, i.valid_from, i.valid_to, t.started_at, t.ended_at, t.detections,
+-- The same for all that a horse has.
+WITH stretches AS MATERIALIZED (
+    SELECT i.track_id, i.valid_from AS since, i.valid_to AS until, t.started_at, t.ended_at,
+           t.detections,
            coalesce(i.valid_from <= t.started_at AND i.valid_to > t.ended_at, false) AS whole
     FROM identity_spans i JOIN tracks t ON t.id = i.track_id
     WHERE i.horse_id = %(id)s AND i.superseded_at IS NULL
-) w
-CROSS JOIN LATERAL (
-    SELECT count(*) AS rows, max(d.time) - min(d.time) AS seen FROM detections d
-    WHERE NOT w.whole AND d.track_id = w.track_id AND d.time >= w.started_at
-      AND d.time >= w.valid_from AND d.time < w.valid_to AND d.flags & 4 = 0
-) c;
+), counted AS (
+    SELECT track_id, detections AS rows, ended_at - started_at AS seen FROM stretches WHERE whole
+    UNION ALL
+    SELECT w.track_id, c.rows, c.seen
+    FROM stretches w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, max(d.time) - min(d.time) AS seen FROM detections d
+        WHERE d.track_id = w.track_id AND d.time >= w.started_at
+          AND d.time >= w.since AND d.time < w.until AND d.flags & 4 = 0
+    ) c
+    WHERE NOT w.whole
+)
+SELECT count(*)::int AS spans, count(DISTINCT track_id) AS tracks,
+       coalesce(sum(rows), 0)::bigint AS detections,
+       coalesce(extract(epoch FROM sum(seen)), 0)::float8 AS seen_s
+FROM counted;
 
 -- name: horse_rows
 SELECT id, to_jsonb(h) - 'avatar' - 'version' - 'updated_at' AS row
@@ -163,17 +176,9 @@ FROM unnest(%(ids)s::uuid[], %(tracks)s::uuid[], %(horses)s::uuid[], %(since)s::
     AS p (id, track_id, horse_id, since, until, confidence, decided_by);
 
 -- name: move_spans
--- A merge: every current span of one horse ends and its twin of the other begins.
-WITH ended AS (
-    UPDATE identity_spans SET superseded_at = clock_timestamp(), superseded_by = %(command)s
-    WHERE horse_id = %(absorbed)s AND superseded_at IS NULL
-    RETURNING track_id, valid_from, valid_to, confidence, decided_by
-)
-INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by,
-                            begun_by)
-SELECT gen_random_uuid(), track_id, %(kept)s, valid_from, valid_to, confidence, decided_by,
-       %(command)s
-FROM ended;
+-- A merge: every current span of one horse becomes the other's.
+UPDATE identity_spans SET horse_id = %(kept)s, moved_by = moved_by || %(command)s::uuid
+WHERE horse_id = %(absorbed)s AND superseded_at IS NULL;
 
 -- name: change_horse
 UPDATE horses
@@ -198,7 +203,8 @@ RETURNING to_jsonb(n) AS row;
 -- name: remove_pairs_of_merge
 DELETE FROM not_same n
 WHERE n.horse_id = %(kept)s AND n.track_id IN (
-    SELECT track_id FROM identity_spans WHERE begun_by = %(command)s)
+    SELECT track_id FROM identity_spans
+    WHERE moved_by @> ARRAY[%(command)s::uuid] AND moved_by <> '{}')
 RETURNING to_jsonb(n) AS row;
 
 -- name: approve
@@ -239,11 +245,18 @@ SELECT actor, summary, at FROM identity_commands
 WHERE horse_ids && %(horses)s::uuid[] AND effect > %(effect)s AND undone_at IS NULL
 ORDER BY effect DESC LIMIT 1;
 
--- name: command_on_begun_spans
--- A later command that ended what this one began.
-SELECT c.actor, c.summary, c.at FROM identity_spans i
-JOIN identity_commands c ON c.id = i.superseded_by
-WHERE i.begun_by = %(id)s AND c.id <> %(id)s
+-- name: command_on_spans
+-- A later command that ended or handed on what this one began or handed over.
+SELECT c.actor, c.summary, c.at
+FROM (
+    SELECT superseded_by, moved_by FROM identity_spans WHERE begun_by = %(id)s
+    UNION ALL
+    SELECT superseded_by, moved_by FROM identity_spans
+    WHERE moved_by @> ARRAY[%(id)s::uuid] AND moved_by <> '{}'
+) i
+JOIN identity_commands c
+  ON c.id <> %(id)s
+ AND (c.id = i.superseded_by OR (c.id = ANY (i.moved_by) AND c.effect > %(effect)s))
 ORDER BY c.effect DESC LIMIT 1;
 
 -- name: disturbed
@@ -258,16 +271,13 @@ WITH tracks AS (
          AND n.begun_by IS DISTINCT FROM %(id)s
          AND n.valid_from < e.valid_to AND n.valid_to > e.valid_from
     WHERE e.superseded_by = %(id)s
-    UNION
-    SELECT e.track_id FROM identity_spans e
-    WHERE e.superseded_by = %(id)s AND e.begun_by IS NULL AND e.created_at > %(effect_at)s
 )
 SELECT e.id, e.track_id, f.free::text AS free, f.free = f.whole AS untouched
 FROM tracks
 JOIN identity_spans e ON e.track_id = tracks.track_id AND e.superseded_by = %(id)s
 LEFT JOIN LATERAL (
     SELECT coalesce(range_agg(tstzrange(g.valid_from, g.valid_to))
-                    FILTER (WHERE g.superseded_at > e.created_at AND g.superseded_by IS NULL), '{}')
+                    FILTER (WHERE g.superseded_at IS NOT NULL AND g.superseded_by IS NULL), '{}')
            - coalesce(range_agg(tstzrange(g.valid_from, g.valid_to))
                       FILTER (WHERE g.superseded_at IS NULL), '{}') AS ranges
     FROM identity_spans g WHERE g.track_id = e.track_id AND g.begun_by = %(id)s
@@ -276,7 +286,7 @@ LEFT JOIN LATERAL (
     SELECT range_agg(tstzrange(n.valid_from, n.valid_to)) AS ranges
     FROM identity_spans n
     WHERE n.track_id = e.track_id AND n.begun_by IS NULL AND n.decided_by = 'engine'
-      AND n.id <> e.id AND n.created_at > e.created_at AND n.created_at > %(effect_at)s
+      AND n.created_at > %(effect_at)s
       AND (n.superseded_at IS NULL OR n.superseded_by IS NOT NULL)
 ) newer ON e.decided_by = 'engine'
 CROSS JOIN LATERAL (
@@ -316,9 +326,9 @@ UPDATE identity_spans SET superseded_by = NULL WHERE id = %(id)s;
 -- name: revive_parts
 -- ... but for the parts that the engine did not decide about.
 INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by,
-                            created_at, begun_by, superseded_at, superseded_by)
+                            created_at, begun_by, moved_by, superseded_at, superseded_by)
 SELECT gen_random_uuid(), e.track_id, e.horse_id, lower(r), upper(r), e.confidence, e.decided_by,
-       e.created_at, e.begun_by, e.superseded_at, %(command)s
+       e.created_at, e.begun_by, e.moved_by, e.superseded_at, %(command)s
 FROM identity_spans e, unnest(%(free)s::tstzmultirange) r
 WHERE e.id = %(id)s;
 
@@ -333,6 +343,12 @@ WHERE ended.superseded_by = %(id)s AND ended.decided_by <> 'engine'
 -- name: revive_spans
 UPDATE identity_spans SET superseded_at = NULL, superseded_by = NULL
 WHERE superseded_by = %(id)s;
+
+-- name: hand_back_spans
+-- Of a merge, also those that the engine replaced since.
+UPDATE identity_spans
+SET horse_id = %(absorbed)s, moved_by = moved_by[:cardinality(moved_by) - 1]
+WHERE moved_by @> ARRAY[%(id)s::uuid] AND moved_by <> '{}';
 
 -- name: hand_back_spans_of_created
 -- What the engine decided for a horse that the command made goes to the horse it came from.

@@ -2,42 +2,46 @@
 -- that made it necessary, null after an undo).
 
 -- name: sightings
+WITH stretches AS MATERIALIZED (
+    SELECT i.horse_id, i.track_id, i.valid_from, i.valid_to, t.stream_key, t.started_at,
+           t.ended_at, t.detections,
+           coalesce(i.valid_from <= t.started_at AND i.valid_to > t.ended_at, false) AS whole
+    FROM identity_spans i JOIN tracks t ON t.id = i.track_id
+    WHERE i.superseded_at IS NULL AND i.horse_id = ANY (%(horse_ids)s::uuid[])
+), counted AS MATERIALIZED (
+    -- Whole finished tracks know their count; of others the detections are looked at.
+    SELECT horse_id, track_id, stream_key, started_at AS began, ended_at AS finished,
+           detections AS rows
+    FROM stretches WHERE whole
+    UNION ALL
+    SELECT w.horse_id, w.track_id, w.stream_key, c.first_at, c.last_at, c.rows
+    FROM stretches w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, min(d.time) AS first_at, max(d.time) AS last_at
+        FROM detections d
+        WHERE d.track_id = w.track_id AND d.time >= w.started_at
+          AND d.time >= w.valid_from AND d.time < w.valid_to AND d.flags & 4 = 0
+    ) c
+    WHERE NOT w.whole
+), figures AS (
+    SELECT o.horse_id, min(c.began) AS first_at, max(c.finished) AS last_at,
+           coalesce(sum(c.rows), 0)::bigint AS total
+    FROM unnest(%(horse_ids)s::uuid[]) AS o (horse_id)
+    LEFT JOIN counted c ON c.horse_id = o.horse_id
+    GROUP BY o.horse_id
+)
 UPDATE horses h
-SET first_seen_at = n.first_at, last_seen_at = n.last_at, total_detections = n.total,
-    first_stream_id = CASE WHEN n.first_at IS NULL THEN h.first_stream_id ELSE n.first_stream END,
-    last_stream_id = n.last_stream
-FROM (
-    SELECT w.horse_id, min(w.began) AS first_at, max(w.finished) AS last_at,
-           coalesce(sum(w.total), 0)::bigint AS total,
-           (array_agg(s.id ORDER BY w.began, w.track_id) FILTER (WHERE w.began IS NOT NULL))[1]
-               AS first_stream,
-           (array_agg(s.id ORDER BY w.finished DESC, w.track_id)
-               FILTER (WHERE w.finished IS NOT NULL))[1] AS last_stream
-    FROM (
-        SELECT o.horse_id, p.track_id, p.stream_key,
-               CASE WHEN p.whole THEN p.started_at ELSE c.first_at END AS began,
-               CASE WHEN p.whole THEN p.ended_at ELSE c.last_at END AS finished,
-               CASE WHEN p.whole THEN p.detections ELSE c.rows END AS total
-        FROM unnest(%(horse_ids)s::uuid[]) AS o (horse_id)
-        LEFT JOIN (
-            SELECT i.horse_id, i.track_id, i.valid_from, i.valid_to, t.stream_key, t.started_at,
-                   t.ended_at, t.detections,
-                   coalesce(i.valid_from <= t.started_at AND i.valid_to > t.ended_at, false)
-                       AS whole
-            FROM identity_spans i JOIN tracks t ON t.id = i.track_id
-            WHERE i.superseded_at IS NULL AND i.horse_id = ANY (%(horse_ids)s::uuid[])
-        ) p ON p.horse_id = o.horse_id
-        LEFT JOIN LATERAL (
-            SELECT count(*) AS rows, min(d.time) AS first_at, max(d.time) AS last_at
-            FROM detections d
-            WHERE NOT p.whole AND d.track_id = p.track_id AND d.time >= p.started_at
-              AND d.time >= p.valid_from AND d.time < p.valid_to AND d.flags & 4 = 0
-        ) c ON true
-    ) w
-    LEFT JOIN streams s ON s.key = w.stream_key
-    GROUP BY w.horse_id
-) n
-WHERE h.id = n.horse_id AND h.status <> 'merged';
+SET first_seen_at = f.first_at, last_seen_at = f.last_at, total_detections = f.total,
+    first_stream_id = coalesce((
+        SELECT s.id FROM counted c JOIN streams s ON s.key = c.stream_key
+        WHERE c.horse_id = f.horse_id AND c.began = f.first_at ORDER BY c.track_id LIMIT 1
+    ), h.first_stream_id),
+    last_stream_id = (
+        SELECT s.id FROM counted c JOIN streams s ON s.key = c.stream_key
+        WHERE c.horse_id = f.horse_id AND c.finished = f.last_at ORDER BY c.track_id LIMIT 1
+    )
+FROM figures f
+WHERE h.id = f.horse_id AND h.status <> 'merged';
 
 -- name: avatars
 -- The best crop of the tracks that are the horse's as a whole; a horse without any keeps what it
