@@ -7,6 +7,7 @@
     python3 dev.py format            tidy the sources
     python3 dev.py bench [ARGS...]   the benchmarks
     python3 dev.py pictures [ARGS...]  the manual's pictures
+    python3 dev.py extra NAME        optional packages: train, mmpose, openvino
 
 Each makes what it needs first: a virtual environment in .venv with the pinned packages of
 pyproject.toml, and missing system libraries (installed when this runs as root on Debian or Ubuntu,
@@ -612,6 +613,12 @@ def tidy(_arguments: list[str]) -> int:
     )
 
 
+def extra(arguments: list[str]) -> int:
+    script = module_or_stop("installers/extras.py")
+    ensure_environment()
+    return become([str(venv_python()), script, *arguments], child_environment())
+
+
 COMMANDS = {
     "run": run,
     "test": test,
@@ -619,6 +626,7 @@ COMMANDS = {
     "format": tidy,
     "bench": bench,
     "pictures": pictures,
+    "extra": extra,
 }
 
 
