@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.domain.errors import OperatorMistake
+from engine.domain.errors import Conflict, OperatorMistake
 from engine.domain.identity import (
     Accept,
     CommandRecord,
@@ -124,7 +124,7 @@ def scene(postgres_dsn: str) -> Iterator[Scene]:
 
 
 FEW = settings(
-    max_examples=12,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -147,3 +147,136 @@ def test_any_corrections_and_all_undos_leave_everything_as_it_was(
         assert scene.barn.dump() == dumps.pop()
         scene.barn.identity.undo(record.id, "Ben")
     assert scene.barn.dump() == dumps.pop()
+
+
+@FEW
+@given(data=st.data())
+def test_undos_in_any_order_leave_everything_as_it_was(scene: Scene, data: st.DataObject) -> None:
+    """What depends on a later correction is refused and changes nothing; all the rest may go in
+    any order, and so in the end everything has."""
+    scene.barn.reset()
+    before = scene.barn.dump()
+    for turn in range(2):
+        commands = [
+            record
+            for _ in range(data.draw(st.integers(2, 7)))
+            if (record := attempt(scene, corrections(scene, data))) is not None
+        ]
+        while commands:
+            left = []
+            for record in data.draw(st.permutations(commands)):
+                now = scene.barn.dump()
+                try:
+                    scene.barn.identity.undo(record.id, "Ben")
+                except Conflict as conflict:
+                    assert "later correction depends on it: Anna" in conflict.message
+                    assert scene.barn.dump() == now
+                    left.append(record)
+                assert_sound(scene)
+            assert len(left) < len(commands), "two corrections each wait for the other"
+            commands = left
+        assert scene.barn.dump() == before, f"round {turn}"
+
+
+@FEW
+@given(data=st.data())
+def test_what_was_undone_can_be_done_again(scene: Scene, data: st.DataObject) -> None:
+    scene.barn.reset()
+    before = scene.barn.dump()
+    commands = [
+        record
+        for _ in range(data.draw(st.integers(2, 6)))
+        if (record := attempt(scene, corrections(scene, data))) is not None
+    ]
+    done = essence(scene)
+    back = data.draw(st.integers(0, len(commands)))
+    for record in reversed(commands[back:]):
+        scene.barn.identity.undo(record.id, "Ben")
+    for record in commands[back:]:
+        again = scene.barn.identity.redo(record.id, "Ben")
+        assert (again.id, again.actor, again.created, again.undone_at) == (
+            record.id, "Anna", record.created, None,
+        )  # fmt: skip
+        assert (again.spans, again.detections) == (record.spans, record.detections)
+    assert essence(scene) == done
+    for record in reversed(commands):
+        scene.barn.identity.undo(record.id, "Ben")
+    assert scene.barn.dump() == before
+
+
+def essence(scene: Scene) -> list[tuple[object, ...]]:
+    """What is so now, without the ids and times of making that a repetition gives anew."""
+    questions = (
+        "SELECT 'span', track_id, horse_id, valid_from::text, valid_to::text, decided_by, "
+        "confidence FROM identity_spans WHERE superseded_at IS NULL",
+        "SELECT 'horse', id, (to_jsonb(h) - 'version' - 'updated_at' - 'created_at')::text "
+        "FROM horses h",
+        "SELECT 'pair', track_id, horse_id FROM not_same",
+        "SELECT 'vector', id, approved FROM horse_features",
+    )
+    rows = [tuple(row.values()) for question in questions for row in scene.barn.ask(question)]
+    return sorted(rows, key=str)
+
+
+@FEW
+@given(data=st.data())
+def test_what_the_engine_decided_meanwhile_stays_as_if_nobody_had_corrected(
+    scene: Scene, data: st.DataObject
+) -> None:
+    """Corrections and decisions of the engine in turn, then every undo: the spans are those that
+    the engine's accepted decisions alone would have made."""
+    scene.barn.reset()
+    decisions: list[tuple[TrackId, HorseId | None, float | None]] = []
+    commands: list[CommandRecord] = []
+    for _ in range(data.draw(st.integers(2, 10))):
+        if data.draw(st.booleans()):
+            record = attempt(scene, corrections(scene, data))
+            commands += [] if record is None else [record]
+            continue
+        decision = (
+            data.draw(st.sampled_from(scene.tracks)),
+            data.draw(st.none() | st.sampled_from(scene.horses)),
+            data.draw(st.none() | st.integers(0, 30).map(lambda step: step * 10.0)),
+        )
+        if decide(scene, *decision):
+            decisions.append(decision)
+        assert_sound(scene)
+    for record in reversed(commands):
+        scene.barn.identity.undo(record.id, "Ben")
+        assert_sound(scene)
+    left = who_is_where(scene)
+    scene.barn.reset()
+    for decision in decisions:
+        decide(scene, *decision)
+    assert left == who_is_where(scene)
+
+
+def decide(scene: Scene, track: TrackId, horse: HorseId | None, since_s: float | None) -> bool:
+    """A decision of the engine as the writer stores it, or (None) its withdrawal; True when it
+    was taken."""
+    if horse is None:
+        return bool(
+            scene.barn.ask(
+                "UPDATE identity_spans SET superseded_at = clock_timestamp() WHERE track_id = %s "
+                "AND superseded_at IS NULL AND decided_by = 'engine' RETURNING id",
+                track,
+            )
+        )
+    return bool(
+        scene.barn.ask(
+            "INSERT INTO identity_spans (track_id, horse_id, valid_from, confidence) "
+            "VALUES (%s, %s, coalesce(%s, '-infinity'::timestamptz), 0.6) RETURNING id",
+            track,
+            horse,
+            None if since_s is None else at(since_s),
+        )
+    )
+
+
+def who_is_where(scene: Scene) -> list[tuple[object, ...]]:
+    """Every track's owners in order of time, neighbouring stretches of one horse as one."""
+    rows = scene.barn.ask(
+        "SELECT track_id, horse_id, unnest(range_agg(tstzrange(valid_from, valid_to)))::text AS "
+        "stretch FROM identity_spans WHERE superseded_at IS NULL GROUP BY 1, 2 ORDER BY 1, 3, 2"
+    )
+    return [tuple(row.values()) for row in rows]
