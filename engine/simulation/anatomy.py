@@ -156,6 +156,14 @@ def bodies(posture: Posture, stance: Stance) -> Bodies:
     )
 
 
+def trunk_section(x_m: Floats) -> tuple[Floats, Floats, Floats]:
+    """Height of the trunk's axis and its half height and half width at x of a standing horse; the
+    sizes are tiny beyond its ends."""
+    axis, high, wide = (np.interp(x_m, _TRUNK[:, 0], _TRUNK[:, k]) for k in (1, 2, 3))
+    beyond = (x_m < _TRUNK[0, 0]) | (x_m > _TRUNK[-1, 0])
+    return axis, np.where(beyond, 1e-6, high), np.where(beyond, 1e-6, wide)
+
+
 class _Placement:
     """From level frames to the site: roll about the trunk, scale, turn, move."""
 

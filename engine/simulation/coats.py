@@ -7,11 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.simulation.anatomy import Stance, bodies
-from engine.simulation.gaits import LIMBS, STANCE_PASTERN_RAD, Floats
+from engine.simulation.gaits import LIMBS, Floats
 from engine.simulation.looks import HOOF, WHITE, FaceMark, Look, Pattern
-from engine.simulation.meshes import Mesh, horse_mesh
-from engine.simulation.postures import REST_X_M, Posture
+from engine.simulation.meshes import Mesh, horse_mesh, rest_middles
 
 Bools = NDArray[np.bool_]
 
@@ -20,7 +18,7 @@ Bools = NDArray[np.bool_]
 def skin_colours(look: Look, fine: bool) -> Floats:
     """Colours of the faces of ``horse_mesh(fine)``, float64 (M, 3) BGR, before light; read-only."""
     mesh = horse_mesh(fine)
-    middle = _rest_middles(mesh)
+    middle = rest_middles(mesh)
     colours = np.empty((len(mesh.faces), 3))
     names = np.array([skin.name for skin in mesh.skins])[mesh.table.part]
     colours[:] = look.body
@@ -36,20 +34,6 @@ def skin_colours(look: Look, fine: bool) -> Floats:
     colours *= grain
     colours.setflags(write=False)
     return colours
-
-
-def _rest_middles(mesh: Mesh) -> Floats:
-    """Face middles of a standing horse: x forward, y left, z up, metres of a 1.60 m horse."""
-    zero, one = np.zeros(1), np.ones(1)
-    hoof = np.zeros((1, 4, 3))
-    hoof[0, :, 0] = REST_X_M
-    still = Posture(
-        zero, zero, zero, zero, np.radians([38.0]), np.radians([-42.0]), zero, hoof,
-        np.full((1, 4), STANCE_PASTERN_RAD), zero, zero, zero, np.ones((1, 4), np.bool_),
-    )  # fmt: skip
-    made = bodies(still, Stance(zero, zero, zero, one, one))
-    corners = mesh.corners(made.centres[0], made.up[0], made.wide[0])
-    return np.asarray(corners[mesh.faces].mean(axis=1))
 
 
 def _noise(points: Floats, grain_m: float, seed: int) -> Floats:

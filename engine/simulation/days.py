@@ -13,9 +13,17 @@ from engine.simulation.itineraries import Itinerary
 from engine.simulation.lighting import Daylight
 from engine.simulation.looks import SimulatedHorse, herd
 from engine.simulation.people import SimulatedPerson
+from engine.simulation.programmes import Traffic
 from engine.simulation.site import STALLS, Place
 from engine.simulation.staff import handlers, visitor
-from engine.simulation.stations import PADDOCK_ROWS, Kind, exercise, graze, travel
+from engine.simulation.stations import (
+    ARENA_TRACKS,
+    PADDOCK_ROWS,
+    Kind,
+    exercise,
+    graze,
+    travel,
+)
 from engine.simulation.timelines import Activity, Timeline
 from engine.simulation.truth import TrueEvent
 
@@ -26,7 +34,8 @@ class EventKind(StrEnum):
     CAST: on its side by the wall, kicking, unable to get up. ROLLING: down and rolling again and
     again, pawing, looking at its flank. RESTLESS: never still for long. LONG_RECUMBENCY: down for
     hours. NO_RECUMBENCY: never lies down all night. FOALING: up and down, sweating-like turns,
-    lateral spells. MISSING: does not come home. PERSON: somebody in a stall at night.
+    lateral spells. MISSING: does not come home. PERSON: somebody in a stall at night. LOOSE: out of
+    its stall, up and down the aisle.
     """
 
     CAST = "cast"
@@ -37,6 +46,7 @@ class EventKind(StrEnum):
     FOALING = "foaling"
     MISSING = "missing"
     PERSON = "person"
+    LOOSE = "loose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Planned:
 USUAL_HOURS = {
     EventKind.CAST: 0.4, EventKind.ROLLING: 0.7, EventKind.RESTLESS: 1.5,
     EventKind.LONG_RECUMBENCY: 3.5, EventKind.NO_RECUMBENCY: 6.0, EventKind.FOALING: 1.2,
-    EventKind.MISSING: 3.0, EventKind.PERSON: 0.25,
+    EventKind.MISSING: 3.0, EventKind.PERSON: 0.25, EventKind.LOOSE: 0.5,
 }  # fmt: skip
 _USUAL_START = {EventKind.MISSING: 16.2, EventKind.NO_RECUMBENCY: 0.0}
 FILMED_STALLS = (0, 2)
@@ -105,12 +115,15 @@ def day(
     everyone = herd(seed, horses)
     clock = _Clock(compress)
     planned = plan_events(events, seed)
-    timelines, happened, people = [], [], []
+    traffic = Traffic()
+    happened: list[TrueEvent] = []
+    people: list[SimulatedPerson] = []
     for index, horse in enumerate(everyone):
         mine = [event for event in planned if event.horse == index]
-        made = _Horse(index, horse, clock, seed, mine)
-        timelines.append(made.timeline())
+        made = _Horse(index, horse, clock, seed, mine, traffic)
+        traffic.timelines.append(made.timeline())
         happened += made.happened
+    timelines = traffic.timelines
     cycle_s = clock.s(24.0)
     for number, event in enumerate(planned):
         if event.kind is EventKind.PERSON:
@@ -138,9 +151,15 @@ class _Horse:
     """One horse's day."""
 
     def __init__(
-        self, index: int, horse: SimulatedHorse, clock: _Clock, seed: int, events: list[Planned]
+        self,
+        index: int,
+        horse: SimulatedHorse,
+        clock: _Clock,
+        seed: int,
+        events: list[Planned],
+        traffic: Traffic,
     ) -> None:
-        self._index, self._horse, self._clock = index, horse, clock
+        self._index, self._horse, self._clock, self._traffic = index, horse, clock, traffic
         self._chance = random.Random(seed * 6007 + index)
         self._stall: Place = STALLS[index % len(STALLS)]
         self._events = sorted(events, key=lambda event: event.hour)
@@ -150,46 +169,60 @@ class _Horse:
 
     def timeline(self) -> Timeline:
         """The day from midnight to midnight."""
-        chance, clock, way = self._chance, self._clock, self._way
+        clock = self._clock
         self._rest_until(5.8)
         self._feed_until(7.6 + 0.05 * self._index)
         if self._index < PADDOCK_ROWS:
             self._out(15.4 + 0.08 * self._index)
         else:
-            travel(way, Kind.STALL, Kind.ARENA, self._index % 3, self._stall)
-            until = clock.s(9.0)
-            while way.clock_s < until - 1.0:
-                exercise(way, self._index % 3, chance, until - way.clock_s)
-            travel(way, Kind.ARENA, Kind.STALL, 0, self._stall)
+            self._train(9.0)
         missing = next((e for e in self._events if e.kind is EventKind.MISSING), None)
         if missing:
             self._go_missing(missing)
         self._feed_until(19.0)
         self._rest_until(23.9)
-        home = self._stall.middle
+        way, home = self._way, self._stall.middle
         if math.dist(way.spot, home) > 0.05:
             way.go([home])
         way.turn(0.4)
         way.wait_until(clock.s(24.0))
         return way.timeline()
 
-    def _out(self, until_hour: float) -> None:
-        way, row = self._way, self._index
-        travel(way, Kind.STALL, Kind.PADDOCK, row, self._stall)
+    def _travel(self, start: Kind, end: Kind, slot: int = 0) -> None:
+        """Set out when the way is clear of the horses planned before."""
+        for delay in range(40):
+            trial = self._way.copy()
+            trial.stay(Activity.STANDING, 0.1 + 3.0 * delay)
+            left_s = trial.clock_s
+            travel(trial, start, end, slot, self._stall)
+            if self._traffic.clear(trial, left_s):
+                break
+        self._way = trial
+
+    def _train(self, until_hour: float) -> None:
+        track = self._index % ARENA_TRACKS
+        self._travel(Kind.STALL, Kind.ARENA, track)
         until = self._clock.s(until_hour)
+        while self._way.clock_s < until - 1.0:
+            exercise(self._way, track, self._chance, until - self._way.clock_s)
+        self._travel(Kind.ARENA, Kind.STALL)
+
+    def _out(self, until_hour: float) -> None:
+        row = self._index
+        self._travel(Kind.STALL, Kind.PADDOCK, row)
+        way, until = self._way, self._clock.s(until_hour)
         while way.clock_s < until:
             slow = self._clock.stay_s(self._chance.uniform(3.0, 14.0))
             way.stay(self._chance.choice((Activity.GRAZING,) * 4 + (Activity.DOZING,)), slow)
             graze(way, row, self._chance, 40.0)
-        travel(way, Kind.PADDOCK, Kind.STALL, 0, self._stall)
+        self._travel(Kind.PADDOCK, Kind.STALL)
 
     def _go_missing(self, event: Planned) -> None:
-        way = self._way
-        start = way.clock_s
-        travel(way, Kind.STALL, Kind.AWAY, 0, self._stall)
-        way.stay(Activity.AWAY, self._clock.stay_s(60 * event.hours), blend_s=0.0)
-        self._note(event.kind, start, way.clock_s)
-        travel(way, Kind.AWAY, Kind.STALL, 0, self._stall)
+        start = self._way.clock_s
+        self._travel(Kind.STALL, Kind.AWAY)
+        self._way.stay(Activity.AWAY, self._clock.stay_s(60 * event.hours), blend_s=0.0)
+        self._note(event.kind, start, self._way.clock_s)
+        self._travel(Kind.AWAY, Kind.STALL)
 
     def _feed_until(self, hour: float) -> None:
         while self._way.clock_s < self._clock.s(hour):
@@ -306,6 +339,17 @@ class _Horse:
         shares = ((Activity.STERNAL, 0.7), (Activity.LATERAL, 0.2), (Activity.STERNAL, 0.1))
         self._way.lie(1.0, tuple((activity, lasting_s * share) for activity, share in shares))
 
+    def wander(self, lasting_s: float) -> None:
+        """Out of the stall at night, up and down the aisle, home again."""
+        way, door = self._way, self._stall.middle[0]
+        end = way.clock_s + lasting_s
+        way.go([(door, 0.0)])
+        while way.clock_s < end:
+            way.go([(self._chance.uniform(3.0, 22.0), self._chance.uniform(-0.6, 0.6))])
+            way.stay(self._chance.choice((Activity.STANDING, Activity.ALERT, Activity.GRAZING)),
+                     self._chance.uniform(3.0, 12.0))  # fmt: skip
+        way.go([(door, 0.0), self._stall.middle])
+
     def foal_signs(self, lasting_s: float) -> None:
         """Restless, tail up, up and down with short spells flat on the side."""
         end = self._way.clock_s + lasting_s
@@ -323,4 +367,5 @@ _NIGHTLY: dict[EventKind, Callable[[_Horse, float], None]] = {
     EventKind.RESTLESS: _Horse.pace,
     EventKind.LONG_RECUMBENCY: _Horse.lie_long,
     EventKind.FOALING: _Horse.foal_signs,
+    EventKind.LOOSE: _Horse.wander,
 }

@@ -50,7 +50,7 @@ def draw_figure(picture: Image, camera: SimulatedCamera, figure: Figure, light: 
     right, bottom = min(right, camera.width_px), min(bottom, camera.height_px)
     if right - left < 2 or bottom - top < 2:
         return
-    shown = shown[np.argsort(-depth[shown].mean(axis=1))]
+    shown = shown[np.argsort(figure.mesh.nearer_m[shown] - depth[shown].mean(axis=1))]
     lit = _lit(figure, quads_m[shown], shown, camera, light)
     corners_fixed = np.round((quads_px[shown] - (left, top)) * (1 << _SHIFT)).astype(np.int32)
     corners_fixed = np.clip(corners_fixed, -(1 << 18), 1 << 18)

@@ -12,8 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.simulation.anatomy import PARTS
-from engine.simulation.gaits import Floats
+from engine.simulation.anatomy import PARTS, Stance, bodies, trunk_section
+from engine.simulation.gaits import STANCE_PASTERN_RAD, Floats
+from engine.simulation.postures import REST_X_M, Posture
 
 Ints = NDArray[np.int64]
 
@@ -44,10 +45,15 @@ class FaceTable:
     around: Floats
 
 
+_NEARER_M = {"neck": 0.14, "mane": 0.16, "head": 0.10, "forelock": 0.14}
+"""Neck and mane grow out of the trunk; where their faces meet they are drawn over it."""
+
+
 class Mesh:
     """Skins joined into one table of corners and faces.
 
     faces: int64 (M, 4), corner indices, counter-clockwise seen from outside. table: ``FaceTable``.
+    nearer_m: float64 (M,), how much nearer than it is a face counts when faces are sorted.
     """
 
     def __init__(self, skins: Sequence[Skin]) -> None:
@@ -73,6 +79,17 @@ class Mesh:
             base += rows * corners
         self.faces: Ints = np.concatenate(faces)
         self.table = FaceTable(np.concatenate(part), np.concatenate(along), np.concatenate(around))
+        self.nearer_m = self._nearer()
+
+    def keep(self, rows: NDArray[np.bool_]) -> None:
+        """Leave out the other faces for good."""
+        self.faces = self.faces[rows]
+        table = self.table
+        self.table = FaceTable(table.part[rows], table.along[rows], table.around[rows])
+        self.nearer_m = self._nearer()
+
+    def _nearer(self) -> Floats:
+        return np.array([_NEARER_M.get(skin.name, 0.0) for skin in self.skins])[self.table.part]
 
     def corners(self, centres: Floats, up: Floats, wide: Floats) -> Floats:
         """Corner positions (C, 3) of one body from its rings, each (R, 3)."""
@@ -133,4 +150,29 @@ def horse_mesh(fine: bool) -> Mesh:
         Skin(part.name, part.first, part.last, *table.get(part.name, leg), part.limb >= 0)
         for part in PARTS
     ]
-    return Mesh(skins)
+    mesh = Mesh(skins)
+    mesh.keep(~_inside_trunk(mesh))
+    return mesh
+
+
+def rest_middles(mesh: Mesh) -> Floats:
+    """Face middles of a standing horse: x forward, y left, z up, metres of a 1.60 m horse."""
+    zero, one = np.zeros(1), np.ones(1)
+    hoof = np.zeros((1, 4, 3))
+    hoof[0, :, 0] = REST_X_M
+    still = Posture(
+        zero, zero, zero, zero, np.radians([38.0]), np.radians([-42.0]), zero, hoof,
+        np.full((1, 4), STANCE_PASTERN_RAD), zero, zero, zero, np.ones((1, 4), np.bool_),
+    )  # fmt: skip
+    made = bodies(still, Stance(zero, zero, zero, one, one))
+    corners = mesh.corners(made.centres[0], made.up[0], made.wide[0])
+    return np.asarray(corners[mesh.faces].mean(axis=1))
+
+
+def _inside_trunk(mesh: Mesh) -> NDArray[np.bool_]:
+    """Faces of legs and neck that lie well inside the trunk and would shine through it."""
+    trunk = [skin.name for skin in mesh.skins].index("trunk")
+    middle = rest_middles(mesh)
+    axis_m, high_m, wide_m = trunk_section(middle[:, 0])
+    out = np.hypot((middle[:, 2] - axis_m) / high_m, middle[:, 1] / wide_m)
+    return np.asarray((mesh.table.part != trunk) & (out < 0.95))
