@@ -106,7 +106,6 @@ def crowded(dimension: int, runs: int) -> None:
     resolver = Resolver(Rules(), lambda _event: None)
     resolver.load(Registry.of(snapshot, MODEL, dimension), MODEL, 0.0, datetime.now(UTC))
     stream, tracks = new_stream_id(), tuple(new_track_id() for _ in known)
-    galleries = dict(zip(tracks, known.values(), strict=True))
     corners = np.stack(np.meshgrid(np.arange(10) * 190, np.arange(10) * 105), -1).reshape(-1, 2)
     boxes = np.concatenate([corners, corners + np.array([180, 95])], axis=1).astype(np.float32)
     batch = TrackBatch(
@@ -116,18 +115,12 @@ def crowded(dimension: int, runs: int) -> None:
         (None,) * 100,
     )  # fmt: skip
     first = np.stack([vectors[0] for vectors in known.values()])
-    qualities = np.full(16, 0.9, np.float32)
     state = {"now": 0.0}
 
     def picture() -> None:
         state["now"] += 0.1
         stamp = FrameStamp(stream, 0, datetime.now(UTC), state["now"], None)
-        resolver.observe(
-            Sight(
-                stamp, (1920, 1080), batch, first, np.full(100, 0.9, np.float32),
-                lambda track: (galleries[track], qualities),
-            )
-        )  # fmt: skip
+        resolver.observe(Sight(stamp, (1920, 1080), batch, first, np.full(100, 0.9, np.float32)))
 
     for _ in range(50):
         picture()

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +186,7 @@ class IdentityRun:
         self.samples: list[Sample] = []
         self._modelled = None if embedder else ModelledEmbedder(looks or Appearance(), seed)
         self._given = _GivenDetector()
-        shown: Embedder | None = embedder if self._modelled is None else self._modelled
+        shown = self._modelled or embedder
         models = ModelSet(self._given, None, shown, Degradation.NONE, (), {}, {})
         base = settings or EngineSettings()
         analysis = base.analysis.model_copy(update={"motion_gate": False})
@@ -315,17 +316,17 @@ def identity_figures(
 ) -> dict[str, object]:
     """Figures of a run.
 
-    An identity belongs to the horse that it was shown on most, one to one. switches: how often, in
-    time, a horse was shown under another identity than before. steady_horses: share of the horses
-    seen for long enough to be asked about that had none. identified, right, wrong: shares of the
-    asked sightings.
+    An identity belongs to the horse that it was shown on most, one to one. switches: how often a
+    camera showed a horse under another identity than that camera did before. steady_horses: share
+    of the horses that had one identity only, on all cameras, all the time. identified, right,
+    wrong: shares of the asked sightings.
     """
     together: dict[int, Counter[HorseId]] = defaultdict(Counter)
-    shown: dict[int, list[tuple[float, HorseId]]] = defaultdict(list)
+    shown: dict[int, dict[str, list[HorseId]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
         if sample.given is not None:
             together[sample.horse][sample.given] += 1
-            shown[sample.horse].append((sample.t_s, sample.given))
+            shown[sample.horse][sample.camera].append(sample.given)
     horses = sorted({sample.horse for sample in samples if sample.asked})
     identities = sorted({given for counts in together.values() for given in counts})
     table = np.array([[together[h][g] for g in identities] for h in horses]).reshape(
@@ -333,7 +334,8 @@ def identity_figures(
     )
     rows, columns = linear_sum_assignment(-table)
     owner = {horses[r]: identities[c] for r, c in zip(rows, columns, strict=True) if table[r, c]}
-    switches = {horse: _switches(shown[horse]) for horse in horses}
+    switches = {horse: sum(map(_switches, shown[horse].values())) for horse in horses}
+    several = [horse for horse in horses if len(together[horse]) > 1]
     asked = [sample for sample in samples if sample.asked]
     named = [sample for sample in asked if sample.given is not None]
     right = sum(sample.given == owner.get(sample.horse) for sample in named)
@@ -342,7 +344,7 @@ def identity_figures(
         "horses": len(horses),
         "identities": sum(isinstance(event, HorseFound) for event in events),
         "switches": sum(switches.values()),
-        "steady_horses": _share(sum(not count for count in switches.values()), len(horses)),
+        "steady_horses": _share(len(horses) - len(several), len(horses)),
         "identified": _share(len(named), len(asked)),
         "right": _share(right, len(asked)),
         "wrong": _share(len(named) - right, len(asked)),
@@ -353,13 +355,8 @@ def identity_figures(
     }
 
 
-def _switches(shown: Sequence[tuple[float, HorseId]]) -> int:
-    """Changes of identity over time; two cameras that disagree at once count as changes too."""
-    changes, last = 0, None
-    for _, given in sorted(shown, key=lambda pair: pair[0]):
-        changes += last is not None and given != last
-        last = given
-    return changes
+def _switches(shown: Sequence[HorseId]) -> int:
+    return sum(before != after for before, after in pairwise(shown))
 
 
 def _share(part: int, whole: int) -> float:

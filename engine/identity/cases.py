@@ -14,6 +14,12 @@ from engine.identity.presence import Seen
 
 RECENT = 8
 """Good crops remembered to judge how a track looks now."""
+LOOKS = 16
+"""Different looks remembered of one stretch."""
+SAME_LOOK = 0.97
+"""From this cosine on two crops show the same look (as in the tracker's galleries)."""
+GAP_S = 1.0
+"""A track that was not seen for so long may have come back as somebody else."""
 ENGINE = "engine"
 """``decided_by`` of what the engine decided."""
 
@@ -29,10 +35,51 @@ class Meeting:
 
 
 @dataclass(slots=True)
+class Stretch:
+    """Good crops of a track between two moments at which the tracker may have taken another horse
+    for it: a gap, or the begin or end of contact with another horse.
+
+    ``touching``: the crops were taken beside the other horse. ``verified``: they are known to show
+    the horse that the track is said to be.
+    """
+
+    since_mono_s: float
+    since_at: datetime
+    touching: bool = False
+    verified: bool = False
+    vectors: list[FloatArray] = field(default_factory=list)
+    qualities: list[float] = field(default_factory=list)
+    crops: int = 0
+
+    def add(self, vector: FloatArray, quality: float) -> None:
+        """Take one good crop; of alike ones the best stays, of many the poorest goes."""
+        self.crops += 1
+        for place, known in enumerate(self.vectors):
+            if float(known @ vector) >= SAME_LOOK:
+                if quality > self.qualities[place]:
+                    self.vectors[place], self.qualities[place] = vector, quality
+                return
+        if len(self.vectors) >= LOOKS:
+            worst = min(range(len(self.qualities)), key=self.qualities.__getitem__)
+            del self.vectors[worst], self.qualities[worst]
+        self.vectors.append(vector)
+        self.qualities.append(quality)
+
+    def columns(self) -> tuple[FloatArray, FloatArray]:
+        """Vectors float32 (k, D) and qualities float32 (k,), best first."""
+        order = sorted(range(len(self.qualities)), key=lambda i: -self.qualities[i])
+        if not order:
+            return np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
+        vectors = np.stack([self.vectors[i] for i in order]).astype(np.float32)
+        return vectors, np.array([self.qualities[i] for i in order], np.float32)
+
+
+@dataclass(slots=True)
 class Case:
     """One track. ``horse_id`` is what is shown; ``decided_by`` a person's name locks it.
 
-    ``good``: good crops so far. ``recent``: appearance of the last good ones with their instants.
+    ``stretch``: its good crops since the last doubtful moment. ``recent``: appearance of the last
+    good ones with their instants. ``nearest``: highest likeness to anybody it may be, ever.
     ``apart_s``: seconds during which it stood beside each horse. ``founded``: this track is where
     the horse was first met. ``doubts``: checks in a row that spoke for another horse.
     """
@@ -41,17 +88,18 @@ class Case:
     stream_id: StreamId
     first: Seen
     first_at: datetime
+    stretch: Stretch
+    box_xyxy_px: FloatArray
     horse_id: HorseId | None = None
     decided_by: str = ENGINE
     similarity: float | None = None
     founded: bool = False
     approved: bool = False
-    good: int = 0
+    nearest: float = 0.0
     good_mono_s: float = -1e9
     check_mono_s: float = 0.0
     seen_mono_s: float = 0.0
     doubts: int = 0
-    changed_at: datetime | None = None
     recent: deque[tuple[float, FloatArray]] = field(default_factory=lambda: deque(maxlen=RECENT))
     apart_s: dict[HorseId, float] = field(default_factory=dict)
     asked: set[HorseId] = field(default_factory=set)
@@ -69,13 +117,19 @@ class Case:
         """Seconds from the first to the last sighting."""
         return self.seen_mono_s - self.first.mono_s
 
-    def take_crop(self, now_s: float, vector: FloatArray, interval_s: float) -> None:
+    def take_crop(
+        self, now_s: float, vector: FloatArray, quality: float, interval_s: float
+    ) -> None:
         """Count a good crop, unless the last one is hardly older."""
         if now_s - self.good_mono_s < interval_s:
             return
-        self.good += 1
         self.good_mono_s = now_s
         self.recent.append((now_s, vector))
+        self.stretch.add(vector, quality)
+
+    def begin_stretch(self, now_s: float, at: datetime, touching: bool) -> None:
+        """From now on it may be somebody else."""
+        self.stretch = Stretch(now_s, at, touching)
 
     def recent_vectors(self, since_mono_s: float = -1e9) -> FloatArray:
         """Appearance of the last good crops from an instant on, float32 (k, D)."""

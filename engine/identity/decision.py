@@ -48,8 +48,9 @@ def decide(
     """Who a track is, from its likeness to the known horses, best first.
 
     ``excluded`` horses are never accepted. One that is merely ELSEWHERE still speaks against a new
-    horse, and against a less similar one: the sighting there may be the mistaken one. Nobody is
-    ever forced onto the nearest: between the limits the answer is UNCERTAIN.
+    horse, and against a less similar one: the sighting there may be the mistaken one. So does one
+    that stands BESIDE against a less similar one. Nobody is ever forced onto the nearest: between
+    the limits the answer is UNCERTAIN.
     """
     if crops < rules.crops:
         return Decision(Outcome.WAIT)
@@ -71,6 +72,12 @@ def decide(
         second = open_[1].similarity if len(open_) > 1 else 0.0
         if away is not None and away.similarity >= best.similarity + rules.margin:
             return _patiently(Decision(Outcome.UNCERTAIN, away), crops, age_s, rules)
+        if any(
+            excluded.get(m.horse_id) is Exclusion.BESIDE
+            and m.similarity >= best.similarity + rules.margin
+            for m in matches
+        ):
+            return Decision(Outcome.WAIT)  # one of the two beside each other is mistaken
         if best.similarity - second >= rules.margin:
             return Decision(Outcome.KNOWN, best)
         return _patiently(Decision(Outcome.UNCERTAIN, best), crops, age_s, rules)

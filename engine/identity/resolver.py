@@ -30,10 +30,11 @@ from engine.domain.identity import (
 )
 from engine.domain.ids import HorseId, ModelId, StreamId, TrackId
 from engine.domain.tracks import TrackBatch
-from engine.identity.cases import ENGINE, Case
+from engine.identity.cases import ENGINE, Case, Stretch
+from engine.identity.contacts import note_contacts
 from engine.identity.crossings import Crossing, judged, note_meetings, shared_parts
 from engine.identity.decision import Decision, Exclusion, Outcome, decide
-from engine.identity.gallery import HorseGallery, Match, best_first
+from engine.identity.gallery import HorseGallery, Match
 from engine.identity.herd import HerdWatch
 from engine.identity.presence import Presence, Seen
 from engine.identity.registry import Known, Registry
@@ -48,21 +49,18 @@ BESIDE_OVERLAP = 0.5
 
 APART_EVERY_S = 0.25
 
-GalleryOf = Callable[[TrackId], tuple[FloatArray, FloatArray]]
-
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """One analysed picture of one camera. vectors: float32 (N, D) unit vectors of the rows of
     ``tracks``, None without an appearance model. qualities: float32 (N,) of the crops, 0..1.
-    gallery_of: a track's diverse vectors and their qualities, as the tracker keeps them."""
+    """
 
     stamp: FrameStamp
     size_px: tuple[int, int]
     tracks: TrackBatch
     vectors: FloatArray | None
     qualities: FloatArray
-    gallery_of: GalleryOf
 
 
 class Resolver:
@@ -147,6 +145,9 @@ class Resolver:
         rows: list[int] = np.flatnonzero(tracks.confirmed_horses).tolist()
         cases = [self._case(sight, row) for row in rows]
         shares = shared_parts(tracks.boxes_xyxy_px[rows])
+        here = [c for c in self._cases.values() if c.stream_id == sight.stamp.stream_id]
+        boxes, at = tracks.boxes_xyxy_px[rows], sight.stamp.captured_at
+        note_contacts(cases, boxes, shares, here, now_s, at)
         self._look(sight, rows, cases)
         self._stand_apart(cases, shares, sight.stamp)
         self._herd.count(sight.stamp.stream_id, len(cases), now_s)
@@ -184,12 +185,19 @@ class Resolver:
         track_id = sight.tracks.track_ids[row]
         case = self._cases.get(track_id)
         if case is None:
-            stamp = sight.stamp
-            case = Case(track_id, stamp.stream_id, _seen(sight, row, track_id), stamp.captured_at)
+            now_s, at = sight.stamp.captured_mono_s, sight.stamp.captured_at
+            case = Case(
+                track_id,
+                sight.stamp.stream_id,
+                _seen(sight, row, track_id),
+                at,
+                Stretch(now_s, at),
+                sight.tracks.boxes_xyxy_px[row],
+                seen_mono_s=now_s,
+            )
             self._cases[track_id] = case
             if self.registry is not None:
                 self._relabel(case, self.registry)
-        case.seen_mono_s = sight.stamp.captured_mono_s
         return case
 
     def _look(self, sight: Sight, rows: Sequence[int], cases: Sequence[Case]) -> None:
@@ -198,7 +206,8 @@ class Resolver:
         now_s = sight.stamp.captured_mono_s
         for row, case in zip(rows, cases, strict=True):
             if sight.qualities[row] >= self.rules.good_quality:
-                case.take_crop(now_s, sight.vectors[row], self.rules.crop_interval_s)
+                quality = float(sight.qualities[row])
+                case.take_crop(now_s, sight.vectors[row], quality, self.rules.crop_interval_s)
 
     def _stand_apart(self, cases: Sequence[Case], shares: FloatArray, stamp: FrameStamp) -> None:
         """Two bodies in one picture are two horses. Looked at a few times a second."""
@@ -249,7 +258,7 @@ class Resolver:
         due = [
             (case, row)
             for row, case in zip(rows, cases, strict=True)
-            if case.check_mono_s <= now_s and case.good >= self.rules.crops
+            if case.check_mono_s <= now_s and case.stretch.crops >= self.rules.crops
         ]
         due.sort(key=lambda pair: pair[0].check_mono_s)
         for case, row in due[:CHECKS_A_PICTURE]:
@@ -270,24 +279,23 @@ class Resolver:
         registry: Registry,
         gallery: HorseGallery,
     ) -> None:
-        vectors, qualities = sight.gallery_of(case.track_id)
-        order = best_first(vectors, qualities)
-        vectors, qualities = vectors[order], qualities[order]
-        if not len(vectors):
-            return
+        vectors, qualities = case.stretch.columns()
         centre = _seen(sight, row, case.track_id).centre_px or (0.0, 0.0)
         expected = registry.expected_at(case.stream_id, centre, sight.size_px)
         decision = self._compare(case, vectors, cases, expected, sight, gallery)
         stamp = sight.stamp
         if decision.outcome is Outcome.KNOWN and decision.match is not None:
             self._settle(case, decision.match, None, stamp)
-            if case.approved:
+            if case.approved and not case.stretch.touching:
                 self._teacher.learn(
                     case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
                 )
             else:
                 self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
-        elif decision.outcome is Outcome.NEW and registry.snapshot.complete:
+        elif decision.outcome is Outcome.NEW:
+            strange = case.nearest < self.rules.guest_below and not case.stretch.touching
+            if not strange or not registry.snapshot.complete:
+                return
             if self._herd.may_found(case.stream_id, stamp.captured_mono_s, self.rules):
                 self._found(case, vectors, qualities, stamp, registry, gallery)
             elif decision.match is not None:
@@ -324,12 +332,17 @@ class Resolver:
         expected: frozenset[HorseId],
         sight: Sight,
     ) -> Decision:
+        now_s = sight.stamp.captured_mono_s
         excluded = {
             match.horse_id: reason
             for match in matches
             if (reason := self._exclusion(case, match, cases, sight)) is not None
         }
-        return decide(matches, excluded, expected, case.good, case.age_s, self.rules)
+        crops, age_s = case.stretch.crops, now_s - case.stretch.since_mono_s
+        for match in matches:
+            if excluded.get(match.horse_id) not in (Exclusion.BESIDE, Exclusion.REJECTED):
+                case.nearest = max(case.nearest, match.similarity)
+        return decide(matches, excluded, expected, crops, age_s, self.rules)
 
     def _exclusion(
         self, case: Case, match: Match, cases: Sequence[Case], sight: Sight
@@ -365,6 +378,7 @@ class Resolver:
         self._leave(case)
         case.horse_id, case.similarity = match.horse_id, match.similarity
         case.approved = match.similarity >= self.rules.approve_from
+        case.stretch.verified = True
         case.check_mono_s = stamp.captured_mono_s + self.rules.recheck_s
         span = Span(
             SpanId(uuid4()), case.track_id, match.horse_id, start, None, match.similarity, ENGINE
@@ -405,14 +419,16 @@ class Resolver:
     def _verify(self, case: Case, sight: Sight, registry: Registry, gallery: HorseGallery) -> None:
         """Does an identified track still look like its horse? It changes hands only after several
         checks in a row; a person's decision never does."""
-        recent = case.recent_vectors()
+        recent = case.recent_vectors(case.stretch.since_mono_s)
         if case.horse_id is None or len(recent) < self.rules.crops:
             return
         own = next((m.similarity for m in gallery.rank_among(recent, [case.horse_id])), None)
         stamp = sight.stamp
+        if case.locked or own is None or own >= self.rules.accept:
+            case.stretch.verified = True
         if case.locked or own is None or own >= self.rules.keep_from:
             case.doubts = 0
-            self._teach(case, own, sight, gallery)
+            self._teach(case, own, stamp, gallery)
             return
         matches = gallery.rank(recent)
         decision = self._decided(case, matches, (), frozenset(), sight)
@@ -426,18 +442,22 @@ class Resolver:
         if not better or match is None:
             return
         case.doubts += 1
+        case.check_mono_s = stamp.captured_mono_s + self.rules.retry_s
         if case.doubts >= self.rules.doubts:
-            met = max((m.began_at for m in case.meetings.values()), default=None)
-            self._settle(case, match, met, stamp)
+            whole = case.stretch.verified or case.stretch.since_at <= case.first_at
+            self._settle(case, match, None if whole else case.stretch.since_at, stamp)
 
-    def _teach(self, case: Case, own: float | None, sight: Sight, gallery: HorseGallery) -> None:
-        """A settled track shows its horse's other sides; nothing is learned around a meeting."""
-        stamp = sight.stamp
+    def _teach(
+        self, case: Case, own: float | None, stamp: FrameStamp, gallery: HorseGallery
+    ) -> None:
+        """A settled track shows its horse's other sides; nothing is learned beside another horse,
+        nor after a doubtful moment until the track was recognised again."""
         unsure = own is not None and own < self.rules.accept and not case.locked
         waiting = stamp.captured_mono_s - case.sent_mono_s < SETTLED_S
-        if unsure or waiting or not case.approved or case.meetings:
+        stretch = case.stretch
+        if unsure or waiting or not case.approved or not stretch.verified or stretch.touching:
             return
-        vectors, qualities = sight.gallery_of(case.track_id)
+        vectors, qualities = stretch.columns()
         self._teacher.learn(
             case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
         )

@@ -66,6 +66,8 @@ HORSE_HEIGHT_M = 1.6
 """Height of a box around a standing horse, for scaling pixels; withers of a common horse."""
 CAMERA_HORSES = 50
 """Most recent horses of a camera that are compared first (specification)."""
+LOST_S = 10.0
+"""A lost track may come back so long (the tracker closes it then)."""
 CROSSING_OVERLAP = 0.4
 """Share of the smaller box that two tracks must share to count as having met."""
 CROSSING_APART = 0.1

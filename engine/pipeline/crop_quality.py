@@ -16,9 +16,11 @@ FULL_SIZE_PX = 64.0
 CUT_FACTOR = 0.6
 """Part of the horse is outside the picture."""
 EDGE_PX = 2.0
-SHARP_RATIO = 0.08
+SHARP_RATIO = 0.2
 """Laplacian variance over grey variance of a crop scaled to 64 px: sharp from here on (the
-variance-of-Laplacian focus measure, Pech-Pacheco et al. 2000, made independent of contrast)."""
+variance-of-Laplacian focus measure, Pech-Pacheco et al. 2000, made independent of contrast). Of 150
+photographs of horses 95 % reach 0.27; motion over an eighth of the crop leaves a median of 0.17, a
+Gaussian blur of 1 px at this size 0.08."""
 SHARP_AT_MOST = 16
 """Crops whose sharpness is measured in one picture; the others wait their turn."""
 _SIDE_PX = 64

@@ -122,7 +122,6 @@ class Identify:
             tracks,
             _of_rows(tracks, detections, vectors),
             qualities,
-            tracker.gallery,
         )
         owners = self._resolver.observe(sight)
         _relabel(tracker, tracks, owners)

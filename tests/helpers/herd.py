@@ -89,7 +89,6 @@ class Scene:
         self.events: list[IdentityEvent] = []
         self.resolver = Resolver(rules or Rules(), self.events.append)
         self.now_s = 100.0
-        self._seen: dict[TrackId, list[FloatArray]] = {}
         self._seed = 0
 
     @property
@@ -119,8 +118,6 @@ class Scene:
         for row, subject in enumerate(subjects):
             self._seed += 1
             vectors[row] = crops(subject.mean, 1, self._seed)[0]
-            if subject.quality >= 0.3:
-                self._seen.setdefault(subject.track_id, []).append(vectors[row])
         tracks = TrackBatch(
             np.array([s.box for s in subjects], np.float32).reshape(count, 4),
             np.zeros((count, 4), np.float32),
@@ -135,10 +132,4 @@ class Scene:
         )
         qualities = np.array([s.quality for s in subjects], np.float32)
         stamp = FrameStamp(stream_id, 0, self.now, self.now_s, None)
-        return Sight(stamp, (960, 540), tracks, vectors, qualities, self._gallery)
-
-    def _gallery(self, track_id: TrackId) -> tuple[FloatArray, FloatArray]:
-        kept = self._seen.get(track_id, [])[-16:]
-        if not kept:
-            return np.zeros((0, DIMENSION), np.float32), np.zeros(0, np.float32)
-        return np.stack(kept), np.full(len(kept), 0.9, np.float32)
+        return Sight(stamp, (960, 540), tracks, vectors, qualities)
