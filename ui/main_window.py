@@ -165,7 +165,6 @@ class MainWindow(QMainWindow):
         self.live.said.connect(self.toast.say)
         self.live.failed.connect(self.errors.show_error)
         self.live.profile_asked.connect(self.show_profile)
-        self.registry.said.connect(self.toast.say)
         self.registry.failed.connect(self.errors.show_error)
         self.registry.wanted.connect(self._on_registry_wanted)
         self.live_identity.failed.connect(self.errors.show_error)

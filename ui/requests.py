@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NewType, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
+from shiboken6 import isValid
 
 from engine.domain.errors import BarnhandError, Bug, EnvironmentFault
 from engine.runtime.mailbox import Closed, Mailbox, Overflow
@@ -42,6 +43,7 @@ class _Answer:
 class _Listener:
     done: Callable[[Any], None]
     failed: Callable[[BarnhandError], None] | None
+    owner: QObject | None
 
 
 class RequestRunner(QObject):
@@ -77,10 +79,12 @@ class RequestRunner(QObject):
         work: Callable[[], T],
         done: Callable[[T], None],
         failed: Callable[[BarnhandError], None] | None = None,
+        owner: QObject | None = None,
     ) -> RequestId:
-        """Do ``work`` on a worker and call ``done`` or ``failed`` on the UI thread, later."""
+        """Do ``work`` on a worker and call ``done`` or ``failed`` on the UI thread, later; not at
+        all when ``owner`` was deleted meanwhile."""
         request = _Request(RequestId(next(self._ids)), name, work)
-        self._listeners[request.id] = _Listener(done, failed)
+        self._listeners[request.id] = _Listener(done, failed, owner)
         try:
             refused = self._mailbox.put(request)
         except Closed:
@@ -125,7 +129,7 @@ class RequestRunner(QObject):
 
     def _on_answered(self, answer: _Answer) -> None:
         listener = self._listeners.pop(answer.id, None)
-        if listener is None:
+        if listener is None or (listener.owner is not None and not isValid(listener.owner)):
             return
         if answer.error is None:
             listener.done(answer.value)

@@ -13,13 +13,19 @@ import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from db.pool import open_pool
+from engine.domain.ports import HorseRepository, IdentityRepository
 from tests.gui.console_bench import Bench, make_bench
+from tests.gui.registry_bench import RegistryBench, make_registry
+from tests.gui.stored_barn import StoredBarn
 from ui.app import FOREIGN_QT_VARIABLES
 from ui.main_window import MainWindow
 from ui.theme import apply_theme, load_fonts, load_theme
 
 OFFSCREEN_LIMIT = "This plugin does not support propagateSizeHints"
 """Said by the offscreen platform itself about windows of a fixed size."""
+
+OpenRegistry = Callable[..., RegistryBench]
 
 for _name in FOREIGN_QT_VARIABLES:
     os.environ.pop(_name, None)
@@ -89,3 +95,31 @@ def open_window(qtbot: QtBot, bench: Bench) -> Iterator[Callable[[], MainWindow]
     for window in windows:
         window.close()
         window.deleteLater()
+
+
+@pytest.fixture
+def barn(postgres_dsn: str) -> Iterator[StoredBarn]:
+    """A farm in a database of its own."""
+    pool = open_pool(postgres_dsn, max_size=4)
+    yield StoredBarn(pool)
+    pool.close()
+
+
+@pytest.fixture
+def open_registry(
+    barn: StoredBarn, tmp_path: Path, dressed: QApplication, qtbot: QtBot
+) -> Iterator[OpenRegistry]:
+    """Open the registry page over ``barn``, once the test has filled it."""
+    opened: list[RegistryBench] = []
+
+    def open_one(
+        horses: HorseRepository | None = None, identity: IdentityRepository | None = None
+    ) -> RegistryBench:
+        opened.append(make_registry(barn, tmp_path, qtbot, horses, identity))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.page.directory.stop()
+        one.host.hide()
+        assert one.requests.close(5.0) == ()

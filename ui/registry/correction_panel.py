@@ -6,6 +6,8 @@ confirmed; confirming runs one undoable command on a worker.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
@@ -18,9 +20,11 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from engine.domain.errors import BarnhandError, Conflict
 from engine.domain.identity import Correction, Effect
+from ui.commands import Command
 from ui.registry.context import RegistryContext
 from ui.registry.corrections import ApplyCorrection
 from ui.registry.words import effect_words
@@ -203,7 +207,16 @@ class CorrectionPanel(QWidget):
             effect.expected,
         )
         self._set_running(True)
-        self._context.log.run(command, lambda: self._on_applied(command), self._on_refused)
+        self.run(command, lambda: self._on_applied(command))
+
+    def run(self, command: Command, done: Callable[[], None]) -> None:
+        """Run a command; its end is told here, or to everybody if the panel was put away."""
+        log = self._context.log
+        log.run(
+            command,
+            lambda: done() if isValid(self) else None,
+            lambda error: self._on_refused(error) if isValid(self) else log.failed.emit(error),
+        )
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong; empty takes it away."""
@@ -224,6 +237,7 @@ class CorrectionPanel(QWidget):
             lambda: identity.preview(correction),
             self._on_preview,
             self._on_preview_failed,
+            self,
         )
 
     def missing_words(self) -> str:

@@ -76,7 +76,9 @@ class HorseGallery(QListView):
         self, index: QModelIndex | QPersistentModelIndex, event: QEvent | None = None
     ) -> QItemSelectionModel.SelectionFlag:
         """Whole rows, because the table shares the selection."""
-        return super().selectionCommand(index, event) | QItemSelectionModel.SelectionFlag.Rows
+        flags = QItemSelectionModel.SelectionFlag
+        command = super().selectionCommand(index, event)
+        return command if command == flags.NoUpdate else command | flags.Rows
 
     def horse_at(self, point: QPoint) -> tuple[Horse, QRect] | None:
         """The horse under a point of the viewport and its card."""

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 from ui.actions import ActionBook
 from ui.registry.horse_model import Show
 from ui.registry.words import counted
-from ui.theme import Theme
 from ui.widgets import label, restyle, tool
 
 SEARCH_PX = 220
@@ -28,7 +27,7 @@ class RegistryHeader(QFrame):
     searched = Signal(str)
     filtered = Signal(object)
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("toolbar")
         self.title = label(self.tr("Horses"), "title")
@@ -78,9 +77,6 @@ class RegistryHeader(QFrame):
         self.review_button = tool(book["registry.review"], 18, text=True)
         self._tools.addWidget(self.review_button)
         self._tools.addWidget(tool(book["registry.history"], 18, text=True))
-
-    def set_theme(self, _theme: Theme) -> None:
-        """Everything here is dressed by the style sheet."""
 
     def show_counts(self, counts: dict[Show, int], reviews: int) -> None:
         """How many horses of each kind there are, and open questions."""

@@ -48,6 +48,7 @@ class HorseChooser(QDialog):
             lambda: tuple(context.services.horses.similar(asking.id, SIMILAR_READ)),
             self._on_similar,
             lambda _error: None,
+            self,
         )
         self.picker.search.setFocus()
 

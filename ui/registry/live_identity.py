@@ -77,6 +77,7 @@ class LiveIdentity(QObject):
             lambda: find_strip(horses, stream_id, track_id, now),
             lambda strip: self._open(strip, not_horse),
             self._on_failed,
+            self,
         )
 
     def _open(self, strip: TrackStrip, not_horse: HorseId | None) -> None:

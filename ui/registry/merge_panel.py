@@ -127,6 +127,7 @@ class MergePanel(CorrectionPanel):
             ),
             self._on_evidence,
             self._on_no_evidence,
+            self,
         )
 
     def _on_evidence(self, evidence: Evidence) -> None:
@@ -266,7 +267,7 @@ class MergePanel(CorrectionPanel):
             for track in tracks
         ]
         self._set_running(True)
-        self._context.log.run(ApplyAll(text, parts), self._on_rejected, self._on_refused)
+        self.run(ApplyAll(text, parts), self._on_rejected)
 
     def _on_rejected(self) -> None:
         self._set_running(False)

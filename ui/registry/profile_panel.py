@@ -178,7 +178,7 @@ class ProfilePanel(QWidget):
     def _connect(self) -> None:
         strips = self.strips
         self.ranges.idToggled.connect(self._on_range)
-        self.accept.clicked.connect(self.accept_or_not)
+        self.accept.clicked.connect(lambda: self.accept_or_not())
         self.merge.clicked.connect(lambda: self._with_horse(self._ask_merge))
         self.history.clicked.connect(lambda: self.history_asked.emit(self._horse))
         self.split.clicked.connect(self.split_here)
@@ -339,9 +339,9 @@ class ProfilePanel(QWidget):
 
     # --- acts -----------------------------------------------------------------------------------
 
-    def accept_or_not(self) -> None:
-        """Make a guest a resident, or a resident a guest again."""
-        horse = self._horse
+    def accept_or_not(self, horse: Horse | None = None) -> None:
+        """Make a guest a resident, or a resident a guest again; the one on show by default."""
+        horse = horse or self._horse
         if horse is None or horse.status is HorseStatus.MERGED:
             return
         resident = horse.status is not HorseStatus.ACTIVE

@@ -20,6 +20,10 @@ ICONS = {
 }
 
 
+HORSE_ACTIONS = ("registry.profile", "registry.rename", "registry.merge", "registry.accept")
+"""Acts on the selected horse."""
+
+
 def add_registry_actions(book: ActionBook, page: RegistryPage, theme: Theme) -> None:
     """Fill the book; single letters listen on the page alone."""
     group = page.tr("Registry")
@@ -55,12 +59,13 @@ def add_registry_actions(book: ActionBook, page: RegistryPage, theme: Theme) -> 
         toggled=page.show_table,
         page=page,
     )
-    for action_id, text, run, keys in (
+    acts = (
         ("registry.profile", page.tr("Open profile"), page.open_profile, ("P",)),
         ("registry.rename", page.tr("Rename horse"), page.rename, ("F2",)),
         ("registry.merge", page.tr("Merge with…"), page.merge_selected, ("M",)),
         ("registry.accept", page.tr("Accept as resident or not"), page.accept, ("A",)),
-    ):
+    )
+    for action_id, text, run, keys in acts:
         book.add(action_id, group, text, run, *keys, page=page).setEnabled(False)
     dress_registry_actions(book, theme)
 

@@ -194,6 +194,7 @@ class ReviewView(QWidget):
             lambda: tuple(identity.reviews(limit=READ_AT_MOST)),
             self._on_reviews,
             self._on_failed,
+            self,
         )
 
     def _on_reviews(self, reviews: Sequence[Review]) -> None:
@@ -242,6 +243,7 @@ class ReviewView(QWidget):
             lambda: read_evidence(horses, review),
             lambda evidence: self._show_question(review, evidence),
             self._complain,
+            self,
         )
 
     def _show_place(self) -> None:
@@ -338,6 +340,7 @@ class ReviewView(QWidget):
             lambda: identity.decide(review.id, verdict, context.actor),
             lambda record: self._on_decided(review, verdict, record),
             lambda error: self._on_refused(review, error),
+            self,
         )
 
     def _on_decided(self, review: Review, verdict: Verdict, record: CommandRecord | None) -> None:

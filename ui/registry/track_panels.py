@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from engine.domain.errors import BarnhandError
@@ -20,6 +21,7 @@ from engine.domain.identity import (
     TrackStrip,
 )
 from engine.domain.ids import HorseId, StreamId, TrackId
+from engine.domain.ports import HorseRepository
 from ui.registry.context import RegistryContext
 from ui.registry.correction_panel import Choice, CorrectionPanel
 from ui.registry.evidence import Side, side_by_side
@@ -27,13 +29,26 @@ from ui.registry.merge_panel import SIMILAR_READ
 from ui.registry.picker import HorsePicker
 from ui.registry.words import ago, clock, effect_words, strip_words
 
-OPEN_S = 30.0
+STRIPS_READ = 500
 
 
-def end_of(strip: TrackStrip) -> datetime | None:
-    """Where a strip ends; None if it may still be going on."""
-    age_s = (datetime.now(UTC) - strip.end).total_seconds()
-    return None if age_s < OPEN_S else strip.end
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of its track a strip is; None where it reaches to the track's start or end."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def read_part(horses: HorseRepository, strip: TrackStrip) -> Part:
+    """Runs on a worker: a strip is a part where other strips of its track lie beside it."""
+    near = horses.strips(
+        stream_id=strip.stream_id, start=strip.start, end=strip.end, limit=STRIPS_READ
+    )
+    own = [one for one in near if one.track_id == strip.track_id]
+    before = any(one.start < strip.start for one in own)
+    after = any(one.start > strip.start for one in own)
+    return Part(strip.start if before else None, strip.end if after else None)
 
 
 class PickingPanel(CorrectionPanel):
@@ -63,6 +78,7 @@ class PickingPanel(CorrectionPanel):
                 lambda: tuple(context.services.horses.similar(horse.id, SIMILAR_READ)),
                 self._on_similar,
                 self._on_not_compared,
+                self,
             )
 
     def _on_similar(self, similar: Sequence[Similar]) -> None:
@@ -105,7 +121,7 @@ class PickingPanel(CorrectionPanel):
         return chosen.title if chosen is not None else self.tr("a new horse")
 
     def missing_words(self) -> str:
-        return self.tr("Choose a horse from the list.")
+        return "" if self.picker.decided else self.tr("Choose a horse from the list.")
 
 
 class SplitPanel(PickingPanel):
@@ -175,7 +191,7 @@ class MovePanel(PickingPanel):
         out = (owner.id,) if owner is not None else ()
         super().__init__(context, "", "", owner, new_horse=True, left_out=out)
         self.strip = strip
-        self._whole = whole
+        self._part = Part() if whole else None
         self.confirm.setText(self.tr("This is the horse"))
         self.title.setText(self.tr("Whose is {0}?").format(strip_words(strip)))
         was = owner.title if owner is not None else self.tr("nobody yet")
@@ -184,18 +200,26 @@ class MovePanel(PickingPanel):
         if target is not None or new_horse:
             self.picker.choose(target.id if target is not None else None)
         self.show_target()
+        if not whole:
+            context.requests.submit(
+                "the rest of a track",
+                lambda: read_part(context.services.horses, strip),
+                self._on_part,
+                self._on_not_compared,
+                self,
+            )
+        self.ask()
+
+    def _on_part(self, part: Part) -> None:
+        self._part = part
         self.ask()
 
     def correction(self) -> Correction | None:
-        if not self.picker.decided:
+        if not self.picker.decided or self._part is None:
             return None
-        chosen, strip = self.picker.horse, self.strip
-        if self._whole:
-            return Reassign(strip.track_id, chosen.id if chosen is not None else None)
-        # A strip may be a part of its track: only that part is moved.
-        return Reassign(
-            strip.track_id, chosen.id if chosen is not None else None, strip.start, end_of(strip)
-        )
+        chosen, part = self.picker.horse, self._part
+        into = chosen.id if chosen is not None else None
+        return Reassign(self.strip.track_id, into, part.start, part.end)
 
     def command_text(self) -> str:
         return self.tr("give {0} to {1}").format(strip_words(self.strip), self.target_words())
