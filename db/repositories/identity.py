@@ -6,6 +6,7 @@ Corrections wait for each other and for the engine's decisions that are being st
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,7 +47,7 @@ from engine.domain.identity import (
     Verdict,
 )
 from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
-from engine.identity.changes import Change, Correcting, IdentityState
+from engine.identity.changes import AlreadySo, Change, Correcting, IdentityState
 from engine.identity.corrections import change_of
 from engine.identity.merging import TWO_HORSES_ADVICE, merged_records
 from engine.identity.wording import summary
@@ -398,10 +399,10 @@ class _Attempt:
         record = None
         correction = self._correction_of(review, verdict)
         if correction is not None:
-            record = self._do(
-                CommandId(uuid4()), self._reader.state_for(correction), correction, "review"
-            )
-        else:
+            state = self._reader.state_for(correction)
+            with contextlib.suppress(AlreadySo):  # said before, in answer to another question
+                record = self._do(CommandId(uuid4()), state, correction, "review")
+        if record is None:
             self._notify("decided", None, review["farm_id"], [review["horse_id"]])
         self._writer.execute(
             "settle_review",

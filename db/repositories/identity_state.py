@@ -117,8 +117,7 @@ class StateReader:
 
     def _overlapping_keys(self) -> set[frozenset[int]]:
         rows = self._execute("overlapping_cameras", {})
-        keys = {str(row["stream_id"]): row["key"] for row in rows}
-        return {frozenset((row["key"], keys[row["other"]])) for row in rows if row["other"] in keys}
+        return {frozenset((row["first"], row["second"])) for row in rows}
 
     def _tracks(self, ids: Sequence[TrackId]) -> dict[TrackId, SeenTrack]:
         if not ids:

@@ -20,6 +20,10 @@ from engine.identity.spans import Range, SeenTrack, common, range_of
 Pair = tuple[TrackId, HorseId]
 
 
+class AlreadySo(OperatorMistake):
+    """What a person says is what they or somebody else said before."""
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityState:
     """What is so before a correction: everything about the horses and tracks it names.

@@ -11,6 +11,7 @@ from engine.domain.horses import Horse
 from engine.domain.identity import Reassign, Reject, Scope, Span, Split, Swap
 from engine.domain.ids import HorseId
 from engine.identity.changes import (
+    AlreadySo,
     Change,
     Correcting,
     HorseChange,
@@ -130,7 +131,7 @@ def reassign_change(state: IdentityState, reassign: Reassign, by: Correcting) ->
         if span.horse_id == into.id and _by_person(span) and part == wanted
     ]
     if settled:
-        raise OperatorMistake(f"That track is {into.title}'s already.")
+        raise AlreadySo(f"That track is {into.title}'s already.")
     ended, kept, _ = _moved(overlapped, lambda _: None, by)
     start, end = limits(*wanted)
     given = Span(by.new_id(), track.id, into.id, start, end, 1.0, by.actor)
@@ -152,7 +153,7 @@ def reject_change(state: IdentityState, reject: Reject) -> Change:
     )
     pair = (track.id, horse.id)
     if not ended and pair in state.rejected:
-        raise OperatorMistake(f"That track is known not to be {horse.title}.")
+        raise AlreadySo(f"That track is known not to be {horse.title}.")
     return Change(
         ended=ended,
         pairs_added=frozenset((pair,)) - state.rejected,

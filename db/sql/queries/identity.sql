@@ -42,11 +42,12 @@ WHERE horse_id = ANY (%(horses)s::uuid[]) OR track_id = ANY (%(tracks)s::uuid[])
 
 -- name: overlapping_cameras
 -- Cameras whose settings say that they see a common place: a distance of no metres.
-SELECT s.id AS stream_id, s.key, o.key::text AS other
+SELECT s.key AS first, p.key AS second
 FROM streams s
 CROSS JOIN LATERAL jsonb_each(
     CASE WHEN jsonb_typeof(s.config #> '{extra,distances_m}') = 'object'
          THEN s.config #> '{extra,distances_m}' ELSE '{}' END) o
+JOIN streams p ON p.id::text = lower(o.key)
 WHERE jsonb_typeof(o.value) = 'number' AND (o.value #>> '{}')::float8 = 0;
 
 -- name: presences
