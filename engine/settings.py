@@ -98,6 +98,9 @@ class DetectionSettings(Section):
     minimum_box_px: float = Field(
         24.0, ge=1, le=1000, description="Ignore boxes smaller than", json_schema_extra=_unit("px")
     )
+    verify: bool = Field(
+        True, description="Look at every animal again with a second model that knows horses"
+    )
     lookalikes_are_horses: bool = Field(
         True, description="Count cows and sheep of weak models as horse candidates"
     )
@@ -137,6 +140,44 @@ class PoseSettings(Section):
     keypoint_confidence: float = Field(0.3, ge=0, le=1, description="Draw and use keypoints from")
 
 
+class PtzSettings(Section):
+    """Camera control."""
+
+    rest_s: float = Field(
+        30.0,
+        ge=5,
+        le=600,
+        description="Who steers a camera lets go after this rest",
+        json_schema_extra=_unit("s"),
+    )
+    renewal_s: float = Field(
+        1.0,
+        ge=0.3,
+        le=5,
+        description="Stop a camera when its movement is not renewed for",
+        json_schema_extra=_unit("s"),
+    )
+    settle_s: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="After a stop, wait for a still picture",
+        json_schema_extra=_unit("s"),
+    )
+    preset_settle_s: float = Field(
+        5.0,
+        ge=0,
+        le=30,
+        description="A camera reaches a preset within",
+        json_schema_extra=_unit("s"),
+    )
+    stop_at_start: bool = Field(True, description="Stop every camera when the program starts")
+    guardian: bool = Field(
+        True, description="Let a second process stop moving cameras when this one dies"
+    )
+    dialects_file: str = Field("", description="File with further dialects of cameras")
+
+
 class EngineSettings(Section):
     """Everything the engine can be told."""
 
@@ -145,3 +186,4 @@ class EngineSettings(Section):
     detection: DetectionSettings = DetectionSettings()
     tracking: TrackingSettings = TrackingSettings()
     pose: PoseSettings = PoseSettings()
+    ptz: PtzSettings = PtzSettings()

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.domain.detections import DetectionBatch
+from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import ModelInvalid
 from engine.domain.frames import Image
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import ModelId
 from engine.domain.results import Degradation
 from engine.models.batch_runner import BatchRunner
-from engine.models.letterbox import Anchor, Canvas, Letterbox, boxes_to_picture
-from engine.models.manifest import Layout, ModelEntry
+from engine.models.letterbox import Anchor, Canvas, Letterbox
+from engine.models.manifest import Layout, ModelEntry, Verification
 from engine.models.sessions import Device, Session
 from engine.models.suppression import suppress
+from engine.models.verification import SpeciesVerifier, candidates_from, combined
 from engine.models.yolo_decoding import (
+    NO_CANDIDATES,
     Candidates,
     ClassTable,
     OutputForm,
@@ -33,6 +35,11 @@ from engine.models.yolo_decoding import (
 
 DETECTIONS_MAX = 300
 """Boxes kept in one picture."""
+VERIFIED_MAX = 24
+"""Animals of one picture that a verifier looks at, best first: bounds the time of a herd."""
+CANDIDATE_IOU = 0.6
+"""Overlap above which two candidates are one for the verifier. Looser than the final suppression:
+of two boxes on an animal the one that shows it better should win, not the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class DetectorOptions:
     minimum_box_px: float = 24.0
     lookalikes_are_horses: bool = True
     batch_limit: int = 8
+    for_verifier: bool = False
+    """Answer what a verifier would look at though none is loaded: to train one."""
 
 
 class GridDetector(ABC):
@@ -67,10 +76,16 @@ class GridDetector(ABC):
         open_on: Callable[[Device], Session],
         device: Device = "auto",
         options: DetectorOptions = DetectorOptions(),
+        verifier: SpeciesVerifier | None = None,
     ) -> None:
         self._entry = entry
         self._options = options
-        self._table = ClassTable.of(entry.classes, entry.lookalikes, options.lookalikes_are_horses)
+        self._verifier = verifier if entry.verification is not None else None
+        # A verifier is asked about whatever may be a horse, so look-alikes are candidates.
+        all_animals = self._verifier is not None or options.for_verifier
+        counted = options.lookalikes_are_horses or all_animals
+        lookalikes = (*entry.lookalikes, *(entry.candidates if all_animals else ()))
+        self._table = ClassTable.of(entry.classes, lookalikes, counted)
         if not len(self._table.indices):
             raise ModelInvalid(f"The entry {entry.name} names no class to look for.")
         self._runner = BatchRunner(open_on, device, options.batch_limit)
@@ -95,7 +110,13 @@ class GridDetector(ABC):
     @property
     def degradation(self) -> Degradation:
         """What had to be given up since the start (smaller batches, CPU)."""
-        return self._runner.degradation
+        given_up = self._runner.degradation
+        return given_up | self._verifier.degradation if self._verifier else given_up
+
+    @property
+    def verifier_id(self) -> ModelId | None:
+        """``name@version`` of the model that looks at the animals again, if there is one."""
+        return self._verifier.model_id if self._verifier else None
 
     def _input_size(self) -> tuple[int, int, bool]:
         """(height, width, rectangular): what the file fixes wins over the entry."""
@@ -132,22 +153,34 @@ class GridDetector(ABC):
         self, pictures_bgr: Sequence[Image], scales: Sequence[float], min_score: float
     ) -> list[DetectionBatch]:
         """See the port Detector. Pictures of one canvas size run as one batch."""
+        how = self._entry.verification if self._verifier else None
+        lowest = min(candidates_from(how, min_score), min_score) if how else min_score
+        found = self.candidates(pictures_bgr, lowest)
+        if how and self._verifier:
+            found = verified(found, pictures_bgr, self._verifier, how, min_score)
+        return [
+            self._finish(candidates, picture.shape[:2], scale)
+            for candidates, picture, scale in zip(found, pictures_bgr, scales, strict=True)
+        ]
+
+    def candidates(self, pictures_bgr: Sequence[Image], min_score: float) -> list[Candidates]:
+        """Candidates of each picture before suppression, in its own pixels; boxes may lie partly
+        outside of it, as the network places them."""
         groups: dict[Canvas, list[int]] = defaultdict(list)
         for index, picture in enumerate(pictures_bgr):
             groups[self.letterbox.canvas(*picture.shape[:2])].append(index)
-        results = [DetectionBatch.empty()] * len(pictures_bgr)
+        results: list[Candidates] = [NO_CANDIDATES] * len(pictures_bgr)
         for canvas, indices in groups.items():
             chosen = [pictures_bgr[index] for index in indices]
             outputs = self._runner.run(self.letterbox.fill(chosen, canvas))[0]
             for index, output in zip(indices, outputs, strict=True):
-                candidates = self._decode(output, canvas, min_score)
-                size = pictures_bgr[index].shape[:2]
-                results[index] = self._finish(candidates, canvas, size, scales[index])
+                found = self._decode(output, canvas, min_score)
+                shift = np.array([canvas.left_px, canvas.top_px] * 2, np.float32)
+                boxes = found.boxes_xyxy_px - shift
+                results[index] = Candidates(boxes, found.scores, found.class_ids)
         return results
 
-    def _finish(
-        self, found: Candidates, canvas: Canvas, size: tuple[int, ...], scale: float
-    ) -> DetectionBatch:
+    def _finish(self, found: Candidates, size: tuple[int, ...], scale: float) -> DetectionBatch:
         if not len(found.scores):
             return DetectionBatch.empty()
         kept = suppress(
@@ -157,7 +190,7 @@ class GridDetector(ABC):
             self._options.nms_iou,
             DETECTIONS_MAX,
         )
-        boxes = boxes_to_picture(found.boxes_xyxy_px[kept], canvas, size[0], size[1], scale)
+        boxes = within(found.boxes_xyxy_px[kept], size) / np.float32(scale)
         sides = boxes[:, 2:] - boxes[:, :2]
         large = sides[:, 0] * sides[:, 1] >= self._options.minimum_box_px**2
         kept = kept[large]
@@ -166,8 +199,76 @@ class GridDetector(ABC):
         )
 
     def close(self) -> None:
-        """Close the session."""
+        """Close the sessions."""
         self._runner.close()
+        if self._verifier:
+            self._verifier.close()
+
+
+def verified(
+    found: Sequence[Candidates],
+    pictures_bgr: Sequence[Image],
+    verifier: SpeciesVerifier,
+    how: Verification,
+    min_score: float,
+) -> list[Candidates]:
+    """The candidates of each picture with every animal scored again, of at least ``min_score``.
+
+    Persons stay as they are. All animals are candidates for a horse; one that the detector called
+    a dog, and that is not taken for a horse, stays a dog with what is left of its score.
+    """
+    chosen = [
+        animals_of(candidates, picture.shape[:2], how.candidates_from)
+        for candidates, picture in zip(found, pictures_bgr, strict=True)
+    ]
+    opinions = verifier.opinions(pictures_bgr, [animals.boxes_xyxy_px for animals in chosen])
+    return [
+        _rescored(candidates, animals, combined(animals.scores, opinion, how), min_score)
+        for candidates, animals, opinion in zip(found, chosen, opinions, strict=True)
+    ]
+
+
+def within(boxes_xyxy_px: FloatArray, size: tuple[int, ...]) -> FloatArray:
+    """Boxes (N, 4) cut at the borders of a picture of (height, width)."""
+    limits = np.array([size[1], size[0]] * 2, np.float32)
+    cut: FloatArray = np.clip(boxes_xyxy_px, np.float32(0.0), limits).astype(np.float32)
+    return cut
+
+
+def animals_of(found: Candidates, size: tuple[int, ...], least: float) -> Candidates:
+    """The best VERIFIED_MAX animals of at least that score, cut at the borders of the picture of
+    (height, width), no two overlapping by more than CANDIDATE_IOU."""
+    rows = np.flatnonzero((found.class_ids != SubjectClass.PERSON) & (found.scores >= least))
+    boxes, scores = within(found.boxes_xyxy_px[rows], size), found.scores[rows]
+    same = np.zeros(len(rows), np.int16)
+    kept = suppress(boxes, scores, same, CANDIDATE_IOU, VERIFIED_MAX)
+    return Candidates(boxes[kept], scores[kept], found.class_ids[rows][kept])
+
+
+def _rescored(
+    found: Candidates, animals: Candidates, horse: FloatArray, min_score: float
+) -> Candidates:
+    persons = (found.class_ids == SubjectClass.PERSON) & (found.scores >= min_score)
+    as_dog = animals.scores * (1.0 - horse)
+    dogs = (animals.class_ids == SubjectClass.DOG) & (horse < 0.5) & (as_dog >= min_score)
+    horses = (horse >= min_score) & ~dogs
+    return Candidates(
+        np.concatenate(
+            [
+                found.boxes_xyxy_px[persons],
+                animals.boxes_xyxy_px[horses],
+                animals.boxes_xyxy_px[dogs],
+            ]
+        ),
+        np.concatenate([found.scores[persons], horse[horses], as_dog[dogs]]).astype(np.float32),
+        np.concatenate(
+            [
+                found.class_ids[persons],
+                np.full(horses.sum(), SubjectClass.HORSE, np.int16),
+                animals.class_ids[dogs],
+            ]
+        ),
+    )
 
 
 class YoloxDetector(GridDetector):
@@ -207,8 +308,12 @@ def grid_detector(
     open_on: Callable[[Device], Session],
     device: Device = "auto",
     options: DetectorOptions = DetectorOptions(),
+    verifier: SpeciesVerifier | None = None,
 ) -> GridDetector:
-    """The detector for an entry's layout; ModelInvalid when the layout is not a detector's."""
+    """The detector for an entry's layout; ModelInvalid when the layout is not a detector's.
+
+    ``verifier``: used, and closed with the detector, when the entry asks for one.
+    """
     kinds: dict[Layout, type[GridDetector]] = {
         Layout.YOLOX: YoloxDetector,
         Layout.YOLO: YoloDetector,
@@ -216,4 +321,4 @@ def grid_detector(
     kind = kinds.get(entry.layout)
     if kind is None:
         raise ModelInvalid(f"The layout {entry.layout} of {entry.name} is not a detector's.")
-    return kind(entry, open_on, device, options)
+    return kind(entry, open_on, device, options, verifier)

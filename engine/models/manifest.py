@@ -19,6 +19,7 @@ class Task(StrEnum):
     DETECTOR = "detector"
     POSE = "pose"
     EMBEDDER = "embedder"
+    VERIFIER = "verifier"
 
 
 class Layout(StrEnum):
@@ -26,7 +27,8 @@ class Layout(StrEnum):
 
     YOLOX: (B, A, 5+C) raw grid outputs, strides 8/16/32. YOLO: (B, 4+C, A) of v8/v11 or
     (B, A, 5+C) decoded of v5, told apart by shape. SIMCC: x and y classification logits
-    (B, K, W*split), (B, K, H*split). HEATMAP: (B, K, h, w). EMBEDDING: (B, D).
+    (B, K, W*split), (B, K, H*split). HEATMAP: (B, K, h, w). EMBEDDING: (B, D). SPECIES: (B, C)
+    class logits.
     """
 
     YOLOX = "yolox"
@@ -34,6 +36,7 @@ class Layout(StrEnum):
     SIMCC = "simcc"
     HEATMAP = "heatmap"
     EMBEDDING = "embedding"
+    SPECIES = "species"
 
 
 class Runtime(StrEnum):
@@ -78,12 +81,30 @@ class InputSpec(_Strict):
     """Detectors: other sizes (multiples of 32) are accepted, so 16:9 pictures cost less."""
 
 
+class Verification(_Strict):
+    """How a verifier's opinion and a detector's score become the final score.
+
+    ``model``: the verifier's name. Final log odds: ``detector_weight`` times those of the
+    detector's best animal score, plus ``verifier_weight`` times the verifier's for a horse, plus
+    ``bias`` (a logistic regression fitted for this pair). ``candidates_from``: animals of a lower
+    detector score are not looked at.
+    """
+
+    model: str
+    detector_weight: float = Field(gt=0)
+    verifier_weight: float = Field(gt=0)
+    bias: float = 0.0
+    candidates_from: float = Field(0.03, gt=0, lt=1)
+
+
 class ModelEntry(_Strict):
     """One model. ``files[0]`` is what is loaded; the others lie beside it.
 
     ``classes`` maps a model's class index (as text) to horse, person or dog; ``lookalikes`` to
-    classes that count as horse candidates when the setting allows. ``padding`` is the box
+    classes that count as horse candidates when the setting allows, ``candidates`` to classes that
+    do so only where a verifier looks at them. ``padding`` is the box
     expansion of top-down crops. ``threshold`` is the calibrated acceptance threshold of the task.
+    ``verification`` names the verifier that looks at this detector's animals again.
     ``measured`` holds figures with the data they were measured on, as free text keys.
     ``commercial_use`` False: the licence forbids it, so a person must accept it before a download.
     """
@@ -102,8 +123,10 @@ class ModelEntry(_Strict):
     skeleton: str | None = None
     classes: dict[str, Literal["horse", "person", "dog"]] = {}
     lookalikes: tuple[int, ...] = ()
+    candidates: tuple[int, ...] = ()
     padding: float = Field(1.25, ge=1.0, le=2.0)
     threshold: float | None = Field(None, ge=0.0, le=1.0)
+    verification: Verification | None = None
     measured: dict[str, str | float | int] = {}
     rank: int = 100
     """Preference among models of a task when the setting is ``auto``; lower is tried first."""

@@ -20,6 +20,7 @@ from engine.models.motion_detector import MotionDetector
 from engine.models.pose_estimators import TopDownPose, pose_estimator
 from engine.models.sessions import Device, Execution, RuntimeMissing, Session, open_session
 from engine.models.store import FileState, ModelStore
+from engine.models.verification import SpeciesVerifier
 from engine.settings import EngineSettings
 
 AUTO = "auto"
@@ -106,7 +107,13 @@ class _Loader:
         def build(
             entry: ModelEntry, open_on: Callable[[Device], Session], device: Device
         ) -> GridDetector:
-            return grid_detector(entry, open_on, device, options)
+            verifier = self._verifier(entry)
+            try:
+                return grid_detector(entry, open_on, device, options, verifier)
+            except BaseException:
+                if verifier is not None:
+                    verifier.close()
+                raise
 
         if wanted.model != NONE:
             loaded = self._first_working(Task.DETECTOR, wanted.model, build)
@@ -121,6 +128,16 @@ class _Loader:
             )
         self.degradation |= Degradation.NO_DETECTOR
         return MotionDetector(wanted.minimum_box_px)
+
+    def _verifier(self, detector: ModelEntry) -> SpeciesVerifier | None:
+        """The model that looks at the detector's animals again, where one is named and works."""
+        how = detector.verification
+        if how is None or not self.settings.detection.verify:
+            return None
+        found = [entry for entry in self.store.manifest.model if entry.name == how.model]
+        if not found or self.store.status_of(found[0]).state is FileState.ABSENT:
+            return None
+        return self._try(how.model, partial(self._local, found[0]), SpeciesVerifier)
 
     def pose(self) -> PoseEstimator | None:
         wanted = self.settings.pose

@@ -66,6 +66,11 @@ class Candidates:
     class_ids: NDArray[np.int16]
 
 
+NO_CANDIDATES = Candidates(
+    np.zeros((0, 4), np.float32), np.zeros((0,), np.float32), np.zeros((0,), np.int16)
+)
+
+
 @lru_cache(maxsize=64)
 def grid_cells(height_px: int, width_px: int) -> tuple[FloatArray, FloatArray]:
     """Cell corners (A, 2) as x, y in strides, and strides (A,) in pixels, finest level first."""

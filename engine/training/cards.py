@@ -60,6 +60,11 @@ def manifest_text(entry: ModelEntry) -> str:
     if entry.classes:
         pairs = ", ".join(f'{key} = "{value}"' for key, value in entry.classes.items())
         lines.append(f"classes = {{ {pairs} }}")
+    if entry.candidates:
+        lines.append(f"candidates = {list(entry.candidates)}")
+    if entry.verification:
+        pairs = (f"{k} = {json.dumps(v)}" for k, v in entry.verification.model_dump().items())
+        lines.append(f"verification = {{ {', '.join(pairs)} }}")
     if entry.measured:
         lines += ["", "[model.measured]", *_table(entry.measured)]
     for file in entry.files:

@@ -18,6 +18,8 @@ from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
 
 if TYPE_CHECKING:
     from engine.models.manifest import ModelEntry, Task
+    from engine.models.sessions import Device
+    from engine.models.verification import SpeciesVerifier
     from engine.training.detector_data import Teacher
 
 INTERRUPTED = 130
@@ -76,6 +78,16 @@ def train_parser() -> argparse.ArgumentParser:
                 "--start", type=Path,
                 help="YOLOX-nano ONNX to start from; with --family yolo a .pt, or yolo11s.yaml",
             )  # fmt: skip
+            task.add_argument(
+                "--part", choices=("proposals", "verifier"), default="proposals",
+                help="proposals: where animals are; verifier: which of them are horses",
+            )  # fmt: skip
+            task.add_argument(
+                "--proposals", help="detector whose animals --part verifier learns to judge"
+            )
+            task.add_argument(
+                "--backbone", type=Path, help="EfficientNet-lite0 weights (.pth) of the verifier"
+            )
             task.add_argument(
                 "--teacher", type=Path, action="append", default=[], metavar="MODEL",
                 help="detector file that completes the labels; give two, the better first",
@@ -139,6 +151,8 @@ def _train_detector(wanted: argparse.Namespace) -> bool:
             start=wanted.start, teachers=_teachers(wanted.teacher), side_px=wanted.side_px,
             tell=_tell,
         )  # fmt: skip
+    if wanted.part == "verifier":
+        return _train_verifier(wanted)
     from engine.training.detector_training import train_detector
 
     return train_detector(
@@ -146,6 +160,31 @@ def _train_detector(wanted: argparse.Namespace) -> bool:
         minutes=wanted.minutes, steps=wanted.steps, batch=wanted.batch, threads=wanted.threads,
         seed=wanted.seed, start=wanted.start, teachers=_teachers(wanted.teacher), tell=_tell,
     )  # fmt: skip
+
+
+def _train_verifier(wanted: argparse.Namespace) -> bool:
+    from engine.models.detectors import DetectorOptions, grid_detector
+    from engine.models.manifest import Task
+    from engine.models.sessions import Execution, Session, open_session
+    from engine.training.publication import DETECTOR_NAME
+    from engine.training.verifier_training import train_verifier
+
+    entry, path = _model(wanted.proposals or DETECTOR_NAME, Task.DETECTOR, None)
+
+    def open_on(device: Device) -> Session:
+        return open_session(path, entry.runtime, entry.input, Execution(device, 1))
+
+    options = DetectorOptions(minimum_box_px=8.0, for_verifier=True, batch_limit=1)
+    detector = grid_detector(entry, open_on, "cpu", options)
+    try:
+        return train_verifier(
+            wanted.data, wanted.out, detector, wanted.device, wanted.epochs, wanted.resume,
+            minutes=wanted.minutes, steps=wanted.steps, batch=max(wanted.batch, 16),
+            threads=wanted.threads, seed=wanted.seed, backbone=wanted.backbone,
+            teachers=_teachers(wanted.teacher), tell=_tell,
+        )  # fmt: skip
+    finally:
+        detector.close()
 
 
 def _teachers(paths: Sequence[Path]) -> list[Teacher]:
@@ -183,6 +222,9 @@ def evaluate_parser() -> argparse.ArgumentParser:
         if name == "detector":
             task.add_argument("--negatives", type=Path, help="pictures without horses")
             task.add_argument("--threshold", type=float, default=0.3)
+            task.add_argument(
+                "--alone", action="store_true", help="the detector without its verifier"
+            )
     add_tracking_arguments(tasks.add_parser("tracking"))
     return parser
 
@@ -208,7 +250,7 @@ def run_evaluate(argv: Sequence[str]) -> int:
 def _evaluate_pose(wanted: argparse.Namespace) -> dict[str, object]:
     from engine.models.manifest import Task
     from engine.models.pose_estimators import pose_estimator
-    from engine.models.sessions import Device, Execution, Session, open_session
+    from engine.models.sessions import Execution, Session, open_session
     from engine.training.evaluation import evaluate_crowded, evaluate_pose
 
     entry, path = _model(wanted.model, Task.POSE, wanted.models)
@@ -228,7 +270,7 @@ def _evaluate_pose(wanted: argparse.Namespace) -> dict[str, object]:
 def _evaluate_detector(wanted: argparse.Namespace) -> dict[str, object]:
     from engine.models.detectors import DetectorOptions, grid_detector
     from engine.models.manifest import Task
-    from engine.models.sessions import Device, Execution, Session, open_session
+    from engine.models.sessions import Execution, Session, open_session
     from engine.training.evaluation import evaluate_detector
 
     entry, path = _model(wanted.model, Task.DETECTOR, wanted.models)
@@ -238,14 +280,32 @@ def _evaluate_detector(wanted: argparse.Namespace) -> dict[str, object]:
 
     # Look-alike classes are off: cows that are called cows are no false alarms here.
     options = DetectorOptions(minimum_box_px=8.0, lookalikes_are_horses=False)
-    detector = grid_detector(entry, open_on, wanted.device, options)
+    verifier = None if wanted.alone else _verifier(entry, wanted.models, wanted.device)
+    detector = grid_detector(entry, open_on, wanted.device, options, verifier)
     try:
         figures = evaluate_detector(
             detector, wanted.data, wanted.negatives, wanted.threshold, wanted.held_out, _tell
         )
     finally:
         detector.close()
-    return {"model": entry.id, "data": wanted.data.name, **figures}
+    named = {"model": entry.id, "verifier": detector.verifier_id, "data": wanted.data.name}
+    return {**named, **figures}
+
+
+def _verifier(detector: ModelEntry, folder: Path | None, device: Device) -> SpeciesVerifier | None:
+    """The second opinion that the detector's entry asks for, as the product uses it."""
+    from engine.models.manifest import Task
+    from engine.models.sessions import Execution, Session, open_session
+    from engine.models.verification import SpeciesVerifier
+
+    if detector.verification is None:
+        return None
+    entry, path = _model(detector.verification.model, Task.VERIFIER, folder)
+
+    def open_on(device: Device) -> Session:
+        return open_session(path, entry.runtime, entry.input, Execution(device))
+
+    return SpeciesVerifier(entry, open_on, device)
 
 
 _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {

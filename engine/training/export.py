@@ -70,6 +70,51 @@ def _difference(network: nn.Module, path: Path, size: tuple[int, int, int]) -> f
     )
 
 
+HALF_TOLERANCE = 0.15
+"""Largest change of a logit allowed when weights are stored in half precision."""
+
+
+def halve_weights(path: Path, shape: tuple[int, int, int, int]) -> float:
+    """Store the float32 weights of an ONNX file as float16, each followed by a Cast that runtimes
+    fold when they load the file, so inference stays float32 and the file is half the size.
+
+    ``shape`` of the input that both files are tried on. Returns the largest change of an output;
+    Bug (and the file as it was) when it is above HALF_TOLERANCE.
+    """
+    import onnx
+
+    before = path.read_bytes()
+    model = onnx.load_from_string(before)
+    casts = []
+    for weights in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weights)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        name = weights.name
+        weights.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    picture = np.random.default_rng(1).uniform(-1, 1, size=shape).astype(np.float32)
+    after = model.SerializeToString()
+    wanted, served = (_answer(content, picture) for content in (before, after))
+    change = float(np.abs(wanted - served).max())
+    if not change <= HALF_TOLERANCE:
+        raise Bug(f"weights in half precision change the answer by {change:.2g}")
+    beside = path.with_suffix(".part")
+    beside.write_bytes(after)
+    beside.replace(path)
+    return change
+
+
+def _answer(content: bytes, picture: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"images": picture})[0])
+
+
 def sha256_of_file(path: Path) -> str:
     """Hash for the manifest."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,7 +15,7 @@ from engine.models.manifest import InputSpec, Layout, ModelEntry, ModelFile, Tas
 from engine.training.accuracy import LandmarkErrors
 from engine.training.cards import Figure, ModelCard, manifest_text
 from engine.training.detector_data import LabelledPicture
-from engine.training.detector_net import CLASSES, DetectorNet, ServedDetector
+from engine.training.detector_net import CANDIDATE, CLASSES, DetectorNet, ServedDetector
 from engine.training.detector_training import measure_detector
 from engine.training.export import export_onnx, sha256_of_file
 from engine.training.pose_data import PoseSet
@@ -51,7 +51,8 @@ class Published:
     entry: Path
 
 
-def _counted(sources: Sequence[str], held_out: Sequence[bool]) -> list[tuple[str, int, int, str]]:
+def counted(sources: Sequence[str], held_out: Sequence[bool]) -> list[tuple[str, int, int, str]]:
+    """Rows of a card: source, samples trained on, samples held out, what it is."""
     rows = []
     for name in sorted(set(sources)):
         kept = sum(1 for s, h in zip(sources, held_out, strict=True) if s == name and h)
@@ -60,14 +61,16 @@ def _counted(sources: Sequence[str], held_out: Sequence[bool]) -> list[tuple[str
     return rows
 
 
-def _write(out: Path, name: str, card: ModelCard, entry: ModelEntry) -> Published:
+def write(out: Path, name: str, card: ModelCard, entry: ModelEntry) -> Published:
+    """Write card and entry beside the weights ``<name>.onnx``."""
     files = Published(out / f"{name}.onnx", out / f"{name}.md", out / f"{name}.toml")
     files.card.write_text(card.text(), encoding="utf-8")
     files.entry.write_text(manifest_text(entry), encoding="utf-8")
     return files
 
 
-def _file(path: Path) -> ModelFile:
+def model_file(path: Path) -> ModelFile:
+    """The manifest's description of a file."""
     return ModelFile(name=path.name, sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
 
 
@@ -95,7 +98,7 @@ def publish_pose(
         title=f"{POSE_NAME} {version}",
         purpose="Equine landmarks (equine26, 26 points) in the box of one horse, top-down, "
         f"{INPUT_PX}x{INPUT_PX} px RGB in, heat maps at a quarter of that out.",
-        data=_counted(data.sources, [bool(h) for h in _held_out_rows(data)]),
+        data=counted(data.sources, [bool(h) for h in _held_out_rows(data)]),
         recipe=[*recipe, f"Exported to ONNX; largest difference from torch {difference:.1e}."],
         figures=figures,
         limits=limits or ["Not examined beyond the figures above."],
@@ -104,13 +107,13 @@ def publish_pose(
     )
     entry = ModelEntry(
         name=POSE_NAME, version=version, task=Task.POSE, layout=Layout.HEATMAP,
-        files=(_file(weights),), skeleton=EQUINE26.name, rank=OWN_RANK, padding=1.25,
+        files=(model_file(weights),), skeleton=EQUINE26.name, rank=OWN_RANK, padding=1.25,
         input=InputSpec(
             width_px=INPUT_PX, height_px=INPUT_PX, colour="rgb", mean=(MEAN,) * 3, std=(STD,) * 3
         ),
         licence="AGPL-3.0-or-later", origin="trained by this project", measured=measured,
     )  # fmt: skip
-    return _write(out, POSE_NAME, card, entry)
+    return write(out, POSE_NAME, card, entry)
 
 
 def _held_out_rows(data: PoseSet) -> np.ndarray:
@@ -153,7 +156,7 @@ def publish_detector(
         title=f"{DETECTOR_NAME} {version}",
         purpose="Boxes of horses and persons; the YOLOX-nano architecture with two classes, "
         "BGR 0..255 in, any size divisible by 32.",
-        data=_counted([p.source for p in pictures], [p.held_out for p in pictures]),
+        data=counted([p.source for p in pictures], [p.held_out for p in pictures]),
         recipe=[*recipe, f"Exported to ONNX; largest difference from torch {difference:.1e}."],
         figures=figures,
         limits=limits or ["Not examined beyond the figures above."],
@@ -162,16 +165,16 @@ def publish_detector(
     )
     entry = ModelEntry(
         name=DETECTOR_NAME, version=version, task=Task.DETECTOR, layout=Layout.YOLOX,
-        files=(_file(weights),), rank=DETECTOR_RANK,
+        files=(model_file(weights),), rank=DETECTOR_RANK,
         input=InputSpec(
             width_px=side, height_px=side, colour="bgr", std=(1.0, 1.0, 1.0), dynamic_size=True
         ),
-        classes={str(index): name for index, name in enumerate(CLASSES)},
+        classes={str(index): name for index, name in enumerate(CLASSES)}, candidates=(CANDIDATE,),
         licence="AGPL-3.0-or-later; derived from Apache-2.0 weights",
         origin="trained by this project from YOLOX-nano (Megvii)",
         measured={f"{name}, {on}": float(value) for name, value, on in figures},
     )  # fmt: skip
-    return _write(out, DETECTOR_NAME, card, entry)
+    return write(out, DETECTOR_NAME, card, entry)
 
 
 def version_of_today() -> str:

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from engine.domain.errors import Bug, OperatorMistake
-from engine.models.manifest import InputSpec, Layout, ModelEntry, ModelFile, Task, read_manifest
+from engine.models.manifest import (
+    InputSpec,
+    Layout,
+    ModelEntry,
+    ModelFile,
+    Task,
+    Verification,
+    read_manifest,
+)
 from engine.models.pose_decoding import decode_heatmaps
 from engine.training.cards import manifest_text
 from engine.training.detector_net import (
@@ -22,7 +30,7 @@ from engine.training.detector_net import (
     fold,
     load_yolox_onnx,
 )
-from engine.training.export import export_onnx
+from engine.training.export import export_onnx, halve_weights
 from engine.training.pose_net import SIGMA_CELLS, PoseNet, ServedPose
 
 
@@ -43,7 +51,33 @@ def test_the_detector_exports_at_any_size(tmp_path: Path) -> None:
     assert export_onnx(ServedDetector(DetectorNet()), path, 96, 128, dynamic_size=True) < 1e-3
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rows = session.run(None, {"images": np.zeros((1, 3, 64, 96), np.float32)})[0]
-    assert rows.shape == (1, (8 * 12) + (4 * 6) + (2 * 3), 7)
+    assert rows.shape == (1, (8 * 12) + (4 * 6) + (2 * 3), 8)
+
+
+def test_weights_in_half_precision_halve_the_file_and_hardly_change_the_answer(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "head.onnx"
+    network = nn.Sequential(nn.Conv2d(3, 64, 5), nn.AdaptiveAvgPool2d(2), nn.Conv2d(64, 256, 2))
+    export_onnx(network, path, 32, 32)
+    before = path.stat().st_size
+    change = halve_weights(path, (1, 3, 32, 32))
+    assert 0.0 < change < 1e-2
+    assert path.stat().st_size < 0.6 * before
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].type == session.get_outputs()[0].type == "tensor(float)"
+    assert session.run(None, {"images": np.zeros((2, 3, 32, 32), np.float32)})[0].shape[0] == 2
+
+
+def test_weights_that_do_not_fit_into_half_precision_stay_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "large.onnx"
+    network = nn.Conv2d(3, 64, 3)
+    with torch.no_grad():
+        network.weight.mul_(1e6)
+    with pytest.raises(Bug):
+        export_onnx(network, path, 8, 8)
+        halve_weights(path, (1, 3, 8, 8))
 
 
 class _Moody(nn.Module):
@@ -131,10 +165,11 @@ class _Torn(nn.Module):
 
 def test_what_may_be_a_cow_is_served_as_less_of_a_horse() -> None:
     rows = ServedDetector(_Torn())(torch.zeros(1, 3, 32, 32))[0]
-    assert rows.shape == (2, 7)
+    assert rows.shape == (2, 8)
     assert rows[:, 5].tolist() == pytest.approx([0.9 * 0.999, 0.9 * 0.2], abs=1e-3)
     assert rows[:, 4].tolist() == pytest.approx([0.7, 0.7])
     assert rows[:, 6].tolist() == pytest.approx([0.1, 0.1])
+    assert rows[:, 7].tolist() == pytest.approx([0.9, 0.9]), "a candidate is anything but a person"
 
 
 def test_a_file_that_is_no_yolox_is_a_mistake(tmp_path: Path) -> None:
@@ -159,7 +194,7 @@ def test_the_published_weights_give_the_published_answers(shared: Path) -> None:
     wanted = session.run(None, {"images": picture})[0]
     with torch.no_grad():
         found = ServedDetector(network.eval(), classes=80)(torch.from_numpy(picture)).numpy()
-    assert np.abs(found - wanted).max() < 1e-3
+    assert np.abs(found[..., :85] - wanted).max() < 1e-3
 
 
 def test_a_manifest_entry_reads_back_as_written(tmp_path: Path) -> None:
@@ -168,7 +203,9 @@ def test_a_manifest_entry_reads_back_as_written(tmp_path: Path) -> None:
         files=(ModelFile(name="own.onnx", sha256="0" * 64, size_bytes=5),),
         input=InputSpec(width_px=192, height_px=160, mean=(127.0,) * 3, std=(128.0,) * 3),
         licence='AGPL "or later"', origin="here", skeleton="equine26",
-        classes={"0": "horse", "1": "person"}, measured={"PCK 0.1, on 5 points": 0.5},
+        classes={"0": "horse", "1": "person"}, candidates=(2,),
+        verification=Verification(model="own", detector_weight=0.5, verifier_weight=1.5, bias=-0.2),
+        measured={"PCK 0.1, on 5 points": 0.5},
     )  # fmt: skip
     path = tmp_path / "manifest.toml"
     path.write_text(manifest_text(entry), encoding="utf-8")

@@ -1,0 +1,321 @@
+"""``train_verifier``: teach the second opinion on the animals that the own detector proposes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engine.domain.errors import Bug, OperatorMistake
+from engine.domain.frames import Image
+from engine.domain.geometry import FloatArray
+from engine.models.detectors import GridDetector
+from engine.models.manifest import Verification
+from engine.models.suppression import suppress
+from engine.models.verification import CERTAIN_LOGIT, GREY, SpeciesVerifier, combined, logit
+from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
+from engine.training.augment import PoseVariation, recoloured
+from engine.training.backbone import imagenet_weights
+from engine.training.detector_data import LabelledPicture, Teacher, read_detector_data
+from engine.training.loop import Plan, Trainer
+from engine.training.verifier_data import (
+    CROP_PADDING,
+    CROP_PX,
+    LEAST_SCORE,
+    UNKNOWN,
+    CropSet,
+    counts_by_species,
+    proposals,
+    read_crops,
+    species_of,
+)
+from engine.training.verifier_net import (
+    VerifierNet,
+    fold_normalisations,
+    load_imagenet_head,
+    species_loss,
+)
+
+_log = logging.getLogger(__name__)
+
+VERIFIER_NAME = "barnhand-species"
+INPUT_PX = 160
+PADDING = 1.15
+MEAN, STD = 127.0, 128.0
+EVEN = Verification(model=VERIFIER_NAME, detector_weight=0.5, verifier_weight=1.0)
+"""How opinions are weighed while training, before the weights are fitted."""
+
+_HORSES = 0.4
+"""Share of horses in a batch."""
+
+
+def plain_crop(crop: Image, extent: FloatArray) -> Image:
+    """The (INPUT_PX, INPUT_PX, 3) input that the product makes of a cached crop's box."""
+    half = CROP_PX / 2.0 / CROP_PADDING * PADDING * extent
+    shown = _only(crop, np.concatenate([-half, half]))
+    return _warped(shown, CROP_PX / 2.0 / CROP_PADDING * PADDING, np.zeros(2), 0.0)
+
+
+def _only(crop: Image, limits: NDArray[np.floating]) -> Image:
+    """The crop with everything outside ``limits`` (x1, y1, x2, y2 from its centre) grey."""
+    low = np.clip(np.round(limits[:2] + CROP_PX / 2.0), 0, CROP_PX).astype(int)
+    high = np.clip(np.round(limits[2:] + CROP_PX / 2.0), 0, CROP_PX).astype(int)
+    shown = np.full_like(crop, GREY)
+    shown[low[1] : high[1], low[0] : high[0]] = crop[low[1] : high[1], low[0] : high[0]]
+    return shown
+
+
+def _warped(crop: Image, half: float, moved: NDArray[np.floating], turn_rad: float) -> Image:
+    scale = INPUT_PX / (2.0 * half)
+    cosine, sine = scale * np.cos(turn_rad), scale * np.sin(turn_rad)
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    offset = INPUT_PX / 2.0 - linear @ (CROP_PX / 2.0 + moved)
+    matrix = np.concatenate([linear, offset[:, None]], axis=1)
+    warped = cv2.warpAffine(
+        crop, matrix, (INPUT_PX, INPUT_PX), flags=cv2.INTER_LINEAR, borderValue=(GREY,) * 3
+    )
+    return np.asarray(warped, np.uint8)
+
+
+def varied_crop(crop: Image, extent: FloatArray, rng: np.random.Generator) -> Image:
+    """One training input: other framing and proportions of the box, a cut side, lower resolution,
+    turned, mirrored, other light, grey, a part hidden."""
+    if rng.random() < 0.3:
+        side = int(CROP_PX * rng.uniform(0.25, 0.8))
+        small = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+        crop = np.asarray(cv2.resize(small, (CROP_PX, CROP_PX)), np.uint8)
+    reach = CROP_PX / 2.0 / CROP_PADDING * extent
+    framing = PADDING * np.exp(rng.uniform(-0.12, 0.2))
+    limits = np.concatenate([-reach, reach]) * framing
+    if rng.random() < 0.6:
+        # Data that comes as crops of animals ends close to the animal; so must horses, or the
+        # grey around would tell them apart.
+        ends = np.tile(reach, 2) * rng.uniform(0.97, 1.25, 4)
+        limits = np.sign(limits) * np.minimum(np.abs(limits), ends)
+    if rng.random() < 0.15:
+        limits[int(rng.integers(4))] *= rng.uniform(0.1, 0.8)
+    half = float(reach.max()) * PADDING * float(np.exp(rng.uniform(-0.15, 0.25)))
+    moved = rng.uniform(-0.1, 0.1, 2) * half
+    drawn = _warped(_only(crop, limits), half, moved, float(np.deg2rad(rng.normal(0.0, 5.0))))
+    if rng.random() < 0.5:
+        drawn = np.ascontiguousarray(drawn[:, ::-1])
+    if rng.random() < 0.25:
+        width, height = rng.integers(INPUT_PX // 8, INPUT_PX // 2, 2)
+        x, y = rng.integers(0, INPUT_PX - width), rng.integers(0, INPUT_PX - height)
+        drawn[y : y + height, x : x + width] = rng.integers(0, 256, 3)
+    how = PoseVariation(colour=0.7, grey=0.15, dark=0.1, blur=0.1, noise=0.15)
+    return recoloured(drawn, rng, how)
+
+
+def as_inputs(crops: Sequence[Image]) -> Tensor:
+    """BGR crops to the network's float (B, 3, S, S)."""
+    stacked = torch.from_numpy(np.ascontiguousarray(np.stack(crops)[:, :, :, ::-1]))
+    return (stacked.permute(0, 3, 1, 2).float() - MEAN) / STD
+
+
+class VerifierRecipe:
+    """Batches, loss and held-out figures of the verifier."""
+
+    figure = "recall_at_fp1"
+
+    def __init__(
+        self, crops: CropSet, pictures: Sequence[LabelledPicture], weights: Path,
+        device: torch.device, batch: int, seed: int = 1,
+    ) -> None:  # fmt: skip
+        self._crops, self._pictures, self._device = crops, pictures, device
+        self._batch, self._seed = batch, seed
+        usable = ~crops.held_out & (crops.species != UNKNOWN)
+        self._horses = np.flatnonzero(usable & (crops.species == 0))
+        self._others = np.flatnonzero(usable & (crops.species != 0))
+        if not len(self._horses) or not len(self._others):
+            raise OperatorMistake("A verifier needs pictures of horses and of other things.")
+        self._network = VerifierNet()
+        load_imagenet_head(self._network, weights)
+        fold_normalisations(self._network)
+        self._network.freeze_early()
+        self._network.to(device)
+
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self._network
+
+    def loss(self, epoch: int, step: int, progress: float) -> Tensor:
+        """One batch of varied crops, _HORSES of them horses."""
+        rng = np.random.default_rng((self._seed, epoch, step))
+        horses = round(self._batch * _HORSES)
+        rows = np.concatenate(
+            [rng.choice(self._horses, horses), rng.choice(self._others, self._batch - horses)]
+        )
+        inputs = as_inputs(
+            [varied_crop(self._crops.crops[r], self._crops.extents[r], rng) for r in rows]
+        )
+        self._network.train()
+        placed = inputs.to(self._device).contiguous(memory_format=torch.channels_last)
+        species = torch.from_numpy(self._crops.species[rows]).to(self._device)
+        return species_loss(self._network(placed), species)
+
+    def score(self, network: nn.Module) -> dict[str, float]:
+        """See ``measure_verifier``."""
+        opinions = opinions_of(network, self._crops, self._crops.held_out, self._device)
+        return measure_verifier(self._crops, self._pictures, opinions, EVEN)
+
+
+def opinions_of(
+    network: nn.Module, crops: CropSet, wanted: NDArray[np.bool_], device: torch.device
+) -> FloatArray:
+    """Log odds (N,) of the horse for the wanted rows that are proposals; 0 for the others."""
+    network.eval()
+    opinions = np.zeros(len(crops), np.float32)
+    rows = np.flatnonzero(wanted & crops.proposed)
+    for start in range(0, len(rows), 64):
+        part = rows[start : start + 64]
+        inputs = as_inputs([plain_crop(crops.crops[r], crops.extents[r]) for r in part])
+        placed = inputs.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            logs = torch.log_softmax(network(placed).float(), dim=1)
+        odds = logs[:, 0] - torch.logsumexp(logs[:, 1:], dim=1)
+        opinions[part] = odds.cpu().numpy()
+    return opinions
+
+
+def measure_verifier(
+    crops: CropSet, pictures: Sequence[LabelledPicture], opinions: FloatArray, how: Verification
+) -> dict[str, float]:
+    """What detector and verifier find together on held-out pictures: recall at IoU 0.5 where at
+    most 1 % of the negatives alarm, and what the detector proposes at all.
+
+    Pictures are rows of ``pictures``; only annotated labels count as horses to be found.
+    """
+    scores = np.where(crops.proposed, combined(np.nan_to_num(crops.scores), opinions, how), 0.0)
+    peaks, matches = [], []
+    for index, labelled in enumerate(pictures):
+        rows = np.flatnonzero((crops.pictures == index) & crops.proposed)
+        if labelled.source.endswith("_neg"):
+            peaks.append(float(scores[rows].max(initial=0.0)))
+        elif labelled.held_out and labelled.source == "animalpose_horse":
+            boxes, values = crops.boxes_xyxy_px[rows], scores[rows].astype(np.float32)
+            kept = suppress(boxes, values, np.zeros(len(rows), np.int16), 0.5, 300)
+            horses = labelled.class_ids[: labelled.annotated] == 0
+            labels = labelled.boxes_xyxy_px[: labelled.annotated][horses]
+            matches.append(match_boxes(boxes[kept], values[kept], labels))
+    figures = {
+        "recall_proposed": recall_at(matches, 0.0),
+        "recall_at_0.35": recall_at(matches, 0.35),
+    }
+    if peaks:
+        threshold = threshold_at_false_pictures(np.array(peaks, np.float32))
+        figures["recall_at_fp1"] = recall_at(matches, threshold)
+        figures["threshold_at_fp1"] = threshold
+        figures["false_pictures_at_0.35"] = float((np.array(peaks) >= 0.35).mean())
+    figures["horses"] = float(sum(m.labels for m in matches))
+    figures["negatives"] = float(len(peaks))
+    figures.setdefault("recall_at_fp1", figures["recall_at_0.35"])
+    return figures
+
+
+def fitted(
+    scores: FloatArray, opinions: FloatArray, horses: NDArray[np.bool_], least: float
+) -> Verification:
+    """The logistic regression of ``combined`` on proposals (N,) known to be horses or not.
+
+    Both kinds weigh the same. Newton's method; the weights are kept positive.
+    """
+    cut = np.clip(opinions, -CERTAIN_LOGIT, CERTAIN_LOGIT)
+    columns = np.stack([logit(scores), cut, np.ones_like(cut)], axis=1).astype(np.float64)
+    wanted = horses.astype(np.float64)
+    weight = np.where(horses, 0.5 / max(horses.sum(), 1), 0.5 / max((~horses).sum(), 1))
+    beta = np.array([EVEN.detector_weight, EVEN.verifier_weight, 0.0])
+    for _ in range(30):
+        expected = 1.0 / (1.0 + np.exp(-columns @ beta))
+        slope = columns.T @ (weight * (wanted - expected)) - 1e-3 * beta
+        curve = (columns.T * (weight * expected * (1.0 - expected))) @ columns + 1e-3 * np.eye(3)
+        beta = beta + np.linalg.solve(curve, slope)
+    if not np.isfinite(beta).all():
+        raise Bug("the weights of detector and verifier could not be fitted")
+    return Verification(
+        model=VERIFIER_NAME,
+        detector_weight=round(max(float(beta[0]), 0.05), 3),
+        verifier_weight=round(max(float(beta[1]), 0.05), 3),
+        bias=round(float(beta[2]), 3),
+        candidates_from=least,
+    )
+
+
+def fitted_to(
+    detector: GridDetector, verifier: SpeciesVerifier, pictures: Sequence[LabelledPicture],
+    least: float = LEAST_SCORE,
+) -> Verification:  # fmt: skip
+    """The fit for any detector, on the held-out ones of ``pictures`` that are not negatives.
+
+    ``detector`` is opened for a verifier (``DetectorOptions.for_verifier``). OperatorMistake when
+    it proposes no horse, or nothing else, on them.
+    """
+    scores, opinions, horses = [], [], []
+    for labelled in pictures:
+        if not labelled.held_out or labelled.source.endswith("_neg"):
+            continue
+        picture = cv2.imread(str(labelled.file))
+        if picture is None:
+            raise OperatorMistake(f"The cached picture {labelled.file} is gone.")
+        found, scaled, scale = proposals(detector, np.asarray(picture, np.uint8))
+        kinds = species_of(found.boxes_xyxy_px, labelled)
+        known = kinds != UNKNOWN
+        boxes = found.boxes_xyxy_px[known] * np.float32(scale)
+        scores.append(found.scores[known])
+        opinions += verifier.opinions([scaled], [boxes])
+        horses.append(kinds[known] == 0)
+    every = np.concatenate(horses) if horses else np.zeros(0, np.bool_)
+    if not every.any() or every.all():
+        raise OperatorMistake("The detector must propose horses and other things to be fitted.")
+    return fitted(np.concatenate(scores), np.concatenate(opinions), every, least)
+
+
+def train_verifier(
+    data: Path, out: Path, detector: GridDetector, device: str = "cpu", epochs: int = 8,
+    resume: bool = False, minutes: float | None = None, steps: int = 100, batch: int = 48,
+    threads: int | None = None, seed: int = 1, backbone: Path | None = None,
+    teachers: Sequence[Teacher] = (), tell: Callable[[str], None] = _log.info,
+) -> bool:  # fmt: skip
+    """Train and measure the verifier for ``detector``'s proposals into ``out``.
+
+    ``backbone``: EfficientNet-lite0 ImageNet weights. Returns False when interrupted (run again
+    with ``resume``). OperatorMistake for unusable data, weights or checkpoints.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    pictures = read_detector_data(data, out / "cache", teachers)
+    crops = read_crops(pictures, detector, out / "cache", tell, seed)
+    tell(f"crops to train on: {counts_by_species(crops)}")
+    recipe = VerifierRecipe(
+        crops, pictures, imagenet_weights(backbone), torch.device(device), batch, seed
+    )
+    plan = Plan(
+        epochs=epochs, steps_per_epoch=steps, seed=seed, minutes=minutes, peak_rate=3e-4,
+        weight_decay=0.05, average=0.995, evaluate_every=2,
+    )  # fmt: skip
+    trainer = Trainer(recipe, plan, out, tell)
+    if resume:
+        trainer.resume()
+    if not trainer.run():
+        return False
+    from engine.training.verifier_publication import publish_verifier
+
+    network = trainer.averaged
+    if not isinstance(network, VerifierNet):
+        raise Bug("the verifier's trainer holds another network")
+    done = (
+        f"{trainer.epoch} epochs of {steps} batches of {batch} crops, AdamW, one cosine cycle from "
+        f"{plan.peak_rate}, seed {seed}; stem and stages 1 to 5 keep their ImageNet weights.",
+        f"Crops trained on: {counts_by_species(crops)}.",
+        f"Proposals of {detector.model_id}.",
+    )
+    published = publish_verifier(network, crops, pictures, out, done)
+    tell(f"written: {published.weights}, {published.card.name}, {published.entry.name}")
+    return True
