@@ -145,11 +145,15 @@ def evaluate_crowded(
 
 def _taken(answers: FloatArray, wanted: FloatArray, rivals: FloatArray, share: float) -> float:
     """Share of labelled landmarks that sit on the other animal's instead, (N, K, 2) and (N, K, 3)
-    twice."""
+    twice; the diagonal is that of the wanted animal."""
     mine = landmark_errors(answers, wanted).relative
-    theirs = landmark_errors(answers, np.where(wanted[..., 2:] > 0, rivals, 0.0)).relative
+    off_px = np.hypot(*np.moveaxis(answers - wanted[..., :2], -1, 0))
+    to_rival_px = np.hypot(*np.moveaxis(answers - rivals[..., :2], -1, 0))
     known = np.isfinite(mine)
-    return float(((mine > share) & (theirs < share))[known].mean())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        theirs = mine * to_rival_px / off_px
+    taken = (mine > share) & (theirs < share) & (rivals[..., 2] > 0)
+    return float(taken[known].mean())
 
 
 def _pose_report(

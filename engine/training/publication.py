@@ -15,12 +15,13 @@ from engine.models.manifest import InputSpec, Layout, ModelEntry, ModelFile, Tas
 from engine.training.accuracy import LandmarkErrors
 from engine.training.cards import Figure, ModelCard, manifest_text
 from engine.training.detector_data import LabelledPicture
-from engine.training.detector_net import CANDIDATE, CLASSES, DetectorNet, ServedDetector
+from engine.training.detector_net import CANDIDATE, CLASSES, RIVALS, DetectorNet, ServedDetector
 from engine.training.detector_training import measure_detector
 from engine.training.export import export_onnx, sha256_of_file
 from engine.training.pose_data import PoseSet
 from engine.training.pose_net import PoseNet, ServedPose
 from engine.training.pose_training import INPUT_PX, MEAN, STD, measure_pose
+from engine.training.pseudo_labels import WEIGHT as PSEUDO_WEIGHT
 
 POSE_NAME = "barnhand-equine26"
 DETECTOR_NAME = "barnhand-horse-nano"
@@ -85,8 +86,8 @@ def publish_pose(
     measured: dict[str, str | float | int] = {}
     for source in sorted(set(data.sources)):
         rows = data.rows((source,), held_out=True)
-        if not len(rows):
-            continue
+        if not len(rows) or float(data.landmarks[rows, :, 2].max()) <= PSEUDO_WEIGHT:
+            continue  # nothing held out, or labelled by a network
         errors = measure_pose(network, data, rows, torch.device("cpu"))
         groups = len({data.groups[int(row)] for row in rows})
         what = f"{errors.points} points, {len(rows)} animals, {groups} unseen horses or pictures"
@@ -170,6 +171,7 @@ def publish_detector(
             width_px=side, height_px=side, colour="bgr", std=(1.0, 1.0, 1.0), dynamic_size=True
         ),
         classes={str(index): name for index, name in enumerate(CLASSES)}, candidates=(CANDIDATE,),
+        rivals=RIVALS,
         licence="AGPL-3.0-or-later; derived from Apache-2.0 weights",
         origin="trained by this project from YOLOX-nano (Megvii)",
         measured={f"{name}, {on}": float(value) for name, value, on in figures},
