@@ -2,125 +2,62 @@
 
     python3 docs/pictures.py [--out docs/pictures] [--videos FOLDER] [--look dark|light]
 
-A real engine with the models of this machine watches the simulated barn, or every video of a
-folder; the window is drawn offscreen after results have come in. Nothing on the pictures is
-invented; what no model or server is there for is shown as missing.
+The whole machine (servers, engine with the models of this machine, console) runs in a folder of
+its own and watches the simulated barn, or every video of a folder; the window is drawn offscreen
+after results have come in. Nothing on the pictures is invented: horses, tracks and corrections
+are those that the machine found and stored while it watched.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from uuid import UUID
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import psutil
-from pydantic import BaseModel
+import pydantic.types  # ahead of PySide6, whose import hook trips over pydantic's lazy imports
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from barnhand_desktop import __version__, lifecycle
+from barnhand_desktop.desktop import system_status
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.schema import Settings
-from engine.domain.errors import NotFound, OperatorMistake
-from engine.domain.ids import FarmId, StreamId, new_stream_id
-from engine.domain.ports import WallView
+from barnhand_desktop.wiring import Barn, Servers, build
+from docs.registry_pictures import render_registry
+from engine.domain.errors import OperatorMistake
+from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream
-from engine.facade import Engine
-from engine.models.manifest import read_manifest
-from engine.models.model_set import load_models
-from engine.models.store import ModelStore
-from engine.runtime.clock import SystemClock
 from ui.app import make_application
 from ui.engine_bridge import FacadeBridge
 from ui.live.camera_dialog import CameraDialog
 from ui.live.live_page import TOUR
 from ui.main_window import MainWindow
-from ui.services import ConsoleServices, Level, PartState, SystemStatus
+from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
-RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
-
-
-class SessionStreams:
-    """A StreamRepository that lives as long as this script."""
-
-    def __init__(self, streams: Sequence[Stream]) -> None:
-        self._rows = {s.id: s for s in streams}
-
-    def list(self, farm_id: FarmId | None = None) -> Sequence[Stream]:
-        return tuple(self._rows.values())
-
-    def get(self, stream_id: StreamId) -> Stream:
-        if stream_id not in self._rows:
-            raise NotFound("There is no such camera.")
-        return self._rows[stream_id]
-
-    def add(self, stream: Stream, farm_id: FarmId | None = None) -> Stream:
-        self._rows[stream.id] = stream
-        return stream
-
-    def update(self, stream: Stream) -> Stream:
-        self.get(stream.id)
-        self._rows[stream.id] = stream
-        return stream
-
-    def remove(self, stream_id: StreamId) -> None:
-        self.get(stream_id)
-        del self._rows[stream_id]
-
-
-class SessionViews:
-    """A ViewRepository that lives as long as this script."""
-
-    def __init__(self) -> None:
-        self._rows: dict[UUID, WallView] = {}
-
-    def list(self) -> Sequence[WallView]:
-        return tuple(self._rows.values())
-
-    def save(self, view: WallView) -> None:
-        self._rows[view.id] = view
-
-    def remove(self, view_id: UUID) -> None:
-        self._rows.pop(view_id, None)
 
 
 class SessionSettings:
     """Settings that cannot be stored: pictures change nothing."""
 
-    def __init__(self, folder: Path, look: str) -> None:
-        self.current: BaseModel = Settings.model_validate(
+    def __init__(self, place: Installation, look: str) -> None:
+        self.current: pydantic.BaseModel = Settings.model_validate(
             {"console": {"theme": look, "synchronised_overlays": True}}
         )
-        self.path = folder / "settings.toml"
+        self.path = place.settings_path
 
     def save(self, changes: Mapping[str, object]) -> None:
         raise OperatorMistake("Settings are not stored while pictures are made.")
-
-
-def system() -> SystemStatus:
-    """What is true while this script runs: no server beside it."""
-    none = PartState(Level.DEGRADED, "not running")
-    return SystemStatus(
-        database=none,
-        live=none,
-        api=none,
-        disk=PartState(Level.OK, "ok"),
-        writer=none,
-        api_url="",
-        rows_written=0,
-        rows_spooled=0,
-        media_free_bytes=psutil.disk_usage(str(Path.home())).free,
-        cpu_percent=psutil.cpu_percent(),
-    )
 
 
 def sources(videos: Path | None) -> list[Stream]:
@@ -177,10 +114,15 @@ def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> 
         wait(app, lambda: False, 1.5)
         save(app, window, out, "live-one")
         wall.maximise(None)
-    for page in ("registry", "timeline", "review", "alerts", "sessions", "settings", "health"):
+    for page in ("timeline", "review", "alerts", "sessions", "settings", "health"):
         window.show_page(page)
         wait(app, lambda: False, 0.3)
         save(app, window, out, page)
+    render_registry(
+        window,
+        lambda condition, at_most_s: wait(app, condition, at_most_s),
+        lambda name: save(app, window, out, name),
+    )
     window.show_page("live")
     dialogs: dict[str, Callable[[], QWidget]] = {
         "palette": window.open_palette,
@@ -196,47 +138,50 @@ def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> 
         dialog.close()
 
 
-def main() -> int:
+def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
+    """The console's services on a running barn."""
+    return ConsoleServices(
+        engine=FacadeBridge(barn.engine, lambda: place.settings.engine),
+        streams=barn.streams,
+        views=barn.views,
+        settings=SessionSettings(place, look),
+        system=lambda: system_status(barn),
+        log_lines=lambda: (),
+        version=__version__,
+        horses=barn.horses,
+        identity=barn.identity,
+        on_registry_changed=barn.registry.subscribe,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--videos", type=Path)
     parser.add_argument("--look", choices=("dark", "light"), default="dark")
-    parser.add_argument("--seconds", type=float, default=6.0, help="watch this long first")
-    options = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=20.0, help="watch this long first")
+    options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.WARNING)
     app = make_application(sys.argv[:1])
     apply_theme(app, load_theme(options.look))
     with tempfile.TemporaryDirectory() as folder:
-        settings = SessionSettings(Path(folder), options.look)
-        engine_settings = Settings().engine
-        extra = [Path(p) for p in os.environ.get("BARNHAND_MODELS", "").split(os.pathsep) if p]
-        store = ModelStore(
-            read_manifest(RESOURCES / "models" / "manifest.toml"),
-            Path(folder),
-            extra,
-            RESOURCES / "models",
-        )
-        engine = Engine(engine_settings, load_models(engine_settings, store, SystemClock()), ())
-        streams = sources(options.videos)
-        engine.start()
-        engine.set_streams(streams)
-        window = MainWindow(
-            ConsoleServices(
-                engine=FacadeBridge(engine, lambda: engine_settings),
-                streams=SessionStreams(streams),
-                views=SessionViews(),
-                settings=settings,
-                system=system,
-                log_lines=lambda: (),
-                version="0.1.0",
-            )
-        )
-        window.resize(1600, 940)
-        window.show()
-        render(app, window, options.out, options.seconds)
-        window.close()
-        survivors = engine.stop()
+        Path(folder).chmod(0o711)  # the database's own user passes through
+        config = Path(folder) / "settings.toml"
+        config.write_text("[api]\nenabled = false\n", encoding="utf-8")
+        environment = {**os.environ, "BARNHAND_DATA_DIR": str(Path(folder) / "data")}
+        place = Installation.read(config, environment)
+        barn = build(place, Servers.start(place))
+        try:
+            lifecycle.start(barn, sources(options.videos))
+            window = MainWindow(console(barn, place, options.look))
+            window.resize(1600, 940)
+            window.show()
+            render(app, window, options.out, options.seconds)
+            window.close()
+        finally:
+            survivors = lifecycle.stop(barn)
     if survivors:
         print("still running:", ", ".join(survivors))
     return 0

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.domain.errors import BarnhandError
+from engine.domain.errors import BarnhandError, Bug
 from engine.domain.ids import HorseId
 from engine.domain.notices import Notice, Severity
 from ui.actions import ActionBook
@@ -168,6 +168,7 @@ class MainWindow(QMainWindow):
         self.registry.failed.connect(self.errors.show_error)
         self.registry.wanted.connect(self._on_registry_wanted)
         self.live_identity.failed.connect(self.errors.show_error)
+        self.directory.failed.connect(self._on_directory_failed)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
         self.status.clicked.connect(lambda: self.show_page("health"))
@@ -202,6 +203,11 @@ class MainWindow(QMainWindow):
             self.live.card.dismiss()
             self.show_page("registry")
             self.registry.open_profile(horse)
+
+    def _on_directory_failed(self, error: BarnhandError) -> None:
+        """The registry page says that the store is away; a bug is reported like any other."""
+        if isinstance(error, Bug):
+            self.errors.show_error(error)
 
     def _on_registry_wanted(self) -> None:
         if self.page != "registry":

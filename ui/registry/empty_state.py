@@ -11,6 +11,9 @@ from ui.theme import Theme
 from ui.widgets import button, icon_label, label, set_icon
 
 
+TEXT_PX = 440
+
+
 class EmptyState(QWidget):
     """``acted`` carries ``clear`` (search and filter), ``retry`` or ``live``."""
 
@@ -23,7 +26,7 @@ class EmptyState(QWidget):
         self.mark = icon_label("registry", theme, "accent", 24)
         self.title = label("", "large")
         self.text = label("", "muted", wrap=True)
-        self.text.setFixedWidth(440)
+        self.text.setFixedWidth(TEXT_PX)
         self.act = button("", "primary")
         self.act.clicked.connect(lambda: self.acted.emit(self._act))
         column = QVBoxLayout(self)
@@ -98,6 +101,7 @@ class EmptyState(QWidget):
     def _say(self, title: str, text: str, act: str, act_id: str) -> None:
         self.title.setText(title)
         self.text.setText(text)
+        self.text.setFixedHeight(self.text.heightForWidth(TEXT_PX))
         self.text.setVisible(bool(text))
         self.act.setText(act)
         self.act.setVisible(bool(act))

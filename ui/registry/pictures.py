@@ -193,7 +193,7 @@ def stand_in(colour_hex: str, w: int, h: int, ratio: float, theme: Theme) -> QPi
     pixmap = QPixmap(max(round(w * ratio), 1), max(round(h * ratio), 1))
     pixmap.setDevicePixelRatio(ratio)
     colour = qcolor(colour_hex)
-    ground = theme.colour("well")
+    ground = theme.colour("raised")
     pixmap.fill(ground)
     painter = QPainter(pixmap)
     wash = qcolor(colour_hex)

@@ -37,6 +37,7 @@ from ui.widgets import button, icon_label, label
 from ui.wording import duration
 
 READ_AT_MOST = 200
+TEXT_PX = 440
 AROUND = timedelta(minutes=30)
 STRIPS_READ = 500
 
@@ -153,7 +154,7 @@ class ReviewView(QWidget):
         page = QWidget()
         self._done_words = label("", "large")
         self._done_more = label("", "muted", wrap=True)
-        self._done_more.setFixedWidth(420)
+        self._done_more.setFixedWidth(TEXT_PX)
         for words in (self._done_words, self._done_more):
             words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._done_back = button(self.tr("Back to the horses"), "primary")
@@ -233,6 +234,7 @@ class ReviewView(QWidget):
                     "have changed places."
                 )
             )
+            self._done_more.setFixedHeight(self._done_more.heightForWidth(TEXT_PX))
             return
         self._show_question(review, None)
         horses = self._context.services.horses
