@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -30,9 +30,11 @@ from engine.domain.identity import (
     RegistrySnapshot,
     ReviewRaised,
     SpanDecided,
+    SpanWithdrawn,
 )
-from engine.domain.ids import HorseId, ModelId, StreamId, new_stream_id
+from engine.domain.ids import HorseId, ModelId, StreamId, TrackId, new_stream_id
 from engine.domain.ports import Embedder
+from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation, FrameResult
 from engine.evaluation.imperfect_detector import LEVELS, ImperfectDetector, Sighting
 from engine.models.model_set import ModelSet
@@ -86,7 +88,11 @@ class ModelledEmbedder:
         """See the port Embedder."""
         return self._looks.dimension
 
-    def embed(self, jobs: Sequence[tuple[Picture, FloatArray]]) -> list[FloatArray]:
+    def embed(
+        self,
+        jobs: Sequence[tuple[Picture, FloatArray]],
+        poses: Sequence[PoseBatch | None] | None = None,
+    ) -> list[FloatArray]:
         """See the port Embedder."""
         return [
             np.stack([self._vector(*subject) for subject in subjects])
@@ -156,6 +162,7 @@ class Sample:
     t_s: float
     camera: str
     horse: int
+    track_id: TrackId | None
     given: HorseId | None
     asked: bool
     """False while the horse has only just come into view, or is mostly hidden."""
@@ -306,14 +313,36 @@ class IdentityRun:
                 came_s = t_s
             if view.visibility[row] >= SEEN_FROM:
                 self._came_s[camera, horse] = came_s, t_s
-            given = tracks.horse_ids[pairs[row]] if row in pairs else None
+            place = pairs.get(row)
+            track_id = None if place is None else tracks.track_ids[place]
+            given = None if place is None else tracks.horse_ids[place]
             asked = view.visibility[row] >= SEEN_FROM and t_s - came_s >= SETTLE_S
-            self.samples.append(Sample(t_s, camera, horse, given, bool(asked)))
+            self.samples.append(Sample(t_s, camera, horse, track_id, given, bool(asked)))
 
 
-def identity_figures(
-    samples: Sequence[Sample], events: Sequence[IdentityEvent]
-) -> dict[str, object]:
+def stored_samples(samples: Sequence[Sample], events: Sequence[IdentityEvent]) -> list[Sample]:
+    """The same sightings with the identity that the store holds in the end: later decisions
+    replaced earlier ones over their time, as the writer stores them."""
+    spans: dict[TrackId, list[tuple[float, HorseId | None]]] = defaultdict(list)
+    for event in events:
+        if isinstance(event, SpanDecided):
+            start = event.span.start
+            since_s = -1e9 if start is None else (start - BEGIN_AT).total_seconds()
+            kept = [entry for entry in spans[event.span.track_id] if entry[0] < since_s]
+            spans[event.span.track_id] = [*kept, (since_s, event.span.horse_id)]
+        elif isinstance(event, SpanWithdrawn):
+            spans[event.track_id] = []
+    found = []
+    for sample in samples:
+        owner: HorseId | None = None
+        for since_s, horse in spans[sample.track_id] if sample.track_id is not None else ():
+            if since_s <= sample.t_s + 1e-6:
+                owner = horse
+        found.append(replace(sample, given=owner))
+    return found
+
+
+def identity_figures(samples: Sequence[Sample]) -> dict[str, object]:
     """Figures of a run.
 
     An identity belongs to the horse that it was shown on most, one to one. switches: how often a
@@ -339,18 +368,14 @@ def identity_figures(
     asked = [sample for sample in samples if sample.asked]
     named = [sample for sample in asked if sample.given is not None]
     right = sum(sample.given == owner.get(sample.horse) for sample in named)
-    reviews = [event.review.kind.value for event in events if isinstance(event, ReviewRaised)]
     return {
         "horses": len(horses),
-        "identities": sum(isinstance(event, HorseFound) for event in events),
         "switches": sum(switches.values()),
         "steady_horses": _share(len(horses) - len(several), len(horses)),
         "identified": _share(len(named), len(asked)),
         "right": _share(right, len(asked)),
         "wrong": _share(len(named) - right, len(asked)),
         "right_of_identified": _share(right, len(named)),
-        "reviews": dict(Counter(reviews)),
-        "decisions": sum(isinstance(event, SpanDecided) for event in events),
         "switches_by_horse": {str(horse): count for horse, count in switches.items()},
     }
 
@@ -382,8 +407,14 @@ def evaluate_identity(
     run = IdentityRun(farm, cameras or tuple(CAMERAS), fps, faults, seed, embedder, looks, settings)
     run.play(minutes, tell)
     appearance = "drawn pictures" if embedder is not None else "modelled vectors"
+    events = run.log.events
+    asked = [event.review.kind.value for event in events if isinstance(event, ReviewRaised)]
     return {
-        **identity_figures(run.samples, run.log.events),
+        **identity_figures(stored_samples(run.samples, events)),
+        "live": identity_figures(run.samples),
+        "identities_made": sum(isinstance(event, HorseFound) for event in events),
+        "decisions": sum(isinstance(event, SpanDecided) for event in events),
+        "questions": dict(Counter(asked)),
         "data": f"simulated farm, occlusion_and_reentry, seed {seed}, {horses} horses and 1 guest",
         "cameras": list(run.cameras),
         "seconds": round(minutes * 60),
@@ -393,5 +424,6 @@ def evaluate_identity(
         "model": MODELLED if embedder is None else embedder.model_id,
         "took_s": round(run.seconds, 1),
         "asked_from": f"visible share {SEEN_FROM}, {SETTLE_S:g} s after coming into view",
+        "first_figures": "as stored in the end, no person helping; live: as first shown",
         "not_shown": "Simulated horses: exact, but no measure of real coats, light and weather.",
     }

@@ -39,17 +39,22 @@ class Stretch:
     """Good crops of a track between two moments at which the tracker may have taken another horse
     for it: a gap, or the begin or end of contact with another horse.
 
-    ``touching``: the crops were taken beside the other horse. ``verified``: they are known to show
-    the horse that the track is said to be.
+    ``first``: where it began. ``touching``: the crops were taken beside the other horse.
+    ``verified``: they are known to show the horse that the track is said to be.
     """
 
-    since_mono_s: float
+    first: Seen
     since_at: datetime
     touching: bool = False
     verified: bool = False
     vectors: list[FloatArray] = field(default_factory=list)
     qualities: list[float] = field(default_factory=list)
     crops: int = 0
+
+    @property
+    def since_mono_s(self) -> float:
+        """When it began."""
+        return self.first.mono_s
 
     def add(self, vector: FloatArray, quality: float) -> None:
         """Take one good crop; of alike ones the best stays, of many the poorest goes."""
@@ -127,9 +132,15 @@ class Case:
         self.recent.append((now_s, vector))
         self.stretch.add(vector, quality)
 
-    def begin_stretch(self, now_s: float, at: datetime, touching: bool) -> None:
-        """From now on it may be somebody else."""
-        self.stretch = Stretch(now_s, at, touching)
+    def begin_stretch(self, first: Seen, at: datetime, touching: bool) -> None:
+        """From now on it may be somebody else, and what was proven of it before is not any more.
+
+        Within a contact nobody saw when they changed, if they did: its middle is the best guess.
+        """
+        before = self.stretch
+        since_at = before.since_at + (at - before.since_at) / 2 if before.touching else at
+        self.stretch = Stretch(first, since_at, touching)
+        self.apart_s.clear()
 
     def recent_vectors(self, since_mono_s: float = -1e9) -> FloatArray:
         """Appearance of the last good crops from an instant on, float32 (k, D)."""

@@ -10,6 +10,7 @@ import numpy as np
 from engine.domain.geometry import FloatArray
 from engine.identity.cases import GAP_S, Case
 from engine.identity.crossings import shared_parts
+from engine.identity.presence import seen_in
 from engine.identity.rules import CROSSING_OVERLAP, LOST_S
 
 
@@ -40,7 +41,7 @@ def note_contacts(
     for case, box, share in zip(cases, boxes_xyxy_px, nearest.tolist(), strict=True):
         touching = share >= CROSSING_OVERLAP
         if now_s - case.seen_mono_s > GAP_S or touching != case.stretch.touching:
-            case.begin_stretch(now_s, at, touching)
+            case.begin_stretch(seen_in(now_s, case.track_id, box), at, touching)
             case.check_mono_s = min(case.check_mono_s, now_s)
         case.seen_mono_s = now_s
         case.box_xyxy_px = box

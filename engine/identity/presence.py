@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from engine.domain.geometry import FloatArray
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.identity.rules import HAND_OVER_S, HORSE_HEIGHT_M, SIMULTANEOUS_S, TOP_SPEED_MPS
 
@@ -18,6 +19,12 @@ class Seen:
     track_id: TrackId | None = None
     centre_px: tuple[float, float] | None = None
     height_px: float | None = None
+
+
+def seen_in(mono_s: float, track_id: TrackId, box_xyxy_px: FloatArray) -> Seen:
+    """The sighting of a box (4,)."""
+    x1, y1, x2, y2 = (float(v) for v in box_xyxy_px)
+    return Seen(mono_s, track_id, ((x1 + x2) / 2.0, (y1 + y2) / 2.0), y2 - y1)
 
 
 Distances = Mapping[frozenset[StreamId], float]

@@ -36,7 +36,7 @@ from engine.identity.crossings import Crossing, judged, note_meetings, shared_pa
 from engine.identity.decision import Decision, Exclusion, Outcome, decide
 from engine.identity.gallery import HorseGallery, Match
 from engine.identity.herd import HerdWatch
-from engine.identity.presence import Presence, Seen
+from engine.identity.presence import Presence, Seen, seen_in
 from engine.identity.registry import Known, Registry
 from engine.identity.rules import CAMERA_HORSES, Rules
 from engine.identity.teaching import SETTLED_S, Teacher
@@ -160,7 +160,7 @@ class Resolver:
         self._one_each(cases)
         for row, case in zip(rows, cases, strict=True):
             if case.horse_id is not None:
-                self.presence.saw(case.horse_id, case.stream_id, _seen(sight, row, case.track_id))
+                self.presence.saw(case.horse_id, case.stream_id, _seen(sight, row))
         self._last_mono_s[sight.stamp.stream_id] = now_s
         owners = {case.track_id: case.horse_id for case in cases}
         return tuple(owners.get(track_id) for track_id in tracks.track_ids)
@@ -186,12 +186,13 @@ class Resolver:
         case = self._cases.get(track_id)
         if case is None:
             now_s, at = sight.stamp.captured_mono_s, sight.stamp.captured_at
+            first = _seen(sight, row)
             case = Case(
                 track_id,
                 sight.stamp.stream_id,
-                _seen(sight, row, track_id),
+                first,
                 at,
-                Stretch(now_s, at),
+                Stretch(first, at),
                 sight.tracks.boxes_xyxy_px[row],
                 seen_mono_s=now_s,
             )
@@ -280,7 +281,7 @@ class Resolver:
         gallery: HorseGallery,
     ) -> None:
         vectors, qualities = case.stretch.columns()
-        centre = _seen(sight, row, case.track_id).centre_px or (0.0, 0.0)
+        centre = _seen(sight, row).centre_px or (0.0, 0.0)
         expected = registry.expected_at(case.stream_id, centre, sight.size_px)
         decision = self._compare(case, vectors, cases, expected, sight, gallery)
         stamp = sight.stamp
@@ -361,10 +362,10 @@ class Resolver:
         if case.apart_s.get(horse, 0.0) >= self.rules.apart_s:
             return Exclusion.BESIDE
         now_s = sight.stamp.captured_mono_s
-        since_s = case.first.mono_s
-        if self.presence.elsewhere(horse, case.stream_id, since_s, now_s):
+        first = case.stretch.first
+        if self.presence.elsewhere(horse, case.stream_id, first.mono_s, now_s):
             return Exclusion.ELSEWHERE
-        if self.presence.too_fast(horse, case.stream_id, case.track_id, case.first):
+        if self.presence.too_fast(horse, case.stream_id, case.track_id, first):
             return Exclusion.ELSEWHERE
         return None
 
@@ -443,7 +444,8 @@ class Resolver:
             return
         case.doubts += 1
         case.check_mono_s = stamp.captured_mono_s + self.rules.retry_s
-        if case.doubts >= self.rules.doubts:
+        needed = self.rules.doubts if case.stretch.verified else self.rules.doubts_after
+        if case.doubts >= needed:
             whole = case.stretch.verified or case.stretch.since_at <= case.first_at
             self._settle(case, match, None if whole else case.stretch.since_at, stamp)
 
@@ -508,6 +510,6 @@ class Resolver:
         )
 
 
-def _seen(sight: Sight, row: int, track_id: TrackId) -> Seen:
-    x1, y1, x2, y2 = (float(v) for v in sight.tracks.boxes_xyxy_px[row])
-    return Seen(sight.stamp.captured_mono_s, track_id, ((x1 + x2) / 2.0, (y1 + y2) / 2.0), y2 - y1)
+def _seen(sight: Sight, row: int) -> Seen:
+    tracks = sight.tracks
+    return seen_in(sight.stamp.captured_mono_s, tracks.track_ids[row], tracks.boxes_xyxy_px[row])

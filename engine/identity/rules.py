@@ -17,7 +17,8 @@ class Rules:
     crops, guest_crops: good crops before a track may be matched, and before it may be a new horse.
     guest_age_s: a track younger than this founds no horse. crop_interval_s: crops nearer in time
     count once. prior: what an expected horse gains in its own stall. recheck_s: how often an
-    identified track is compared again; doubts: how often in a row before it is believed.
+    identified track is compared again; doubts: how often in a row another horse must fit before it
+    is believed, doubts_after: after a contact or a gap.
     apart_s: seen side by side this long, two tracks are proven to be two horses.
     guests_spare: horses that a camera may found in an hour beyond the most it showed at once.
     """
@@ -37,6 +38,7 @@ class Rules:
     retry_s: float = 1.0
     recheck_s: float = 5.0
     doubts: int = 3
+    doubts_after: int = 2
     apart_s: float = 1.0
     guests_spare: int = 6
 

@@ -1,4 +1,4 @@
-"""The analysis worker's body: batch, gate, detect, embed, track, identify, pose, hand on.
+"""The analysis worker's body: batch, gate, detect, pose, embed, track, identify, hand on.
 
 One thread owns every model session and every tracker.
 """
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.frames import AnalysisFrame
@@ -21,6 +22,7 @@ from engine.domain.results import FrameResult
 from engine.domain.tracks import TrackBatch
 from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
+from engine.pipeline.alignment import poses_of_rows
 from engine.pipeline.barn_prior import with_barn_prior
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.identify import Identify
@@ -31,7 +33,8 @@ from engine.runtime.worker import StopToken
 from engine.settings import EngineSettings
 from engine.tracking.tracker import Tracker
 
-STAGES = ("gate", "detect", "embed", "track", "identify", "pose")
+Rows = NDArray[np.bool_]
+STAGES = ("gate", "detect", "pose", "embed", "track", "identify")
 IDLE_S = 0.2
 
 
@@ -129,8 +132,14 @@ class Analysis:
                 with_barn_prior(found, frame.picture.height_px, self.settings.detection)
                 for frame, found in zip(frames, self._detect(frames), strict=True)
             ]
+        early: list[PoseBatch | None] = [None] * len(frames)
+        if self.models.embedder is not None and self._poses_wanted:
+            with self.meters.measure("pose"):
+                early = self._pose(
+                    frames, [self._strong(f, d) for f, d in zip(frames, detections, strict=True)]
+                )
         with self.meters.measure("embed"):
-            embeddings = self._embed(frames, detections)
+            embeddings = self._embed(frames, detections, early)
         with self.meters.measure("track"):
             tracks = [
                 self._tracker(frame.stamp.stream_id).update(
@@ -152,8 +161,7 @@ class Analysis:
                     frames, detections, embeddings, tracks, strict=True
                 )
             ]
-        with self.meters.measure("pose"):
-            poses = self._pose(frames, tracks)
+        poses = self._poses_of(frames, detections, tracks, early)
         return [
             self._result(frame, seen, pose)
             for frame, seen, pose in zip(frames, tracks, poses, strict=True)
@@ -171,27 +179,66 @@ class Analysis:
         return detector.detect(pictures, scales, lowest)
 
     def _embed(
-        self, frames: list[AnalysisFrame], detections: list[DetectionBatch]
+        self,
+        frames: list[AnalysisFrame],
+        detections: list[DetectionBatch],
+        poses: list[PoseBatch | None],
     ) -> list[FloatArray | None]:
+        """Vectors of every detection, the background suppressed where a pose tells the horse."""
         embedder = self.models.embedder
         if embedder is None:
             return [None] * len(frames)
         jobs = [(f.picture, d.boxes_xyxy_px) for f, d in zip(frames, detections, strict=True)]
-        return list(embedder.embed(jobs))
+        return list(embedder.embed(jobs, poses))
+
+    @property
+    def _poses_wanted(self) -> bool:
+        return self.models.pose is not None and self.settings.pose.enabled
+
+    def _strong(self, frame: AnalysisFrame, found: DetectionBatch) -> tuple[FloatArray, Rows]:
+        """Boxes, and which of them are horses that will surely be tracked."""
+        strong = found.scores >= self._confidence(frame.stamp.stream_id)
+        return found.boxes_xyxy_px, (found.class_ids == SubjectClass.HORSE) & strong
 
     def _pose(
-        self, frames: list[AnalysisFrame], tracks: list[TrackBatch]
+        self, frames: list[AnalysisFrame], wanted: list[tuple[FloatArray, Rows]]
     ) -> list[PoseBatch | None]:
+        """Poses of the wanted boxes of each picture, among rows of score 0 for the others."""
         estimator = self.models.pose
-        if estimator is None or not self.settings.pose.enabled:
+        if estimator is None or not self._poses_wanted:
             return [None] * len(frames)
-        masks = [seen.class_ids == SubjectClass.HORSE for seen in tracks]
         jobs = [
-            (frame.picture, seen.boxes_xyxy_px[mask])
-            for frame, seen, mask in zip(frames, tracks, masks, strict=True)
+            (frame.picture, boxes[mask])
+            for frame, (boxes, mask) in zip(frames, wanted, strict=True)
         ]
         found = estimator.estimate(jobs)
-        return [_spread(pose, mask) for pose, mask in zip(found, masks, strict=True)]
+        return [_spread(pose, mask) for pose, (_, mask) in zip(found, wanted, strict=True)]
+
+    def _poses_of(
+        self,
+        frames: list[AnalysisFrame],
+        detections: list[DetectionBatch],
+        tracks: list[TrackBatch],
+        early: list[PoseBatch | None],
+    ) -> list[PoseBatch | None]:
+        """A pose for every horse of the tracks: those known already, and the rest estimated."""
+        if not self._poses_wanted:
+            return [None] * len(frames)
+        known: list[PoseBatch | None] = []
+        missing: list[tuple[FloatArray, Rows]] = []
+        for found, seen, pose in zip(detections, tracks, early, strict=True):
+            horses = seen.class_ids == SubjectClass.HORSE
+            have = None
+            if pose is not None:
+                have, posed = poses_of_rows(seen, found, pose)
+                horses = horses & ~posed
+            known.append(have)
+            missing.append((seen.boxes_xyxy_px, horses))
+        if all(pose is not None for pose in known) and not any(m.any() for _, m in missing):
+            return known
+        with self.meters.measure("pose"):
+            fresh = self._pose(frames, missing)
+        return [_joined(one, other) for one, other in zip(known, fresh, strict=True)]
 
     # --- results ------------------------------------------------------------------------------
 
@@ -248,7 +295,7 @@ class Analysis:
         self._gate.forget(stream_id)
 
 
-def _spread(pose: PoseBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> PoseBatch:
+def _spread(pose: PoseBatch, mask: Rows) -> PoseBatch:
     """Rows of the posed boxes put back among all tracks; the others get score 0."""
     landmarks = len(pose.skeleton.landmarks)
     keypoints = np.zeros((len(mask), landmarks, 2), np.float32)
@@ -256,3 +303,12 @@ def _spread(pose: PoseBatch, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]) -
     keypoints[mask] = pose.keypoints_px
     scores[mask] = pose.scores
     return PoseBatch(keypoints, scores, pose.skeleton)
+
+
+def _joined(known: PoseBatch | None, fresh: PoseBatch | None) -> PoseBatch | None:
+    """Two batches of the same rows, of which each row is set in one at most."""
+    if known is None or fresh is None:
+        return fresh
+    return PoseBatch(
+        known.keypoints_px + fresh.keypoints_px, known.scores + fresh.scores, known.skeleton
+    )

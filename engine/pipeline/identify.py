@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from engine.domain.detections import DetectionBatch
 from engine.domain.frames import AnalysisFrame
 from engine.domain.geometry import FloatArray
@@ -26,6 +24,7 @@ from engine.domain.tracks import TrackBatch
 from engine.identity.registry import Registry
 from engine.identity.resolver import Resolver, Sight
 from engine.identity.rules import Rules
+from engine.pipeline.alignment import vectors_of_rows
 from engine.pipeline.crop_quality import crop_qualities
 from engine.pipeline.crops import CropTaker
 from engine.pipeline.fan_out import FanOut
@@ -120,7 +119,7 @@ class Identify:
             frame.stamp,
             (frame.picture.width_px, frame.picture.height_px),
             tracks,
-            _of_rows(tracks, detections, vectors),
+            vectors_of_rows(tracks, detections, vectors),
             qualities,
         )
         owners = self._resolver.observe(sight)
@@ -174,17 +173,6 @@ class Identify:
 
 def _calibrated(embedder: object) -> float | None:
     return embedder.threshold if isinstance(embedder, Calibrated) else None
-
-
-def _of_rows(
-    tracks: TrackBatch, detections: DetectionBatch, vectors: FloatArray | None
-) -> FloatArray | None:
-    """The detections' vectors by row of the tracks (whose boxes are the detections'), (N, D)."""
-    if vectors is None or not len(detections):
-        return None
-    same = (tracks.boxes_xyxy_px[:, None, :] == detections.boxes_xyxy_px[None, :, :]).all(axis=2)
-    found: FloatArray = vectors[same.argmax(axis=1)] * same.any(axis=1)[:, None]
-    return found.astype(np.float32)
 
 
 def _relabel(tracker: Tracker, tracks: TrackBatch, owners: tuple[HorseId | None, ...]) -> None:
