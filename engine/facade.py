@@ -10,7 +10,7 @@ from engine.domain.frames import FrameStamp, Picture, WallFrame
 from engine.domain.health import CameraSummary, EngineHealth, ModelHealth, StageHealth
 from engine.domain.identity import RegistrySnapshot
 from engine.domain.ids import StreamId
-from engine.domain.notices import Notice
+from engine.domain.notices import Notice, Severity
 from engine.domain.ports import Clock, Detector, Embedder, EngineSink, PoseEstimator
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.streams import Stream
@@ -18,9 +18,13 @@ from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.graph import Pipeline
+from engine.ptz.control import CameraControl
 from engine.runtime.clock import SystemClock
 from engine.settings import EngineSettings
 from engine.sources.probe import ProbeReport, probe
+
+CAMERA_STOP_SHARE = 0.6
+"""Share of the time to stop that moving cameras may take to be told."""
 
 
 class Engine:
@@ -38,11 +42,17 @@ class Engine:
         self._models = models
         self._fan_out = FanOut(sinks)
         self._pipeline = Pipeline(settings, models, self._fan_out, self._clock)
+        self._ptz = CameraControl(settings.ptz, self._clock)
 
     @property
     def settings(self) -> EngineSettings:
         """The settings in force."""
         return self._pipeline.settings
+
+    @property
+    def ptz(self) -> CameraControl:
+        """Control of the cameras that can be steered (port PtzControl)."""
+        return self._ptz
 
     def start(self) -> None:
         """Start the workers and every enabled camera; tells what models are missing."""
@@ -50,17 +60,21 @@ class Engine:
         for notice in self._models.notices:
             self._fan_out.on_notice(notice)
         self._pipeline.start()
+        self._ptz.start()
 
     def stop(self, deadline_s: float = 5.0) -> tuple[str, ...]:
         """Stop in order; returns the names of threads still alive at the deadline."""
-        survivors = self._pipeline.stop(deadline_s)
+        end_s = self._clock.mono_s() + deadline_s
+        steering = self._ptz.shut_down(deadline_s * CAMERA_STOP_SHARE)
+        survivors = self._pipeline.stop(max(end_s - self._clock.mono_s(), 0.0))
         if not survivors:
             self._models.close()
-        return survivors
+        return steering + survivors
 
     def set_streams(self, streams: Sequence[Stream]) -> None:
         """Make these the engine's cameras; only what differs is started or stopped."""
         self._pipeline.set_streams(streams)
+        self._steer(streams)
 
     def start_stream(self, stream_id: StreamId) -> None:
         """Start one camera. Raises NotFound."""
@@ -108,6 +122,7 @@ class Engine:
         """Use new settings: thresholds and rates of analysis at once, capture settings from a
         camera's next start, models and devices from the next start of the program."""
         self._pipeline.settings = settings
+        self._ptz.settings = settings.ptz
         self._pipeline.analysis.settings = settings
 
     def health(self) -> EngineHealth:
@@ -139,6 +154,22 @@ class Engine:
     def probe(stream: Stream, settings: EngineSettings) -> ProbeReport:
         """Open a source, take one picture and close it; blocks up to the capture time-outs."""
         return probe(stream, settings.capture)
+
+    def _steer(self, streams: Sequence[Stream]) -> None:
+        wrong = {stream.id: error for stream, error in self._ptz.set_streams(streams)}
+        for stream in streams:
+            error = wrong.get(stream.id)
+            self._fan_out.on_notice(
+                Notice(
+                    key=f"ptz.config:{stream.id}",
+                    severity=Severity.WARNING,
+                    message=f"{stream.name} cannot be steered: {error.message}" if error else "",
+                    advice=error.advice if error else "",
+                    at=self._clock.now(),
+                    stream_id=stream.id,
+                    active=error is not None,
+                )
+            )
 
     def _stages(self) -> tuple[StageHealth, ...]:
         meters, inbox = self._pipeline.analysis.meters, self._pipeline.inbox

@@ -7,6 +7,7 @@ positive zoom in.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import IntEnum, StrEnum
@@ -62,8 +63,8 @@ class Authentication(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PtzConfig:
-    """How one camera is steered; kept with its stream (credentials are the stream's own unless
-    ``username`` is set). ``dialect`` names an entry of the dialect file. ``invert_pan`` and
+    """How one camera is steered; kept with its stream (credentials are the stream's
+    own). ``dialect`` names an entry of the dialect file. ``invert_pan`` and
     ``invert_tilt`` are for cameras that hang from a ceiling."""
 
     wire: Wire
@@ -257,6 +258,18 @@ class PtzControl(Protocol):
 
     def store(self, stream_id: StreamId, holder: Holder, preset: int, name: str = "") -> bool:
         """Store the present view as preset 1..8, with a thumbnail."""
+        ...
+
+    def presets(self, stream_id: StreamId) -> Sequence[Preset]:
+        """The presets stored or loaded since the start, by number."""
+        ...
+
+    def load_presets(self, stream_id: StreamId, presets: Sequence[Preset]) -> None:
+        """Know what a store keeps about a camera's presets (names, thumbnails)."""
+        ...
+
+    def snapshot(self, stream_id: StreamId) -> Future[bytes]:
+        """A JPEG straight from the camera; the future carries the fault where none comes."""
         ...
 
     def follow(self, stream_id: StreamId, holder: Holder, horse_id: HorseId | None) -> bool:

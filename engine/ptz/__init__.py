@@ -1,0 +1,1 @@
+"""Camera control: dialects, drivers, arbitration, tours, scans and following."""
