@@ -89,13 +89,13 @@ class _Leg:
 
 _FRONT_LEG = _Leg(
     (0.50, 1.12), (0.43, 0.94), 0.50, 0.44, 0.375, 1.0,
-    ((0.17, 0.075), (0.12, 0.088), (0.095, 0.075), (0.060, 0.056), (0.041, 0.036), (0.038, 0.034),
+    ((0.17, 0.105), (0.12, 0.100), (0.095, 0.080), (0.060, 0.056), (0.041, 0.036), (0.038, 0.034),
      (0.050, 0.043), (0.039, 0.038), (0.045, 0.045), (0.047, 0.048),
      (0.058, 0.056), (0.056, 0.055)),
 )  # fmt: skip
 _HIND_LEG = _Leg(
     (-0.55, 1.22), (-0.36, 1.00), 0.42, 0.49, 0.46, -1.0,
-    ((0.24, 0.11), (0.175, 0.108), (0.115, 0.085), (0.068, 0.056), (0.046, 0.039), (0.041, 0.036),
+    ((0.24, 0.145), (0.175, 0.128), (0.115, 0.092), (0.068, 0.056), (0.046, 0.039), (0.041, 0.036),
      (0.052, 0.043), (0.040, 0.038), (0.045, 0.045), (0.047, 0.048),
      (0.056, 0.054), (0.054, 0.053)),
 )  # fmt: skip
@@ -105,7 +105,7 @@ _PASTERN_M = 0.15
 _RING_JOINTS = np.array([0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3])
 _RING_SHARES = np.array([0.0, 0.0, 0.40, 0.0, 0.28, 0.78, 0.0, 0.45, 0.66, 0.68, 0.94, 1.0])
 _RING_DEPTHS = np.array([0.0, 0.2, 0.35, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.95, 1.0, 1.0])
-_RING_INWARD = np.array([0.50, 0.96, *([1.0] * 10)])
+_RING_INWARD = np.array([0.85, *([1.0] * 11)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,61 +228,82 @@ def _trunk(posture: Posture, centres: Floats, up: Floats, wide: Floats, points: 
     up[:, rows, 1] = size * spread
 
 
+class _Profile:
+    """Neck and face of N poses in the level frame, before the neck is bent sideways."""
+
+    base_x = 0.53
+
+    def __init__(self, posture: Posture) -> None:
+        self._base_y = 1.30 + posture.front_m[:, None]
+        self.neck, face = posture.neck[:, None], posture.face[:, None]
+        self.neck_cos, self.neck_sin = np.cos(self.neck), np.sin(self.neck)
+        self.face_cos, self.face_sin = np.cos(face), np.sin(face)
+        self._head_m = posture.head_m[:, None]
+
+    def on_neck(self, share: Floats, out: Floats) -> tuple[Floats, Floats]:
+        """x, y (N, k) at shares of the way to the poll, ``out`` metres towards the crest."""
+        x = self.base_x + _NECK_M * share * self.neck_cos - out * self.neck_sin
+        y = self._base_y + _NECK_M * share * self.neck_sin + out * self.neck_cos
+        return x, y + self._head_m * np.clip(share, 0, 1)
+
+    def on_face(self, share: Floats, out: Floats) -> tuple[Floats, Floats]:
+        """x, y (N, k) at shares from poll to muzzle, ``out`` metres towards the brow."""
+        x = self.base_x + _NECK_M * self.neck_cos
+        y = self._base_y + _NECK_M * self.neck_sin + self._head_m
+        return (
+            x + _FACE_M * share * self.face_cos - out * self.face_sin,
+            y + _FACE_M * share * self.face_sin + out * self.face_cos,
+        )
+
+
 def _head(posture: Posture, centres: Floats, up: Floats, wide: Floats, points: Floats) -> None:
-    base_x, base_y = 0.53, 1.30 + posture.front_m[:, None]
-    neck, face = posture.neck[:, None], posture.face[:, None]
-    cos_n, sin_n, cos_f, sin_f = np.cos(neck), np.sin(neck), np.cos(face), np.sin(face)
-    head = posture.head_m[:, None]
-
-    def on_neck(share: Floats, out: Floats) -> tuple[Floats, Floats]:
-        x = base_x + _NECK_M * share * cos_n - out * sin_n
-        return x, base_y + _NECK_M * share * sin_n + out * cos_n + head * np.clip(share, 0, 1)
-
-    def on_face(share: Floats, out: Floats) -> tuple[Floats, Floats]:
-        x = base_x + _NECK_M * cos_n + _FACE_M * share * cos_f - out * sin_f
-        y = base_y + _NECK_M * sin_n + _FACE_M * share * sin_f + out * cos_f + head
-        return x, y
-
-    def place(name: str, table: Floats, on_face_too: bool) -> None:
+    profile = _Profile(posture)
+    chains = (("neck", _NECK, False), ("mane", _MANE, False), ("head", _HEAD, True))
+    for name, table, is_face in chains:
         rows = slice(PART[name].first, PART[name].last)
-        where = on_face if on_face_too else on_neck
+        where = profile.on_face if is_face else profile.on_neck
         centres[:, rows, 0], centres[:, rows, 1] = where(table[:, 0], table[:, 1])
-        cos, sin = (cos_f, sin_f) if on_face_too else (cos_n, sin_n)
+        cos = profile.face_cos if is_face else profile.neck_cos
+        sin = profile.face_sin if is_face else profile.neck_sin
         up[:, rows, 0], up[:, rows, 1] = -sin * table[:, 2], cos * table[:, 2]
         wide[:, rows, 2] = table[:, 3]
+    first = PART["forelock"].first
+    tuft = (profile.on_neck(_at(1.05), _at(0.115)), profile.on_face(_at(0.2), _at(0.12)))
+    for index, ((x, y), size) in enumerate(zip(tuft, (0.036, 0.02), strict=True)):
+        centres[:, first + index, :2] = np.concatenate([x, y], axis=1)
+        up[:, first + index, 1] = wide[:, first + index, 2] = size
+    _ears(posture, profile, centres, up, wide, points)
+    marks = {
+        "nose": (profile.on_face(_at(1.06), _at(0.0)), 0.0),
+        "left_eye": (profile.on_face(_at(0.27), _at(0.045)), 0.088),
+        "right_eye": (profile.on_face(_at(0.27), _at(0.045)), -0.088),
+        "poll": (profile.on_neck(_at(1.0), _at(0.135)), 0.0),
+        "throat": (profile.on_neck(_at(0.85), _at(-0.14)), 0.0),
+    }
+    for name, ((x, y), z) in marks.items():
+        _mark(points, name, x[:, 0], y[:, 0], z)
+    _bend_neck(posture, profile.base_x, centres, up, wide, points)
 
-    place("neck", _NECK, False)
-    place("mane", _MANE, False)
-    place("head", _HEAD, True)
-    rows = slice(PART["forelock"].first, PART["forelock"].last)
-    for index, (x, y) in enumerate(
-        (on_neck(np.array([1.05]), np.array([0.115])), on_face(np.array([0.2]), np.array([0.12])))
-    ):
-        centres[:, rows.start + index, :2] = np.concatenate([x, y], axis=1)
-        up[:, rows.start + index, 1] = wide[:, rows.start + index, 2] = (0.036, 0.02)[index]
-    ear_x, ear_y = on_neck(np.array([1.02]), np.array([0.11]))
-    lean = neck + 1.15 - posture.ears[:, None]
+
+def _at(value: float) -> Floats:
+    return np.array([value])
+
+
+def _ears(
+    posture: Posture, profile: _Profile, centres: Floats, up: Floats, wide: Floats, points: Floats
+) -> None:
+    base_x, base_y = profile.on_neck(_at(1.02), _at(0.11))
+    lean = profile.neck + 1.15 - posture.ears[:, None]
     for name, z in (("left_ear", 0.065), ("right_ear", -0.065)):
         first = PART[name].first
         for ring, (length, size) in enumerate(((0.0, 0.034), (0.09, 0.032), (0.175, 0.006))):
-            x, y = ear_x + np.cos(lean) * length, ear_y + np.sin(lean) * length
+            x, y = base_x + np.cos(lean) * length, base_y + np.sin(lean) * length
             centres[:, first + ring] = np.concatenate([x, y, 0 * x + z * (1 + length)], axis=1)
             up[:, first + ring, 0] = -np.sin(lean[:, 0]) * size
             up[:, first + ring, 1] = np.cos(lean[:, 0]) * size
             wide[:, first + ring, 2] = size * 0.8
         tip = centres[:, first + 2]
         _mark(points, name, tip[:, 0], tip[:, 1], tip[:, 2])
-    single = np.array
-    marks = {
-        "nose": (on_face(single([1.06]), single([0.0])), 0.0),
-        "left_eye": (on_face(single([0.27]), single([0.045])), 0.088),
-        "right_eye": (on_face(single([0.27]), single([0.045])), -0.088),
-        "poll": (on_neck(single([1.0]), single([0.135])), 0.0),
-        "throat": (on_neck(single([0.85]), single([-0.14])), 0.0),
-    }
-    for name, ((x, y), z) in marks.items():
-        _mark(points, name, x[:, 0], y[:, 0], z)
-    _bend_neck(posture, base_x, centres, up, wide, points)
 
 
 def _bend_neck(

@@ -29,11 +29,26 @@ def skin_colours(look: Look, fine: bool) -> Floats:
         colours[np.isin(names, ("mane",)) & (_noise(middle, 0.9, look.grain) > 0.2)] = WHITE
     _paint_head(colours, look, mesh, names)
     _paint_legs(colours, look, middle, mesh, names)
+    colours *= _muscles(middle, names)[:, None]
     grain = np.random.default_rng(look.grain).normal(1.0, 0.028, (len(colours), 1))
     grain[hair] += np.random.default_rng(3).normal(0.0, 0.10, (int(hair.sum()), 1))
     colours *= grain
     colours.setflags(write=False)
     return colours
+
+
+def _muscles(middle: Floats, names: NDArray[np.str_]) -> Floats:
+    """Light and shade that make shoulder and thigh stand out from the barrel, factors (M,)."""
+    x, z = middle[:, 0], middle[:, 2]
+    flank = x - (-0.20 - 0.55 * (z - 1.10))
+    girth = x - (0.20 + 0.35 * (z - 1.15))
+    low = np.clip((1.50 - z) / 0.25, 0.0, 1.0)
+    shade = 0.34 * np.exp(-((flank / 0.075) ** 2)) + 0.30 * np.exp(-((girth / 0.065) ** 2))
+    bulge = np.exp(-(((x + 0.52) / 0.20) ** 2) - ((z - 1.18) / 0.22) ** 2)
+    bulge += np.exp(-(((x - 0.45) / 0.16) ** 2) - ((z - 1.18) / 0.22) ** 2)
+    trunk = 1.0 - shade * low + 0.16 * bulge
+    legs = 1.0 + 0.16 * np.clip((z - 0.75) / 0.2, 0.0, 1.0)
+    return np.where(names == "trunk", trunk, np.where(np.isin(names, LIMBS), legs, 1.0))
 
 
 def _noise(points: Floats, grain_m: float, seed: int) -> Floats:

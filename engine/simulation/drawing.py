@@ -21,7 +21,8 @@ _SHIFT = 4
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One body to draw: mesh, colours (M, 3), its rings (R, 3) each, and dots like eyes: site
-    position, outward direction, radius in metres."""
+    position, outward direction, radius in metres. smooth_m: how far neighbouring faces' colours run
+    into each other."""
 
     mesh: Mesh
     colours: Floats
@@ -30,6 +31,7 @@ class Figure:
     wide: Floats
     dots: tuple[tuple[Floats, Floats, float], ...] = ()
     gloss: float = 0.25
+    smooth_m: float = 0.011
 
 
 def draw_figure(picture: Image, camera: SimulatedCamera, figure: Figure, light: Light) -> None:
@@ -61,7 +63,7 @@ def draw_figure(picture: Image, camera: SimulatedCamera, figure: Figure, light: 
         paint(canvas, corners_of, colour, cv2.LINE_8, _SHIFT)
     scale = camera.focal_px / float(depth[shown].mean())
     _dots(canvas, camera, figure, scale, (left, top))
-    _lay_over(picture[top:bottom, left:right], canvas, scale)
+    _lay_over(picture[top:bottom, left:right], canvas, figure.smooth_m * scale)
 
 
 def _lit(
@@ -109,9 +111,9 @@ def _dots(
         cv2.circle(canvas, centre, round(radius * 16), (14, 14, 16, 255), -1, cv2.LINE_AA, _SHIFT)
 
 
-def _lay_over(part: Image, canvas: Image, scale: float) -> None:
+def _lay_over(part: Image, canvas: Image, smooth_px: float) -> None:
     """Blend a figure over its part of the picture: smooth skin, soft outline."""
-    sigma = min(max(0.011 * scale, 0.45), 2.0)
+    sigma = min(max(smooth_px, 0.45), 2.4)
     alpha = cv2.blur(canvas[..., 3], (3, 3))
     weight = alpha.astype(np.float32) * np.float32(1 / 255)
     skin = cv2.GaussianBlur(canvas[..., :3], (0, 0), sigma)

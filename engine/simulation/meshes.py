@@ -170,9 +170,12 @@ def rest_middles(mesh: Mesh) -> Floats:
 
 
 def _inside_trunk(mesh: Mesh) -> NDArray[np.bool_]:
-    """Faces of legs and neck that lie well inside the trunk and would shine through it."""
+    """Faces of legs and neck that lie deep inside the trunk and would shine through it."""
     trunk = [skin.name for skin in mesh.skins].index("trunk")
-    middle = rest_middles(mesh)
-    axis_m, high_m, wide_m = trunk_section(middle[:, 0])
-    out = np.hypot((middle[:, 2] - axis_m) / high_m, middle[:, 1] / wide_m)
-    return np.asarray((mesh.table.part != trunk) & (out < 0.95))
+    return np.asarray((mesh.table.part != trunk) & (out_of_trunk(rest_middles(mesh)) < 0.8))
+
+
+def out_of_trunk(rest_m: Floats) -> Floats:
+    """How far points of a standing horse (N, 3) are from the trunk's axis; 1 is on its skin."""
+    axis_m, high_m, wide_m = trunk_section(rest_m[:, 0])
+    return np.asarray(np.hypot((rest_m[:, 2] - axis_m) / high_m, rest_m[:, 1] / wide_m))

@@ -87,7 +87,7 @@ def _horse_figure(
     ]
     return Figure(
         horse_mesh(fine), skin_colours(horse.look, fine), made.centres[row], made.up[row],
-        made.wide[row], tuple(dots),
+        made.wide[row], tuple(dots), smooth_m=0.011 if fine else 0.019,
     )  # fmt: skip
 
 
