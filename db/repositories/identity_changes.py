@@ -150,67 +150,89 @@ class ChangeWriter:
         """Spans that the command ended and about whose tracks something was decided since."""
         return self.execute("disturbed", {"id": command["id"], "effect_at": command["effect_at"]})
 
-    def take_back(self, command: Row, disturbed: Sequence[Row]) -> None:
-        """Undo a command that nothing depends on (see ``refuse_dependents``)."""
+    def take_back(self, command: Row, disturbed: Sequence[Row]) -> set[HorseId]:
+        """Undo a command that nothing depends on (see ``refuse_dependents``); the horses whose
+        spans or records changed."""
         command_id = CommandId(command["id"])
         touched = [HorseId(one) for one in command["horse_ids"] if one not in command["created"]]
         rows = self.rows_of(touched)
-        self.execute("take_back_spans", {"id": command_id})
-        for span in disturbed:
-            if not span["untouched"]:
-                fields = {"id": span["id"], "command": command_id, "free": span["free"]}
-                self.execute("revive_parts", fields)
-                self.execute("leave_ended", fields)
-        if disturbed:
-            self.execute("yield_to_person", {"id": command_id})
-        self.execute("revive_spans", {"id": command_id})
-        if command["kind"] == "merge":
-            absorbed = command["arguments"]["absorbed"]
-            self.execute("hand_back_spans", {"id": command_id, "absorbed": absorbed})
+        moved_on = self._put_back_spans(command, disturbed)
         self._put_back_pairs(command)
         for ids, approved in ((command["approved"], False), (command["unapproved"], True)):
             if ids:
                 self.execute("set_approval", {"ids": ids, "approved": approved})
-        self._drop_created(command)
-        self._put_back_horses(command, rows)
+        moved_on |= self._drop_created(command)
+        again = self._put_back_horses(command, rows, moved_on)
+        joined = self._join_merges()
+        recompute(self._connection, again | joined)
         self.execute("reopen_reviews", {"id": command_id})
+        return joined.union(touched)
+
+    def _put_back_spans(self, command: Row, disturbed: Sequence[Row]) -> bool:
+        """True when not all came back as it was."""
+        fields: Row = {"id": command["id"]}
+        self.execute("take_back_spans", fields)
+        parted = [span for span in disturbed if not span["untouched"]]
+        for span in parted:
+            part = {"id": span["id"], "command": command["id"], "free": span["free"]}
+            self.execute("revive_parts", part)
+            self.execute("leave_ended", part)
+        if disturbed:
+            self.execute("yield_to_person", fields)
+        self.execute("revive_spans", fields)
+        if command["kind"] == "merge":
+            absorbed = command["arguments"]["absorbed"]
+            self.execute("hand_back_spans", fields | {"absorbed": absorbed})
+        return bool(disturbed)
+
+    def _join_merges(self) -> set[HorseId]:
+        """Spans that came back to horses merged meanwhile follow the merges; who has them now."""
+        joined: set[HorseId] = set()
+        while rows := self.execute("join_merges", {}):
+            joined |= {HorseId(row["horse_id"]) for row in rows}
+        return joined
 
     def _put_back_pairs(self, command: Row) -> None:
         self.execute("drop_pairs", {"id": command["id"]})
         if command["pairs_removed"]:
             self.execute("restore_pairs", {"rows": Jsonb(command["pairs_removed"])})
 
-    def _drop_created(self, command: Row) -> None:
+    def _drop_created(self, command: Row) -> bool:
+        """Remove the horses that the command made; True when spans of theirs went elsewhere."""
         if not command["created"]:
-            return
+            return False
         origin = _origin(command)
         fields = {"created": command["created"], "origin": origin}
         verb = "drop" if origin is None else "hand_back"
-        for name in (f"{verb}_spans_of_created", f"{verb}_reviews_of_created", "drop_horses"):
-            self.execute(name, fields)
+        statement = self._sql[f"{verb}_spans_of_created"]
+        moved = self._connection.execute(statement, fields).rowcount > 0
+        self.execute(f"{verb}_reviews_of_created", fields)
+        self.execute("drop_horses", fields)
+        return moved
 
-    def _put_back_horses(self, command: Row, rows: Mapping[HorseId, Row]) -> None:
+    def _put_back_horses(
+        self, command: Row, rows: Mapping[HorseId, Row], moved_on: bool
+    ) -> set[HorseId]:
+        """Restore records; those whose figures must be found anew, because more happened since
+        than the command."""
         before = {row["id"]: row for row in command["horses_before"]}
         after = {row["id"]: row for row in command["horses_after"]}
-        restored, again, untouched = [], [], []
+        restored, again, untouched = [], set(), []
         for horse_id, row in rows.items():
-            then = before[str(horse_id)]
-            left = after[str(horse_id)]
-            new = dict(row)
-            for name in PERSON_COLUMNS:
-                if then[name] != left[name]:
-                    new[name] = then[name]
-            if all(row[name] == left[name] for name in FIGURE_COLUMNS):
+            then, left = before[str(horse_id)], after[str(horse_id)]
+            changed = [name for name in PERSON_COLUMNS if then[name] != left[name]]
+            new = row | {name: then[name] for name in changed}
+            if moved_on or any(row[name] != left[name] for name in FIGURE_COLUMNS):
+                again.add(horse_id)
+            else:
                 new |= {name: then[name] for name in FIGURE_COLUMNS}
                 if row["avatar_score"] == left["avatar_score"]:
                     untouched.append(horse_id)
-            else:
-                again.append(horse_id)
             restored.append(new)
         self.execute("restore_horses", {"rows": Jsonb(restored)})
         self.execute("restore_avatars", {"id": command["id"], "horses": untouched})
         self.execute("forget_avatars", {"id": command["id"]})
-        recompute(self._connection, again)
+        return again
 
 
 def _origin(command: Row) -> object:

@@ -370,7 +370,7 @@ def test_every_change_is_told(barn: IdentityBarn) -> None:
         told = [json.loads(note.payload) for note in connection.notifies(timeout=60, stop_after=4)]
     command = [str(record.id)] * 3
     assert [one["command_id"] for one in told] == [*command, None]
-    assert [one["change"] for one in told] == ["applied", "undone", "applied", "deferred"]
+    assert [one["change"] for one in told] == ["applied", "undone", "redone", "deferred"]
     assert {one["farm_id"] for one in told} == {str(record.farm_id)}
     assert all(one["horse_ids"] == [str(bella)] for one in told)
 

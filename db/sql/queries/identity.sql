@@ -351,6 +351,16 @@ UPDATE identity_spans
 SET horse_id = %(absorbed)s, moved_by = moved_by[:cardinality(moved_by) - 1]
 WHERE moved_by @> ARRAY[%(id)s::uuid] AND moved_by <> '{}';
 
+-- name: join_merges
+-- Spans that came back to a horse which was merged meanwhile go where the merge would have taken
+-- them, and join it.
+UPDATE identity_spans i SET horse_id = h.merged_into, moved_by = i.moved_by || c.id
+FROM horses h
+JOIN identity_commands c ON c.kind = 'merge' AND c.undone_at IS NULL
+     AND c.horse_ids @> ARRAY[h.id] AND (c.arguments ->> 'absorbed')::uuid = h.id
+WHERE h.merged_into IS NOT NULL AND i.horse_id = h.id AND i.superseded_at IS NULL
+RETURNING i.horse_id;
+
 -- name: hand_back_spans_of_created
 -- What the engine decided for a horse that the command made goes to the horse it came from.
 UPDATE identity_spans SET horse_id = %(origin)s
