@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from engine.domain.errors import OperatorMistake
 from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
+from engine.training import embedder_commands
 
 if TYPE_CHECKING:
     from engine.models.manifest import ModelEntry, Task
@@ -40,7 +41,7 @@ def train_parser() -> argparse.ArgumentParser:
         prog="barnhand train", description="Train one of the product's own models on pictures."
     )
     tasks = parser.add_subparsers(dest="task", required=True)
-    for name, epochs in (("pose", 60), ("detector", 40), ("embedder", 1)):
+    for name, epochs in (("pose", 60), ("detector", 40), ("embedder", 4)):
         task = tasks.add_parser(name)
         task.add_argument("--data", type=Path, required=True, help="folder of data folders")
         task.add_argument("--out", type=Path, required=True, help="checkpoints and results")
@@ -52,6 +53,8 @@ def train_parser() -> argparse.ArgumentParser:
         task.add_argument("--threads", type=int, help="CPU threads")
         task.add_argument("--seed", type=int, default=1)
         task.add_argument("--resume", action="store_true", help="continue the checkpoint in --out")
+        if name == "embedder":
+            embedder_commands.add_training_arguments(task)
         if name == "pose":
             task.add_argument(
                 "--family", choices=("own", "rtmpose"), default="own",
@@ -98,13 +101,8 @@ def train_parser() -> argparse.ArgumentParser:
 def run_train(argv: Sequence[str]) -> int:
     """Run ``barnhand train``; returns the exit status. Raises OperatorMistake for wrong data."""
     wanted = train_parser().parse_args(list(argv))
-    if wanted.task == "embedder":
-        raise OperatorMistake(
-            "Training an embedder is not available yet.",
-            "Train a pose model or a detector, or use one of the listed embedders.",
-        )
     _check_device(wanted.device)
-    finished = _train_pose(wanted) if wanted.task == "pose" else _train_detector(wanted)
+    finished = _TRAININGS[wanted.task](wanted)
     if not finished:
         _tell("Interrupted. Run the same command with --resume to go on.")
         return INTERRUPTED
@@ -187,6 +185,13 @@ def _train_verifier(wanted: argparse.Namespace) -> bool:
         detector.close()
 
 
+_TRAININGS: dict[str, Callable[[argparse.Namespace], bool]] = {
+    "pose": _train_pose,
+    "detector": _train_detector,
+    "embedder": lambda wanted: embedder_commands.train(wanted, _tell),
+}
+
+
 def _teachers(paths: Sequence[Path]) -> list[Teacher]:
     from engine.models.manifest import Task
     from engine.training.teachers import model_teacher
@@ -215,6 +220,8 @@ def evaluate_parser() -> argparse.ArgumentParser:
         task.add_argument(
             "--held-out", action="store_true", help="only what `barnhand train` never trains on"
         )
+        if name == "reid":
+            embedder_commands.add_evaluation_arguments(task)
         if name == "pose":
             task.add_argument(
                 "--crowded", action="store_true", help="with another horse laid beside each"
@@ -232,8 +239,6 @@ def evaluate_parser() -> argparse.ArgumentParser:
 def run_evaluate(argv: Sequence[str]) -> int:
     """Run ``barnhand evaluate``: print the figures and write the report; 0 when measured."""
     wanted = evaluate_parser().parse_args(list(argv))
-    if wanted.task == "reid":
-        raise OperatorMistake("Measuring re-identification is not available yet.")
     if wanted.task != "tracking" and not wanted.data.is_dir():
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
     report = _EVALUATIONS[wanted.task](wanted)
@@ -311,6 +316,7 @@ def _verifier(detector: ModelEntry, folder: Path | None, device: Device) -> Spec
 _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "pose": _evaluate_pose,
     "detector": _evaluate_detector,
+    "reid": lambda wanted: embedder_commands.evaluate(wanted, _model, _tell),
     "tracking": evaluate_tracking,
 }
 

@@ -124,7 +124,7 @@ def clip_instances(folder: Path, every: int) -> Iterator[tuple[Picture, PoseInst
         video = next((path for path in names if path.exists()), None)
         if video is None:
             raise OperatorMistake(f"{folder} has no video for the clip {clip['clip']!r}.")
-        labels = _clip_labels(folder / f"{clip['clip']}.keypoints.csv")
+        labels = clip_landmarks(folder / f"{clip['clip']}.keypoints.csv")
         capture = cv2.VideoCapture(str(video))
         try:
             for frame in range(max(labels, default=-1) + 1):
@@ -140,7 +140,7 @@ def clip_instances(folder: Path, every: int) -> Iterator[tuple[Picture, PoseInst
             capture.release()
 
 
-def _clip_labels(path: Path) -> dict[int, FloatArray]:
+def clip_landmarks(path: Path) -> dict[int, FloatArray]:
     """Frame number -> (26, 3) landmarks of a keypoints file."""
     index = {name: row for row, name in enumerate(EQUINE26.landmarks)}
     frames: dict[int, FloatArray] = {}

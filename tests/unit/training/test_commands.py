@@ -23,9 +23,12 @@ from engine.training.pose_data import PICTURE_LANDMARKS, hull_box, read_pose_dat
 from engine.training.pose_net import PoseNet, ServedPose
 
 
-def test_the_embedder_says_that_it_cannot_be_trained_yet(tmp_path: Path) -> None:
-    with pytest.raises(OperatorMistake, match="not available yet"):
-        run_train(["embedder", "--data", str(tmp_path), "--out", str(tmp_path)])
+def test_training_an_embedder_needs_its_backbone_and_clips(tmp_path: Path) -> None:
+    argv = ["embedder", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    with pytest.raises(OperatorMistake, match="backbone weights"):
+        run_train([*argv, "--backbone", str(tmp_path / "absent.pth")])
+    with pytest.raises(OperatorMistake, match="folds"):
+        run_train([*argv, "--folds", "1"])
 
 
 def test_training_on_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:

@@ -1,0 +1,245 @@
+"""Pictures of known horses on known days: reading clip folders, masks and the cached crops.
+
+Clips are named ``<anything>__<YYYY-MM-DD>`` and listed in ``index.csv`` with their horse; their
+keypoint files give boxes and outlines. Folders with ``images/`` and ``masks/`` (one horse a
+picture) add horses of whom there is one picture only.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.domain.errors import OperatorMistake
+from engine.domain.geometry import FloatArray, crop_affine
+from engine.domain.skeletons import EQUINE26
+from engine.models.body_outline import LEAST_SCORE, body_outline
+from engine.models.letterbox import GREY
+from engine.training.pose_data import Picture, clip_landmarks, hull_box, is_held_out
+
+CROP_PX = 320
+CROP_PADDING = 1.3
+"""A cached crop shows 1.3 times the box: room for shifts and other sizes."""
+
+_DATE = re.compile(r"__(\d{4}-\d{2}-\d{2})")
+_PICTURES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One clip of a folder: a horse on a day. ``keypoints`` is None where there is no file."""
+
+    name: str
+    horse: str
+    day: str
+    video: Path
+    keypoints: Path | None
+
+
+@dataclass(frozen=True)
+class HorseSet:
+    """Crops of horses as columns.
+
+    crops: uint8 (N, CROP_PX, CROP_PX, 3) RGB. keeps: bool (N, CROP_PX, CROP_PX), the outline.
+    boxes_xyxy_px: float32 (N, 4) in crop pixels. horses (``source/name``), days, clips: N names.
+    """
+
+    crops: Picture
+    keeps: NDArray[np.bool_]
+    boxes_xyxy_px: FloatArray
+    horses: NDArray[np.str_]
+    days: NDArray[np.str_]
+    clips: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.horses)
+
+    @property
+    def held_out(self) -> NDArray[np.bool_]:
+        """Rows of horses that no shipped model is trained on (the pose model's split)."""
+        return np.array([is_held_out(str(horse)) for horse in self.horses], bool)
+
+    def days_of(self) -> dict[str, list[str]]:
+        """Horse -> its days, earliest first."""
+        seen: dict[str, set[str]] = {}
+        for horse, day in zip(self.horses, self.days, strict=True):
+            seen.setdefault(str(horse), set()).add(str(day))
+        return {horse: sorted(days) for horse, days in sorted(seen.items())}
+
+
+def listed_clips(folder: Path) -> list[ClipEntry]:
+    """The clips of a folder's ``index.csv``.
+
+    OperatorMistake naming the file when the index or a video is missing, a column is absent, or a
+    name holds no date.
+    """
+    index = folder / "index.csv"
+    try:
+        with index.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise OperatorMistake(f"{index} cannot be read: {error}") from error
+    if not lines or not {"clip", "horse"} <= set(lines[0]):
+        raise OperatorMistake(f"{index} lists no clips.", "Expected the columns clip and horse.")
+    return [_clip_entry(folder, line) for line in lines]
+
+
+def _clip_entry(folder: Path, line: dict[str, str]) -> ClipEntry:
+    name, horse = line.get("clip") or "", line.get("horse") or ""
+    dated = _DATE.search(name)
+    if not horse or dated is None:
+        raise OperatorMistake(
+            f"index.csv of {folder} has a line that names no horse and day: clip {name!r}.",
+            "Clips are named <horse>__<YYYY-MM-DD>.",
+        )
+    candidates = [folder / f"{name}{suffix}" for suffix in (".mp4", ".avi")]
+    video = next((path for path in candidates if path.is_file()), None)
+    if video is None:
+        raise OperatorMistake(f"{folder} has no video for the clip {name!r}.")
+    keypoints = folder / f"{name}.keypoints.csv"
+    return ClipEntry(name, horse, dated[1], video, keypoints if keypoints.is_file() else None)
+
+
+def clip_frames(clip: ClipEntry, every: int = 1) -> Iterator[tuple[Picture, FloatArray | None]]:
+    """Every n-th frame (RGB) with its landmarks (26, 3), None for a frame without labels.
+
+    OperatorMistake when the video holds no readable frame or the keypoints cannot be read.
+    """
+    labels = _labels(clip)
+    capture = cv2.VideoCapture(str(clip.video))
+    try:
+        frame = 0
+        while True:
+            read, picture = capture.read()
+            if not read:
+                break
+            if frame % every == 0:
+                yield (
+                    np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8),
+                    labels.get(frame),
+                )
+            frame += 1
+    finally:
+        capture.release()
+    if frame == 0:
+        raise OperatorMistake(f"The video {clip.video.name} cannot be read or is empty.")
+
+
+def _labels(clip: ClipEntry) -> dict[int, FloatArray]:
+    if clip.keypoints is None:
+        return {}
+    try:
+        return clip_landmarks(clip.keypoints)
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise OperatorMistake(f"{clip.keypoints.name} cannot be read: {error!r}") from error
+
+
+def outline_mask(landmarks: FloatArray, matrix: NDArray[np.float64], size_px: int) -> Picture:
+    """1 inside the horse's outline, uint8 (size_px, size_px); all 1 when too little is known."""
+    known = {
+        role: landmarks[row, :2].astype(np.float64)
+        for role, row in EQUINE26.roles
+        if landmarks[row, 2] >= LEAST_SCORE
+    }
+    keep = np.zeros((size_px, size_px), np.uint8)
+    for polygon in body_outline(known):
+        placed = polygon @ matrix[:, :2].T + matrix[:, 2]
+        cv2.fillConvexPoly(keep, np.round(placed * 16).astype(np.int32), 1, cv2.LINE_8, 4)
+    return keep if keep.any() else np.ones_like(keep)
+
+
+def _clip_rows(folder: Path, every: int) -> Iterator[tuple[Picture, Picture, FloatArray, str, str]]:
+    for clip in listed_clips(folder):
+        for picture, landmarks in clip_frames(clip, every):
+            if landmarks is None or (landmarks[:, 2] > 0).sum() < 8:
+                continue
+            box = hull_box(landmarks)
+            matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
+            keep = outline_mask(landmarks, matrix, CROP_PX)
+            yield picture, keep, box, f"{clip.horse}\n{clip.day}", clip.name
+
+
+def _mask_rows(folder: Path) -> Iterator[tuple[Picture, Picture, FloatArray, str, str]]:
+    for path in sorted((folder / "images").iterdir()):
+        if path.suffix.lower() not in _PICTURES:
+            continue
+        picture = cv2.imread(str(path))
+        mask = cv2.imread(str(folder / "masks" / path.name), cv2.IMREAD_GRAYSCALE)
+        if picture is None or mask is None or mask.shape != picture.shape[:2]:
+            raise OperatorMistake(f"{folder} lacks a readable picture or mask for {path.name!r}.")
+        inside = np.asarray(mask > 0, np.uint8)
+        rows, columns = np.nonzero(inside)
+        if not len(rows):
+            continue
+        box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
+        matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
+        keep = cv2.warpAffine(inside, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_NEAREST)
+        rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        yield rgb, np.asarray(keep, np.uint8), box, f"{path.stem}\nonly", path.stem
+
+
+def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
+    """All folders of horses under ``data`` (or ``data`` itself), cached as arrays in ``cache``.
+
+    OperatorMistake when there is no clip folder, or a file of one is missing or damaged.
+    """
+    folders = [data, *sorted(p for p in data.iterdir() if p.is_dir())] if data.is_dir() else []
+    clips = [f for f in folders if (f / "index.csv").is_file()]
+    masks = [f for f in folders if (f / "images").is_dir() and (f / "masks").is_dir()]
+    if not clips:
+        raise OperatorMistake(
+            f"{data} holds no clips of horses.",
+            "Expected index.csv with <horse>__<YYYY-MM-DD> clips, here or one below.",
+        )
+    named = json.dumps([str(f.resolve()) for f in (*clips, *masks)] + [every, CROP_PX, 1])
+    key = hashlib.sha256(named.encode()).hexdigest()[:16]
+    labels, crops = cache / f"horses-{key}.npz", cache / f"horses-{key}.npy"
+    if not labels.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _write_cache(clips, masks, every, labels, crops)
+    stored = np.load(labels)
+    return HorseSet(
+        np.load(crops, mmap_mode="r"),
+        np.unpackbits(stored["keeps"], axis=2).astype(bool),
+        stored["boxes"], stored["horses"], stored["days"], stored["clips"],
+    )  # fmt: skip
+
+
+def _write_cache(
+    clips: list[Path], masks: list[Path], every: int, labels: Path, crops: Path
+) -> None:
+    """Cut every picture and write the arrays; the labels come last and mark completeness."""
+    cut: list[Picture] = []
+    keeps: list[Picture] = []
+    boxes: list[FloatArray] = []
+    names: list[tuple[str, str, str]] = []
+    streams = [(f, _clip_rows(f, every)) for f in clips] + [(f, _mask_rows(f)) for f in masks]
+    for folder, stream in streams:
+        for picture, keep, box, horse_and_day, clip in stream:
+            horse, day = horse_and_day.split("\n")
+            matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
+            crop = cv2.warpAffine(
+                picture, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_AREA, borderValue=(GREY,) * 3
+            )
+            corners = box.reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]
+            cut.append(np.asarray(crop, np.uint8))
+            keeps.append(np.packbits(keep, axis=1))
+            boxes.append(corners.reshape(4).astype(np.float32))
+            names.append((f"{folder.name}/{horse}", day, f"{folder.name}/{clip}"))
+    if not cut:
+        raise OperatorMistake("The clips hold no labelled frame.")
+    np.save(crops, np.stack(cut))
+    horses, days, clip_names = (np.array(column) for column in zip(*names, strict=True))
+    np.savez(
+        labels, keeps=np.stack(keeps), boxes=np.stack(boxes), horses=horses, days=days,
+        clips=clip_names,
+    )  # fmt: skip
