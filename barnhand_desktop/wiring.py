@@ -186,5 +186,5 @@ def _log_status(status: ServerStatus) -> None:
 
 
 def tour_addresses() -> Sequence[str]:
-    """The simulated barn's cameras, shown when there is no other."""
-    return ("simulated:stall", "simulated:aisle", "simulated:paddock", "simulated:arena")
+    """Cameras of one simulated farm, shown when there is no other."""
+    return tuple(f"simulated://barn/{name}" for name in ("stall", "aisle", "paddock", "arena"))

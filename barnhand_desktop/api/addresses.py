@@ -32,7 +32,9 @@ _KIND_BY_SCHEME = {
     "file": SourceKind.FILE,
 }
 _PORT_BY_SCHEME = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
-_SIMULATED = re.compile(r"simulated:[A-Za-z0-9_.-]{1,64}\Z")
+_SIMULATED = re.compile(
+    r"simulated:(//barn/)?[A-Za-z0-9_.-]{1,64}(\?[a-z]{1,16}=\w{1,16}(&[a-z]{1,16}=\w{1,16}){0,5})?\Z"
+)
 _ADDRESS_MAX = 2048
 _REFUSED_NETWORKS = tuple(
     ipaddress.ip_network(text)
@@ -104,7 +106,7 @@ def check_address(text: str, rules: AddressRules, resolve_host: Resolve = resolv
         )
     if kind is SourceKind.SIMULATED:
         if not _SIMULATED.match(text):
-            raise AddressRefused("A simulated source is written simulated:NAME.")
+            raise AddressRefused("A simulated source is written simulated:NAME or simulated://barn/NAME.")
         return CameraAddress(kind, text)
     if kind is SourceKind.FILE:
         return CameraAddress(kind, str(_file_below(text, rules.media_root)))

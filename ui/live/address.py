@@ -33,8 +33,8 @@ class Address:
 
 
 def read_address(text: str) -> Address:
-    """Understand an RTSP, RTMP or HTTP URL, a file or folder, ``usb:0``, ``simulated:NAME``, or a
-    bare host name (taken as RTSP). Raises OperatorMistake saying what is wrong.
+    """Understand an RTSP, RTMP or HTTP URL, a file or folder, ``usb:0``, ``simulated:NAME``,
+    or a bare host name (taken as RTSP). Raises OperatorMistake saying what is wrong.
     """
     text = text.strip().strip('"')
     if not text:
@@ -42,7 +42,8 @@ def read_address(text: str) -> Address:
     lower = text.lower()
     if lower.startswith("simulated:"):
         name = text.split(":", 1)[1].strip() or "paddock"
-        return Address(SourceKind.SIMULATED, f"simulated:{name}", "", "", f"Simulated {name}")
+        title = name.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+        return Address(SourceKind.SIMULATED, f"simulated:{name}", "", "", f"Simulated {title}")
     usb = re.fullmatch(r"(?:usb:)?(\d{1,2})|(?:usb:)?(/dev/video\d+)", lower)
     if usb:
         device = usb.group(1) or usb.group(2)

@@ -28,6 +28,7 @@ RULES = AddressRules()
         ("https://203.0.113.9/cam.m3u8", SourceKind.HTTP),
         ("http://[2001:db8::5]:8080/video", SourceKind.HTTP),
         ("simulated:barn", SourceKind.SIMULATED),
+        ("simulated://barn/stall?seed=3", SourceKind.SIMULATED),
     ],
 )
 def test_cameras_are_accepted(text: str, kind: SourceKind) -> None:
@@ -54,6 +55,7 @@ def test_cameras_are_accepted(text: str, kind: SourceKind) -> None:
         "rtsp://192.168.1.20/\r\nHost: x",
         "http://192.168.1.20\\@169.254.169.254/",
         "simulated:../../etc",
+        "simulated://barn/../x",
         "usb:0",
         "rtsp://192.168.1.20/" + "x" * 3000,
     ],
