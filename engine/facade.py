@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 
@@ -19,6 +21,8 @@ from engine.models.motion_detector import MotionDetector
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.graph import Pipeline
 from engine.ptz.control import CameraControl
+from engine.ptz.eyes import EngineEyes
+from engine.ptz.guardian import GuardianProcess
 from engine.runtime.clock import SystemClock
 from engine.settings import EngineSettings
 from engine.sources.probe import ProbeReport, probe
@@ -29,7 +33,7 @@ CAMERA_STOP_SHARE = 0.6
 
 class Engine:
     """Watches cameras. Methods may be called from any thread; only ``start``, ``stop`` and
-    ``probe`` block."""
+    ``probe`` block. ``recordings``: where scans keep their recordings."""
 
     def __init__(
         self,
@@ -37,12 +41,25 @@ class Engine:
         models: ModelSet,
         sinks: Sequence[EngineSink],
         clock: Clock | None = None,
+        recordings: Path | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._models = models
         self._fan_out = FanOut(sinks)
         self._pipeline = Pipeline(settings, models, self._fan_out, self._clock)
-        self._ptz = CameraControl(settings.ptz, self._clock)
+        folder = recordings or Path(tempfile.gettempdir()) / "barnhand-recordings"
+        self._ptz = CameraControl(
+            settings.ptz,
+            self._clock,
+            lambda stream_id: EngineEyes(
+                stream_id, self.latest_picture, self.results, folder, self._clock
+            ),
+            self.results,
+            GuardianProcess(further=settings.ptz.dialects_file) if settings.ptz.guardian else None,
+        )
+
+        self._pipeline.analysis.view_moving = self._ptz.suspended
+        self._pipeline.analysis.view_new = self._ptz.new_view
 
     @property
     def settings(self) -> EngineSettings:

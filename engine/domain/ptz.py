@@ -276,12 +276,24 @@ class PtzControl(Protocol):
         """Keep a horse in the picture; None ends it."""
         ...
 
-    def start_tour(self, tour: Tour, holder: Holder) -> bool: ...
+    def start_tour(self, tour: Tour, holder: Holder) -> bool:
+        """Begin now, whatever the tour's schedule. Raises OperatorMistake for a tour that cannot
+        be made."""
+        ...
 
-    def start_scan(self, plan: ScanPlan, holder: Holder) -> UUID: ...
+    def set_plans(self, tours: Sequence[Tour], scans: Sequence[ScanPlan]) -> None:
+        """Run stored tours and scans by their schedules from now on (those without one are left
+        to people). Raises OperatorMistake for one that cannot be made."""
+        ...
+
+    def start_scan(self, plan: ScanPlan, holder: Holder) -> UUID:
+        """Begin now, whatever the plan's schedule. Raises OperatorMistake for a plan outside its
+        limits and while somebody of higher priority has the camera."""
+        ...
 
     def stop_activity(self, stream_id: StreamId, holder: Holder) -> None:
-        """End the tour, scan or following of a camera."""
+        """End the tour, scan or following of a camera; a scan goes home. (``stop`` ends them too,
+        and leaves the camera where it is.)"""
         ...
 
     def scan(self, stream_id: StreamId) -> ScanProgress | None:

@@ -31,7 +31,8 @@ class FrameResult:
     when no pose model is loaded. ``completed_mono_s`` is when the result became available;
     latency is ``completed_mono_s - stamp.captured_mono_s``. ``held`` marks a still scene: the
     motion gate skipped the models and the tracks of the last analysed picture are repeated for
-    display; held results are not stored as detections.
+    display; held results are not stored as detections. ``view_moving`` marks a picture of a steered
+    camera that was moving: analysis that needs a still camera leaves it out.
     """
 
     stamp: FrameStamp
@@ -44,6 +45,7 @@ class FrameResult:
     degradation: Degradation
     completed_mono_s: float
     held: bool = False
+    view_moving: bool = False
 
     def __post_init__(self) -> None:
         if self.poses is not None and len(self.poses) != len(self.tracks):

@@ -89,6 +89,10 @@ class MotionDetector:
             for picture, scale, stream_id in zip(pictures_bgr, scales, stream_ids, strict=True)
         ]
 
+    def forget(self, stream_id: Hashable) -> None:
+        """A camera's view moves: its background is learned anew."""
+        self._backgrounds.pop(stream_id, None)
+
     def _background(self, stream_id: Hashable, picture: Image) -> _Background:
         background = self._backgrounds.pop(stream_id, None)
         if background is None or background.size != picture.shape[:2]:

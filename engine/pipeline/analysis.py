@@ -58,7 +58,12 @@ class StageMeters:
 
 
 class Analysis:
-    """Turns waiting pictures into results. ``settings`` may be replaced while it runs."""
+    """Turns waiting pictures into results. ``settings`` may be replaced while it runs.
+
+    ``view_moving`` says that a steered camera turns now, so that its results are marked and
+    nothing is told from a background; ``view_new`` also that it came to rest only just, so that
+    the gate lets every picture through. Both are set before the start.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,8 @@ class Analysis:
         self._trackers: dict[StreamId, Tracker] = {}
         self._last: dict[StreamId, FrameResult] = {}
         self._removed: list[StreamId] = []
+        self.view_moving: Callable[[StreamId], bool] = _never
+        self.view_new: Callable[[StreamId], bool] = _never
 
     def run(self, token: StopToken) -> None:
         """Worker body: until stopped or the inbox is closed."""
@@ -124,7 +131,8 @@ class Analysis:
     def _moving(self, frame: AnalysisFrame) -> bool:
         self._gate.still_interval_s = self.settings.analysis.still_interval_s
         known = frame.stamp.stream_id in self._last
-        return not self.settings.analysis.motion_gate or self._gate.wants(frame) or not known
+        wanted = self._gate.wants(frame) or self.view_new(frame.stamp.stream_id)
+        return not self.settings.analysis.motion_gate or wanted or not known
 
     def _analyse(self, frames: list[AnalysisFrame]) -> list[FrameResult]:
         with self.meters.measure("detect"):
@@ -175,6 +183,8 @@ class Analysis:
         detector = self.models.detector
         if isinstance(detector, MotionDetector):
             ids = [frame.stamp.stream_id for frame in frames]
+            for stream_id in filter(self.view_moving, ids):
+                detector.forget(stream_id)
             return detector.detect_streams(pictures, scales, ids, lowest)
         return detector.detect(pictures, scales, lowest)
 
@@ -257,6 +267,7 @@ class Analysis:
             pose_id=pose.model_id if pose is not None and poses is not None else None,
             degradation=self.models.current_degradation(),
             completed_mono_s=self._clock.mono_s(),
+            view_moving=self.view_moving(frame.stamp.stream_id),
         )
 
     def _held(self, frame: AnalysisFrame) -> FrameResult:
@@ -268,6 +279,7 @@ class Analysis:
             tracks=still,
             completed_mono_s=self._clock.mono_s(),
             held=True,
+            view_moving=False,
         )
 
     def _confidence(self, stream_id: StreamId) -> float:
@@ -293,6 +305,10 @@ class Analysis:
             tracker.finish()
         self._last.pop(stream_id, None)
         self._gate.forget(stream_id)
+
+
+def _never(_stream_id: StreamId) -> bool:
+    return False
 
 
 def _spread(pose: PoseBatch, mask: Rows) -> PoseBatch:

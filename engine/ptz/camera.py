@@ -30,6 +30,8 @@ BACK_OFF_MOST_S = 2.0
 """Pauses between tries to stop a camera: doubled from the first to the most."""
 BACK_OFF_REFUSED_S = 15.0
 """The most while a camera refuses the log-in: many cameras lock out who tries too often."""
+NEW_VIEW_S = 6.0
+"""A view is new for this long after it came to rest: the time a scan looks at it."""
 IDLE_S = 0.5
 _TICK_S = 0.05
 
@@ -169,6 +171,13 @@ class PtzCamera:
             moving = self._arbiter.motion is not None or self._may_move
             leaving = self._travelling or any(job.travels for job in self._jobs)
             return moving or leaving or self._clock.mono_s() < self._settled_mono_s
+
+    @property
+    def new_view(self) -> bool:
+        """The view moves or came to rest within the last seconds."""
+        with self._condition:
+            rested_s = self._clock.mono_s() - self._settled_mono_s
+            return self.suspended or (self._settled_mono_s >= 0.0 and rested_s < NEW_VIEW_S)
 
     def state(self, activity: str = "") -> PtzState:
         """One look at this camera."""

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
+from uuid import UUID
 
 from engine.domain.errors import BarnhandError, EnvironmentFault, NotFound
-from engine.domain.ids import StreamId
+from engine.domain.ids import HorseId, StreamId
 from engine.domain.ports import Clock
 from engine.domain.ptz import (
     Holder,
@@ -19,15 +20,20 @@ from engine.domain.ptz import (
     PtzConfig,
     PtzDriver,
     PtzState,
+    ScanPlan,
+    ScanProgress,
+    Tour,
 )
+from engine.domain.results import FrameResult
 from engine.domain.streams import Stream
-from engine.ptz.activity import Activity, CameraSeat, Ending, preset_job
+from engine.ptz.activity import Ending, preset_job
 from engine.ptz.camera import Guard, Job, PtzCamera
 from engine.ptz.cgi import Credentials
 from engine.ptz.config import ptz_of
 from engine.ptz.drivers import open_driver
+from engine.ptz.eyes import Eyes
 from engine.ptz.pictures import thumbnail
-from engine.runtime.worker import Worker
+from engine.ptz.programmes import Programmes
 from engine.settings import PtzSettings
 
 log = logging.getLogger(__name__)
@@ -71,6 +77,8 @@ class CameraControl:
         self,
         settings: PtzSettings,
         clock: Clock,
+        eyes_of: Callable[[StreamId], Eyes],
+        results_of: Callable[[StreamId], Sequence[FrameResult]],
         guardian: Guardian | None = None,
         opened: OpenDriver = open_driver,
     ) -> None:
@@ -82,10 +90,9 @@ class CameraControl:
         self._known: dict[StreamId, tuple[str, PtzConfig, Credentials]] = {}
         self._cameras: dict[StreamId, PtzCamera] = {}
         self._leaving: list[PtzCamera] = []
-        self._activities: dict[StreamId, tuple[Activity, Worker]] = {}
-        self._ending: list[Worker] = []
         self._presets: dict[StreamId, dict[int, Preset]] = {}
         self._running = False
+        self._programmes = Programmes(clock, self._camera, self._home, eyes_of, results_of)
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -95,18 +102,17 @@ class CameraControl:
             self._running = True
             for stream_id in self._known:
                 self._begin(stream_id)
+            self._programmes.start()
 
     def shut_down(self, deadline_s: float) -> tuple[str, ...]:
         """End the programmes, then stop every moving camera; returns the names of threads that
         did not end by the deadline. What they leave moving, the guardian stops."""
         end_s = self._clock.mono_s() + deadline_s
+        programmes = self._programmes.end_all()
         with self._lock:
             self._running = False
-            for stream_id in list(self._activities):
-                self._end_activity(stream_id, Ending.SHUTDOWN)
             cameras = [*self._cameras.values(), *self._leaving]
             self._cameras.clear()
-            programmes, self._ending = self._ending, []
         for camera in cameras:
             camera.ask_to_stop()
         alive = [c.thread_name for c in cameras if not c.join(end_s - self._clock.mono_s())]
@@ -148,22 +154,24 @@ class CameraControl:
 
     def state(self, stream_id: StreamId) -> PtzState:
         """See PtzControl."""
-        with self._lock:
-            camera, running = self._camera(stream_id), self._activities.get(stream_id)
-        alive = running is not None and running[1].alive
-        return camera.state(running[0].title if running is not None and alive else "")
+        return self._camera(stream_id).state(self._programmes.title(stream_id))
 
     def suspended(self, stream_id: StreamId) -> bool:
         """True while the view of a camera moves; False for cameras that are not steered."""
-        with self._lock:
-            camera = self._cameras.get(stream_id)
+        camera = self._cameras.get(stream_id)
         return camera is not None and camera.suspended
+
+    def new_view(self, stream_id: StreamId) -> bool:
+        """True while the view of a camera moves and for some seconds afterwards: every picture
+        is worth a look, however little changes in it."""
+        camera = self._cameras.get(stream_id)
+        return camera is not None and camera.new_view
 
     def hold(self, stream_id: StreamId, holder: Holder) -> bool:
         """See PtzControl."""
         camera = self._camera(stream_id)
         grant = camera.hold(holder)
-        self._note_taken(stream_id, holder, grant.taken_from)
+        self._programmes.taken(stream_id, holder, grant.taken_from)
         return grant.allowed
 
     def release(self, stream_id: StreamId, holder: Holder) -> None:
@@ -173,22 +181,21 @@ class CameraControl:
     def move(self, stream_id: StreamId, holder: Holder, motion: Motion) -> bool:
         """See PtzControl."""
         grant = self._camera(stream_id).move(holder, motion)
-        self._note_taken(stream_id, holder, grant.taken_from)
+        self._programmes.taken(stream_id, holder, grant.taken_from)
         return grant.allowed
 
     def stop(self, stream_id: StreamId, holder: Holder) -> None:
         """See PtzControl. A person's stop also ends the programme that steers."""
         camera = self._camera(stream_id)
         if holder.priority in (Priority.REMOTE, Priority.OPERATOR):
-            with self._lock:
-                self._end_activity(stream_id, Ending.HALTED, holder.name)
+            self._programmes.end(stream_id, Ending.HALTED, holder.name)
         camera.stop(holder)
 
     def go_to(self, stream_id: StreamId, holder: Holder, preset: int) -> bool:
         """See PtzControl."""
         job = preset_job(preset, Future())
         grant = self._camera(stream_id).ask(holder, job)
-        self._note_taken(stream_id, holder, grant.taken_from)
+        self._programmes.taken(stream_id, holder, grant.taken_from)
         return grant.allowed
 
     def store(self, stream_id: StreamId, holder: Holder, preset: int, name: str = "") -> bool:
@@ -203,7 +210,7 @@ class CameraControl:
 
         job = Job(f"Storing preset {preset}", run, preset=preset)
         grant = self._camera(stream_id).ask(holder, job)
-        self._note_taken(stream_id, holder, grant.taken_from)
+        self._programmes.taken(stream_id, holder, grant.taken_from)
         return grant.allowed
 
     def presets(self, stream_id: StreamId) -> Sequence[Preset]:
@@ -238,53 +245,31 @@ class CameraControl:
     def stop_activity(self, stream_id: StreamId, holder: Holder) -> None:
         """See PtzControl."""
         self._camera(stream_id)
-        with self._lock:
-            self._end_activity(stream_id, Ending.ASKED, holder.name)
+        self._programmes.end(stream_id, Ending.ASKED, holder.name)
 
-    # --- programmes -------------------------------------------------------------------------------
+    def follow(self, stream_id: StreamId, holder: Holder, horse_id: HorseId | None) -> bool:
+        """See PtzControl."""
+        if horse_id is None:
+            self.stop_activity(stream_id, holder)
+            return True
+        return self._programmes.follow(stream_id, holder, horse_id)
 
-    def _start_activity(
-        self,
-        stream_id: StreamId,
-        person: Holder,
-        seat_of: Callable[[PtzCamera], CameraSeat],
-        made: Callable[[CameraSeat], Activity],
-    ) -> Activity | None:
-        """Run a programme in place of the present one; None when somebody above has the camera."""
-        with self._lock:
-            camera = self._camera(stream_id)
-            if not camera.hold(person).allowed:
-                return None
-            self._end_activity(stream_id, Ending.REPLACED, person.name)
-            camera.release(person)
-            seat = seat_of(camera)
-            if not seat.hold():
-                return None
-            activity = made(seat)
-            name = f"ptz-{activity.kind} {camera.name}"
-            worker = Worker(name, activity.run, restart_budget=0)
-            self._activities[stream_id] = (activity, worker)
-            worker.start()
-            return activity
+    def start_tour(self, tour: Tour, holder: Holder) -> bool:
+        """See PtzControl."""
+        return self._programmes.start_tour(tour, holder)
 
-    def _end_activity(self, stream_id: StreamId, ending: Ending, by: str = "") -> None:
-        running = self._activities.pop(stream_id, None)
-        if running is None:
-            return
-        activity, worker = running
-        activity.end(ending, by)
-        if ending is Ending.SHUTDOWN:
-            worker.ask_to_stop()
-        self._ending = [w for w in self._ending if w.alive]
-        self._ending.append(worker)
+    def start_scan(self, plan: ScanPlan, holder: Holder) -> UUID:
+        """See PtzControl."""
+        return self._programmes.start_scan(plan, holder)
 
-    def _note_taken(self, stream_id: StreamId, by: Holder, old: Holder | None) -> None:
-        if old is None:
-            return
-        with self._lock:
-            running = self._activities.get(stream_id)
-        if running is not None and old.priority <= Priority.TOUR:
-            running[0].taken(by)
+    def scan(self, stream_id: StreamId) -> ScanProgress | None:
+        """See PtzControl."""
+        self._camera(stream_id)
+        return self._programmes.scan(stream_id)
+
+    def set_plans(self, tours: Sequence[Tour], scans: Sequence[ScanPlan]) -> None:
+        """See PtzControl."""
+        self._programmes.set_plans(tours, scans)
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -294,6 +279,11 @@ class CameraControl:
         if camera is None:
             raise NotFound("This camera is not steered.", "Set up its camera control first.")
         return camera
+
+    def _home(self, stream_id: StreamId) -> int:
+        with self._lock:
+            known = self._known.get(stream_id)
+        return 1 if known is None else known[1].home_preset
 
     def _begin(self, stream_id: StreamId) -> None:
         name, config, login = self._known[stream_id]
@@ -309,7 +299,7 @@ class CameraControl:
 
     def _leave(self, stream_id: StreamId) -> None:
         self._known.pop(stream_id, None)
-        self._end_activity(stream_id, Ending.SHUTDOWN)
+        self._programmes.end(stream_id, Ending.SHUTDOWN)
         camera = self._cameras.pop(stream_id, None)
         if camera is not None:
             camera.ask_to_stop()

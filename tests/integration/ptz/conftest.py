@@ -12,9 +12,11 @@ import pytest
 
 from engine.domain.ids import StreamId, new_stream_id
 from engine.domain.ptz import Authentication, Holder, Priority, PtzConfig, Wire
+from engine.domain.results import FrameResult
 from engine.domain.streams import SourceKind, Stream
 from engine.ptz.config import with_ptz
-from engine.ptz.control import CameraControl
+from engine.ptz.control import CameraControl, Guardian
+from engine.ptz.eyes import Eyes
 from engine.runtime.clock import SystemClock
 from engine.settings import PtzSettings
 from engine.simulation.ptz_camera import PtzSimulator, ptz_simulator
@@ -59,16 +61,30 @@ def stream_of(camera: PtzSimulator, **changes: Any) -> Stream:
 NewBench = Callable[..., Bench]
 
 
+def _no_eyes(_stream_id: StreamId) -> Eyes:
+    raise AssertionError("this bench has no eyes")
+
+
+def _no_results(_stream_id: StreamId) -> tuple[FrameResult, ...]:
+    return ()
+
+
 @pytest.fixture
 def bench() -> Iterator[NewBench]:
     """Makes benches: keyword arguments are the simulator's, ``settings`` the control's."""
     with ExitStack() as stack:
 
         def make(
-            settings: PtzSettings | None = None, config: dict[str, Any] | None = None, **fields: Any
+            settings: PtzSettings | None = None,
+            config: dict[str, Any] | None = None,
+            guardian: Guardian | None = None,
+            eyes: Callable[[StreamId], Eyes] | None = None,
+            **fields: Any,
         ) -> Bench:
             camera = stack.enter_context(ptz_simulator(**fields))
-            control = CameraControl(settings or PtzSettings(), SystemClock())
+            control = CameraControl(
+                settings or PtzSettings(), SystemClock(), eyes or _no_eyes, _no_results, guardian
+            )
             stream = stream_of(camera, **(config or {}))
             assert control.set_streams([stream]) == ()
             control.start()
