@@ -23,7 +23,6 @@ Row = dict[str, Any]
 PERSON_COLUMNS = (*PROFILE_FIELDS, "status", "merged_into")
 """What corrections change in a horse's row."""
 FIGURE_COLUMNS = (
-    "first_stream_id",
     "last_stream_id",
     "first_seen_at",
     "last_seen_at",
@@ -56,6 +55,8 @@ class ChangeWriter:
         """Everything of a change but the made horses and the record of the command."""
         self._end_spans(command_id, change.ended)
         self._begin_spans(command_id, change.begun)
+        if change.created:
+            self.execute("place_horses", {"created": list(change.created)})
         self._change_horses(change.horses)
         removed = self._remove_pairs(change.pairs_removed)
         if change.pairs_added:
@@ -271,24 +272,35 @@ def refuse_dependents(writer: ChangeWriter, command: Row, disturbed: Sequence[Ro
         found = writer.execute(name, fields)
         if found:
             raise _depends(found[0])
-    created = command["created"]
-    changed = [
-        *created,
-        *changed_since(writer, command["horses_after"], command["horses_before"]),
-    ]
-    later = writer.execute(
-        "later_command_on_horses", {"horses": changed, "effect": command["effect"]}
-    )
-    if later:
-        raise _depends(later[0])
-    if len(changed) > len(created):
-        raise Conflict("The horse's record was changed since in another way.")
-    area = writer.execute("areas_of_horses", {"horses": created})
+    mine, created = _changed_columns(command), set(command["created"])
+    if not mine and not created:
+        return
+    asked = {"horses": [UUID(one) for one in mine] + list(created), "effect": command["effect"]}
+    for later in writer.execute("later_commands", asked):
+        theirs = _changed_columns(later)
+        if created & set(later["horse_ids"]) or any(
+            mine[one] & theirs.get(one, set()) for one in mine
+        ):
+            raise _depends(later)
+    if changed_since(writer, command["horses_after"], command["horses_before"]):
+        raise Conflict("The horse's record was changed since, and by no correction.")
+    area = writer.execute("areas_of_horses", {"horses": list(created)})
     if area:
         raise Conflict(
             f"The horse that this made is expected in {area[0]['name']}.",
             "Expect another horse there first.",
         )
+
+
+def _changed_columns(command: Row) -> dict[str, set[str]]:
+    """What a command changed in the records of horses that were there before, by their ids."""
+    before = {row["id"]: row for row in command["horses_before"]}
+    pairs = [(before[row["id"]], row) for row in command["horses_after"] if row["id"] in before]
+    changed = {
+        then["id"]: {name for name in PERSON_COLUMNS if then[name] != left[name]}
+        for then, left in pairs
+    }
+    return {horse: columns for horse, columns in changed.items() if columns}
 
 
 def changed_since(

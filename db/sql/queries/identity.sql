@@ -163,6 +163,17 @@ SET horses_after = %(horses_after)s, approved = %(approved)s::uuid[],
     unapproved = %(unapproved)s::uuid[], pairs_removed = %(pairs_removed)s
 WHERE id = %(id)s;
 
+-- name: place_horses
+-- Where horses that a command made were first seen.
+UPDATE horses h SET first_stream_id = (
+    SELECT s.id FROM identity_spans i
+    JOIN tracks t ON t.id = i.track_id
+    JOIN streams s ON s.key = t.stream_key
+    WHERE i.horse_id = h.id AND i.superseded_at IS NULL
+    ORDER BY greatest(i.valid_from, t.started_at), t.id LIMIT 1
+)
+WHERE h.id = ANY (%(created)s::uuid[]);
+
 -- name: end_spans
 UPDATE identity_spans SET superseded_at = clock_timestamp(), superseded_by = %(command)s
 WHERE id = ANY (%(ids)s::uuid[]) AND superseded_at IS NULL;
@@ -240,11 +251,11 @@ SELECT actor, summary, effect_at, undone_at, undone_by FROM identity_commands
 WHERE horse_ids @> ARRAY[%(horse_id)s::uuid]
 ORDER BY coalesce(undone_at, effect_at) DESC LIMIT 1;
 
--- name: later_command_on_horses
--- The latest command in effect that touched one of the horses after this one.
-SELECT actor, summary, at FROM identity_commands
+-- name: later_commands
+-- Commands in effect that touched some of the horses after this one, the latest first.
+SELECT actor, summary, at, horse_ids, horses_before, horses_after FROM identity_commands
 WHERE horse_ids && %(horses)s::uuid[] AND effect > %(effect)s AND undone_at IS NULL
-ORDER BY effect DESC LIMIT 1;
+ORDER BY effect DESC;
 
 -- name: command_on_spans
 -- A later command that ended or handed on what this one began or handed over.

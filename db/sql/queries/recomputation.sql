@@ -32,10 +32,6 @@ WITH stretches AS MATERIALIZED (
 )
 UPDATE horses h
 SET first_seen_at = f.first_at, last_seen_at = f.last_at, total_detections = f.total,
-    first_stream_id = coalesce((
-        SELECT s.id FROM counted c JOIN streams s ON s.key = c.stream_key
-        WHERE c.horse_id = f.horse_id AND c.began = f.first_at ORDER BY c.track_id LIMIT 1
-    ), h.first_stream_id),
     last_stream_id = (
         SELECT s.id FROM counted c JOIN streams s ON s.key = c.stream_key
         WHERE c.horse_id = f.horse_id AND c.finished = f.last_at ORDER BY c.track_id LIMIT 1

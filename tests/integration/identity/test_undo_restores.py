@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -224,53 +226,69 @@ def test_what_the_engine_decided_meanwhile_stays_as_if_nobody_had_corrected(
     scene: Scene, data: st.DataObject
 ) -> None:
     """Corrections and decisions of the engine in turn, then every undo: the spans are those that
-    the engine's accepted decisions alone would have made."""
+    the engine's decisions alone would have made, as far as they were taken."""
     scene.barn.reset()
-    decisions: list[tuple[TrackId, HorseId | None, float | None]] = []
+    taken: list[Callable[[], object]] = []
     commands: list[CommandRecord] = []
     for _ in range(data.draw(st.integers(2, 10))):
         if data.draw(st.booleans()):
             record = attempt(scene, corrections(scene, data))
             commands += [] if record is None else [record]
             continue
-        decision = (
-            data.draw(st.sampled_from(scene.tracks)),
-            data.draw(st.none() | st.sampled_from(scene.horses)),
-            data.draw(st.none() | st.integers(0, 30).map(lambda step: step * 10.0)),
-        )
-        if decide(scene, *decision):
-            decisions.append(decision)
+        track = data.draw(st.sampled_from(scene.tracks))
+        horse = data.draw(st.none() | st.sampled_from(scene.horses))
+        if horse is None:
+            ranges = withdraw(scene, track, "{[-infinity,infinity)}")
+            taken += [partial(withdraw, scene, track, one) for one in ranges]
+        else:
+            since = data.draw(st.none() | st.integers(0, 30).map(lambda step: at(step * 10.0)))
+            if decide(scene, track, horse, since):
+                taken.append(partial(decide, scene, track, horse, since))
         assert_sound(scene)
     for record in reversed(commands):
         scene.barn.identity.undo(record.id, "Ben")
         assert_sound(scene)
     left = who_is_where(scene)
     scene.barn.reset()
-    for decision in decisions:
-        decide(scene, *decision)
+    for again in taken:
+        again()
     assert left == who_is_where(scene)
 
 
-def decide(scene: Scene, track: TrackId, horse: HorseId | None, since_s: float | None) -> bool:
-    """A decision of the engine as the writer stores it, or (None) its withdrawal; True when it
-    was taken."""
-    if horse is None:
-        return bool(
-            scene.barn.ask(
-                "UPDATE identity_spans SET superseded_at = clock_timestamp() WHERE track_id = %s "
-                "AND superseded_at IS NULL AND decided_by = 'engine' RETURNING id",
-                track,
-            )
-        )
+def decide(scene: Scene, track: TrackId, horse: HorseId, since: datetime | None) -> bool:
+    """A decision of the engine as its writer stores it; True when it was taken."""
     return bool(
         scene.barn.ask(
             "INSERT INTO identity_spans (track_id, horse_id, valid_from, confidence) "
             "VALUES (%s, %s, coalesce(%s, '-infinity'::timestamptz), 0.6) RETURNING id",
             track,
             horse,
-            None if since_s is None else at(since_s),
+            since,
         )
     )
+
+
+def withdraw(scene: Scene, track: TrackId, when: str) -> list[str]:
+    """The engine takes back what it decided on the track in a multirange of time; the ranges in
+    which there was something to take back."""
+    rows = scene.barn.ask(
+        "UPDATE identity_spans SET superseded_at = clock_timestamp() WHERE track_id = %s "
+        "AND superseded_at IS NULL AND decided_by = 'engine' "
+        "AND tstzmultirange(tstzrange(valid_from, valid_to)) && %s::tstzmultirange "
+        "RETURNING id, tstzmultirange(tstzrange(valid_from, valid_to))::text AS range",
+        track,
+        when,
+    )
+    for row in rows:
+        scene.barn.run(
+            "INSERT INTO identity_spans (track_id, horse_id, valid_from, valid_to) "
+            "SELECT track_id, horse_id, lower(r), upper(r) FROM identity_spans i, "
+            "unnest(tstzmultirange(tstzrange(valid_from, valid_to)) - %s::tstzmultirange) r "
+            "WHERE i.id = %s",
+            when,
+            row["id"],
+        )
+    return [row["range"] for row in rows]
 
 
 def who_is_where(scene: Scene) -> list[tuple[object, ...]]:
