@@ -345,7 +345,8 @@ class LivePage(QWidget):
         for scene in TOUR:
             name = _free_name(self.tr("Simulated {0}").format(scene), taken)
             taken.add(name)
-            self._add(Stream(new_stream_id(), name, SourceKind.SIMULATED, f"simulated:{scene}"))
+            address = f"simulated://barn/{scene}"
+            self._add(Stream(new_stream_id(), name, SourceKind.SIMULATED, address))
 
     def _add(self, stream: Stream) -> None:
         self._log.run(AddStream(stream, self._services.streams, self._services.engine))
