@@ -104,9 +104,7 @@ class GuardianProcess:
             moving = bool(self._moving)
         if process is None:
             return
-        with contextlib.suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
+        _hang_up(process)
         if moving:
             log.warning("cameras still move: the guardian stops them")
             return
@@ -114,6 +112,8 @@ class GuardianProcess:
             process.wait(_END_WITHIN_S)
 
     def _launch(self) -> None:
+        if self._process is not None:
+            _hang_up(self._process)
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
@@ -145,6 +145,13 @@ class GuardianProcess:
         except OSError:
             log.warning("the guardian of moving cameras is gone; it is started again when needed")
             self._process = None
+            _hang_up(process)
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def moving_cameras(lines: Iterable[str]) -> list[dict[str, object]]:
