@@ -40,6 +40,8 @@ Act = Literal[
     "hscan",
     "vscan",
 ]
+_Table = Mapping[str, object]
+_SHIPPED = "the shipped dialects"
 _PLAIN: tuple[Act, ...] = ("left", "right", "up", "down")
 _PLACEHOLDERS = frozenset({"act", "speed", "pan_speed", "tilt_speed", "channel", "number"})
 
@@ -197,10 +199,10 @@ def dialects(further: Path | None = None) -> Mapping[str, Dialect]:
 
     Raises OperatorMistake naming the file, the dialect and the field that is wrong.
     """
-    shipped = _shipped_text()
-    known = _tables(shipped, "the shipped dialects")
+    shipped = _resolved(_tables(_shipped_text(), _SHIPPED), {}, _SHIPPED)
+    known = _checked(shipped, _SHIPPED)
     if further is None:
-        return _checked(known, "the shipped dialects")
+        return known
     try:
         text = further.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -208,7 +210,8 @@ def dialects(further: Path | None = None) -> Mapping[str, Dialect]:
             f"The dialect file {further} cannot be read ({type(error).__name__}).",
             "Correct engine.ptz.dialects_file.",
         ) from error
-    return _checked(known | _tables(text, str(further)), str(further))
+    where = str(further)
+    return known | _checked(_resolved(_tables(text, where), shipped, where), where)
 
 
 @lru_cache(maxsize=1)
@@ -216,7 +219,7 @@ def _shipped_text() -> str:
     return (files("resources") / "ptz" / "dialects.toml").read_text(encoding="utf-8")
 
 
-def _tables(text: str, where: str) -> dict[str, dict[str, object]]:
+def _tables(text: str, where: str) -> dict[str, _Table]:
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -227,27 +230,33 @@ def _tables(text: str, where: str) -> dict[str, dict[str, object]]:
     return read
 
 
-def _checked(tables: Mapping[str, Mapping[str, object]], where: str) -> dict[str, Dialect]:
-    return {name: _dialect(name, tables, where) for name in tables}
+def _checked(tables: Mapping[str, _Table], where: str) -> dict[str, Dialect]:
+    return {name: _dialect(name, table, where) for name, table in tables.items()}
 
 
-def _dialect(name: str, tables: Mapping[str, Mapping[str, object]], where: str) -> Dialect:
-    fields = _inherited(name, tables, where, ())
+def _dialect(name: str, table: _Table, where: str) -> Dialect:
     try:
-        return Dialect.model_validate(fields)
+        return Dialect.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise OperatorMistake(f"{where}: dialect {name}, {field}: {first['msg']}") from error
 
 
-def _inherited(
-    name: str, tables: Mapping[str, Mapping[str, object]], where: str, seen: tuple[str, ...]
-) -> dict[str, object]:
-    own = dict(tables[name])
-    parent = own.pop(INHERIT, None)
-    if parent is None:
-        return own
-    if not isinstance(parent, str) or parent not in tables or parent in (*seen, name):
+def _resolved(
+    tables: Mapping[str, _Table], base: Mapping[str, _Table], where: str
+) -> dict[str, _Table]:
+    """Every table with what it takes from the one it is like: of the same file, or of ``base``."""
+
+    def fields(name: str, seen: tuple[str, ...]) -> _Table:
+        own = dict(tables[name])
+        parent = own.pop(INHERIT, None)
+        if parent is None:
+            return own
+        if isinstance(parent, str) and parent in tables and parent not in seen:
+            return {**fields(parent, (*seen, parent)), **own}
+        if isinstance(parent, str) and parent in base:
+            return {**base[parent], **own}
         raise OperatorMistake(f"{where}: dialect {name} cannot be like {parent!r}.")
-    return _inherited(parent, tables, where, (*seen, name)) | own
+
+    return {name: fields(name, (name,)) for name in tables}
