@@ -26,6 +26,12 @@ def add_tracking_arguments(parser: argparse.ArgumentParser) -> None:
     barn.add_argument("--minutes", type=float, default=10.0)
     barn.add_argument("--seed", type=int, default=1)
     barn.add_argument("--faults", default="mild", help="of the modelled detector: mild or rough")
+    barn.add_argument(
+        "--with-appearance",
+        choices=("modelled", "drawn"),
+        help="judge identities over all cameras of the farm: appearance vectors from a model of "
+        "appearance, or from drawn pictures through the appearance model on this machine",
+    )
 
 
 def evaluate_tracking(wanted: argparse.Namespace) -> dict[str, object]:
@@ -36,6 +42,10 @@ def evaluate_tracking(wanted: argparse.Namespace) -> dict[str, object]:
     if wanted.fps is not None and not 0 < wanted.fps <= 1000:
         raise OperatorMistake(f"{wanted.fps:g} pictures a second are impossible.")
     files = wanted.gt is not None or wanted.det is not None
+    if wanted.with_appearance is not None:
+        if files or not wanted.simulated:
+            raise OperatorMistake("Appearance is judged with --simulated only.")
+        return _evaluate_identity(wanted)
     if wanted.simulated:
         if files:
             raise OperatorMistake("Give files or --simulated, not both.")
@@ -52,3 +62,18 @@ def evaluate_tracking(wanted: argparse.Namespace) -> dict[str, object]:
     if wanted.tracks is not None:
         write_mot(wanted.tracks, tracks)
     return report
+
+
+def _evaluate_identity(wanted: argparse.Namespace) -> dict[str, object]:
+    from engine.evaluation.appearance_model import preferred_embedder
+    from engine.evaluation.identity import evaluate_identity
+
+    embedder = preferred_embedder() if wanted.with_appearance == "drawn" else None
+    try:
+        return evaluate_identity(
+            wanted.horses, wanted.minutes, wanted.seed, wanted.fps or 5.0, wanted.faults,
+            embedder=embedder,
+        )  # fmt: skip
+    finally:
+        if embedder is not None:
+            embedder.close()

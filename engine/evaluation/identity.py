@@ -331,7 +331,9 @@ def stored_samples(samples: Sequence[Sample], events: Sequence[IdentityEvent]) -
             kept = [entry for entry in spans[event.span.track_id] if entry[0] < since_s]
             spans[event.span.track_id] = [*kept, (since_s, event.span.horse_id)]
         elif isinstance(event, SpanWithdrawn):
-            spans[event.track_id] = []
+            since_s = -1e9 if event.since is None else (event.since - BEGIN_AT).total_seconds()
+            kept = [entry for entry in spans[event.track_id] if entry[0] < since_s]
+            spans[event.track_id] = [*kept, (since_s, None)]
     found = []
     for sample in samples:
         owner: HorseId | None = None

@@ -13,7 +13,6 @@ from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.domain.frames import FrameStamp
 from engine.domain.ids import new_stream_id
-from engine.domain.tracks import TrackState
 from engine.evaluation.metrics import TrackingFigures, tracking_figures
 from engine.evaluation.mot import NO_CLASS, MotTable, find_sequence_info, read_mot
 from engine.settings import EngineSettings
@@ -58,7 +57,7 @@ def track_detections(
         began_s = time.perf_counter()
         seen = tracker.update(found, stamp, settings.detection.confidence)
         times_s.append(time.perf_counter() - began_s)
-        for row in np.flatnonzero(seen.states == TrackState.ACTIVE):
+        for row in range(len(seen)):
             box = seen.boxes_xyxy_px[row].tolist()
             columns.append([frame, int(seen.numbers[row]), *box, float(seen.scores[row])])
     return TrackerRun(_table(columns), float(np.median(times_s)) * 1e3)

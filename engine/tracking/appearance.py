@@ -43,6 +43,13 @@ class TrackAppearance:
         cosine: FloatArray = np.clip(self.vectors @ embeddings.T, 0.0, 1.0)
         return cosine
 
+    def has_look(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of the given rows have a vector."""
+        if not self.known:
+            return np.zeros(len(rows), np.bool_)
+        known: NDArray[np.bool_] = ~np.isnan(self.vectors[rows, 0])
+        return known
+
     def blend(self, rows: NDArray[np.intp], embeddings: FloatArray) -> None:
         """Average the new vectors of the given rows in."""
         if embeddings.shape[1] != self.vectors.shape[1]:

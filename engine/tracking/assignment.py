@@ -1,4 +1,4 @@
-"""Which detection belongs to which track: gated cost and the Hungarian method."""
+"""Costs, gates and the Hungarian method: the arithmetic of pairing tracks with detections."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from engine.domain.geometry import FloatArray, iou_matrix
+from engine.domain.geometry import FloatArray
 
 FORBIDDEN = 1e6
 """Cost of a pair outside the gate."""
@@ -14,73 +14,107 @@ GATE_HEIGHTS = 0.6
 """A centre may lie this many box sizes from its prediction, plus what the speed limit allows."""
 SPEED_HEIGHTS_S = 7.5
 """12 m/s (the specification's re-identification limit) over a height at withers of 1.6 m."""
+LYING_SHARE = 0.6
+"""A box lower than this share of its width is of a lying horse: its width gives the body's size."""
 SIZE_RATIO = 2.5
 """A box may grow or shrink by this factor between two looks."""
 
-
-def gate(
-    predicted_xyxy_px: FloatArray, detected_xyxy_px: FloatArray, unseen_s: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Pairs that position and size allow, bool (tracks, detections)."""
-    centre_t = (predicted_xyxy_px[:, :2] + predicted_xyxy_px[:, 2:]) / 2
-    centre_d = (detected_xyxy_px[:, :2] + detected_xyxy_px[:, 2:]) / 2
-    size_t = np.maximum(predicted_xyxy_px[:, 2:] - predicted_xyxy_px[:, :2], 1.0)
-    size_d = np.maximum(detected_xyxy_px[:, 2:] - detected_xyxy_px[:, :2], 1.0)
-    distance = np.linalg.norm(centre_t[:, None] - centre_d[None], axis=2)
-    mean_t = np.sqrt(size_t.prod(axis=1))
-    reach = mean_t * GATE_HEIGHTS + size_t[:, 1] * SPEED_HEIGHTS_S * np.minimum(unseen_s, 1.0) / 2
-    ratio = np.sqrt(size_t.prod(axis=1)[:, None] / size_d.prod(axis=1)[None])
-    allowed: NDArray[np.bool_] = (
-        (distance <= reach[:, None]) & (ratio <= SIZE_RATIO) & (ratio >= 1 / SIZE_RATIO)
-    )
-    return allowed
+Mask = NDArray[np.bool_]
 
 
-def covered_shares(boxes_xyxy_px: FloatArray) -> FloatArray:
-    """How much of each box its most covering neighbour lies over, float32 (N,) in 0..1."""
-    count = len(boxes_xyxy_px)
-    if count < 2:
-        return np.zeros(count, np.float32)
-    x1, y1, x2, y2 = boxes_xyxy_px.T
-    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
-    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
-    both = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    own = both.diagonal().copy()
-    np.fill_diagonal(both, 0.0)
-    shares: FloatArray = (both.max(axis=1) / np.maximum(own, 1e-6)).astype(np.float32)
+def centres(boxes_xyxy_px: FloatArray) -> FloatArray:
+    """Middles of boxes, float32 (N, 2)."""
+    middle: FloatArray = (boxes_xyxy_px[:, :2] + boxes_xyxy_px[:, 2:]) * np.float32(0.5)
+    return middle
+
+
+def heights(boxes_xyxy_px: FloatArray) -> FloatArray:
+    """Heights of boxes, at least 1 px, (N,)."""
+    height: FloatArray = np.maximum(boxes_xyxy_px[:, 3] - boxes_xyxy_px[:, 1], 1.0)
+    return height
+
+
+def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
+    """Intersection over union of every pair, float32 (len(a), len(b)); like ``iou_matrix``, for
+    boxes known to be upright and in few large steps, which counts at twenty boxes."""
+    a, b = a_xyxy_px.T[:, :, None], b_xyxy_px.T[:, None, :]
+    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    np.maximum(sides, 0.0, out=sides)
+    both = sides[0] * sides[1]
+    size_a, size_b = a[2:] - a[:2], b[2:] - b[:2]
+    union = size_a[0] * size_a[1] + size_b[0] * size_b[1] - both
+    result: FloatArray = both / np.maximum(union, 1e-9)
+    return result
+
+
+def covered_shares(boxes_xyxy_px: FloatArray, by_xyxy_px: FloatArray | None = None) -> FloatArray:
+    """How much of each box the most covering of ``by`` lies over, float32 (N,) in 0..1.
+
+    Without ``by``: the most covering of the other boxes.
+    """
+    others = boxes_xyxy_px if by_xyxy_px is None else by_xyxy_px
+    if not len(boxes_xyxy_px) or not len(others):
+        return np.zeros(len(boxes_xyxy_px), np.float32)
+    a, b = boxes_xyxy_px.T[:, :, None], others.T[:, None, :]
+    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0.0)
+    both = sides[0] * sides[1]
+    if by_xyxy_px is None:
+        np.fill_diagonal(both, 0.0)
+    own = (a[2] - a[0]) * (a[3] - a[1])
+    shares: FloatArray = (both / np.maximum(own, 1e-6)).max(axis=1).astype(np.float32)
     return shares
 
 
+def size_gate(tracks_xyxy_px: FloatArray, detected_xyxy_px: FloatArray) -> Mask:
+    """Pairs of like size, bool (tracks, detections)."""
+    areas_t = np.prod(np.maximum(tracks_xyxy_px[:, 2:] - tracks_xyxy_px[:, :2], 1.0), axis=1)
+    areas_d = np.prod(np.maximum(detected_xyxy_px[:, 2:] - detected_xyxy_px[:, :2], 1.0), axis=1)
+    ratio = areas_t[:, None] / areas_d[None]
+    allowed: Mask = (ratio <= SIZE_RATIO**2) & (ratio >= SIZE_RATIO**-2)
+    return allowed
+
+
+def distances_px(tracks_xyxy_px: FloatArray, detected_xyxy_px: FloatArray) -> FloatArray:
+    """Distance of the centres of every pair, (tracks, detections)."""
+    apart = centres(tracks_xyxy_px)[:, None] - centres(detected_xyxy_px)[None]
+    distance: FloatArray = np.hypot(apart[..., 0], apart[..., 1])
+    return distance
+
+
+def reach_px(boxes_xyxy_px: FloatArray, unseen_s: FloatArray, longest_s: float) -> FloatArray:
+    """How far each track's centre may have come, (tracks,): ``GATE_HEIGHTS`` of its size and 12 m/s
+    scaled by the body's size for the time unseen, which counts up to ``longest_s``."""
+    sides = np.maximum(boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2], 1.0)
+    body = np.maximum(sides[:, 1], LYING_SHARE * sides[:, 0])
+    reach: FloatArray = np.sqrt(sides.prod(axis=1)) * GATE_HEIGHTS
+    reach += body * SPEED_HEIGHTS_S * np.minimum(unseen_s, longest_s)
+    return reach
+
+
 def pair_costs(
-    predicted_xyxy_px: FloatArray,
-    detected_xyxy_px: FloatArray,
+    by_place: FloatArray,
     similarity: FloatArray | None,
     iou_weight: float,
     appearance_weight: float,
 ) -> FloatArray:
-    """0.3 (1 - IoU) + 0.7 (1 - cosine) in 0..1 (weights by setting); IoU alone without
-    appearance. ``similarity`` is cosine clipped to 0..1, (tracks, detections), NaN where a track
-    has no vector."""
-    by_overlap = 1.0 - iou_matrix(predicted_xyxy_px, detected_xyxy_px)
+    """0.3 (1 - IoU) + 0.7 (1 - cosine) (weights by setting); place alone without appearance.
+
+    ``by_place``: 1 - IoU, (tracks, detections). ``similarity``: cosine clipped to 0..1, NaN where a
+    track has no vector; None without an appearance model.
+    """
     if similarity is None:
-        return by_overlap
+        return by_place
     total = max(iou_weight + appearance_weight, 1e-9)
-    mixed = (iou_weight * by_overlap + appearance_weight * (1.0 - similarity)) / total
-    costs: FloatArray = np.where(np.isnan(similarity), by_overlap, mixed).astype(np.float32)
+    mixed = (iou_weight * by_place + appearance_weight * (1.0 - similarity)) / total
+    costs: FloatArray = np.where(np.isnan(similarity), by_place, mixed).astype(np.float32)
     return costs
 
 
-def assign(
-    costs: FloatArray, allowed: NDArray[np.bool_], highest_cost: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The pairs of least total cost among the allowed ones not dearer than ``highest_cost``.
-
-    Returns row and column indices, each (pairs,).
-    """
-    usable = allowed & (costs <= highest_cost)
-    if not usable.any():
+def assign(costs: FloatArray, allowed: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The allowed pairs of least total cost. Returns row and column indices, each (pairs,)."""
+    if not allowed.any():
         none = np.zeros(0, np.intp)
         return none, none
-    rows, columns = linear_sum_assignment(np.where(usable, costs, FORBIDDEN))
-    good = usable[rows, columns]
+    rows, columns = linear_sum_assignment(np.where(allowed, costs, FORBIDDEN))
+    good = allowed[rows, columns]
     return rows[good], columns[good]

@@ -1,15 +1,14 @@
-"""The tracker of one camera: predict, two association passes, birth, loss and closing.
+"""The tracker of one camera: predict, associate in passes, birth, loss and closing.
 
 A track is TENTATIVE until ``tentative_hits`` detections, ACTIVE while seen, LOST after its first
 miss and CLOSED ``lost_after_s`` later. Everything is columns; Python objects are made only for
-births and closings.
+births and closings. A track begun by an unsure detection is given out once it is confirmed or a
+very sure detection continues it, so that ghosts do not flicker over the picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,59 +16,38 @@ from numpy.typing import NDArray
 from engine.domain.detections import DetectionBatch
 from engine.domain.frames import FrameStamp
 from engine.domain.geometry import FloatArray
-from engine.domain.ids import HorseId, StreamId, TrackId, new_track_id
+from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.ports import TrackSummary
 from engine.domain.tracks import TrackBatch, TrackState
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import assign, covered_shares, gate, pair_costs
-from engine.tracking.colours import COLOUR_NAMES, colour_index
+from engine.tracking.assignment import covered_shares, heights
+from engine.tracking.association import Likeness, Sightings, Standing, associate, sure_from
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
 from engine.tracking.motion import BoxMotion, to_corners
+from engine.tracking.table import NO_NUMBER, TrackTable
 
-FIRST_PASS_COST = 0.8
-"""Highest cost of a confident pair: an IoU of 0.2 without appearance."""
-SECOND_PASS_COST = 0.5
-"""Highest cost of a weak pair, by overlap alone (ByteTrack, Zhang et al. 2022)."""
 TENTATIVE_LIFE_S = 1.0
 """A tentative track unseen for this long was noise."""
-SCORE_KEEP = 0.8
-"""Share of the old value in the running mean of detection scores."""
+VERY_SURE_MARGIN, VERY_SUREST = 0.45, 0.9
+"""A detection this much above the threshold is given out at first sight."""
+PART_COVER = 0.4
+"""A detection lying this much inside a tracked, surer one is a part of that horse: it begins no
+track. A second horse there is seen again when it comes out."""
+CLEAR_SHARE = 0.5
+"""Crops less clear than this are mixed with another horse: a track's look is not averaged with
+them."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Birth:
-    """What never changes about a track."""
-
-    id: TrackId
-    at: datetime
-
-
-class _Columns:
-    """Bookkeeping columns of the live tracks, one row each."""
-
-    def __init__(self) -> None:
-        self.numbers = np.zeros(0, np.int64)
-        self.classes = np.zeros(0, np.int16)
-        self.states = np.zeros(0, np.int8)
-        self.colours = np.zeros(0, np.int8)
-        self.hits = np.zeros(0, np.float32)
-        self.scores = np.zeros(0, np.float32)
-        self.seen_mono_s = np.zeros(0, np.float64)
-
-    def keep(self, rows: NDArray[np.bool_]) -> None:
-        for name, column in vars(self).items():
-            setattr(self, name, column[rows])
-
-    def append(self, **columns: NDArray[np.generic]) -> None:
-        for name, values in columns.items():
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, values.astype(old.dtype)]))
+Rows = NDArray[np.intp]
 
 
 class Tracker:
-    """Tracks the subjects of one camera. Used by one thread."""
+    """Tracks the subjects of one camera. Used by one thread.
+
+    ``on_closed`` gets every confirmed track when it ends. ``first_number``: numbering goes on after
+    the highest number that was given out before.
+    """
 
     def __init__(
         self,
@@ -81,19 +59,15 @@ class Tracker:
         self.stream_id = stream_id
         self.settings = settings
         self._on_closed = on_closed
-        self._next_number = first_number
         self._motion = BoxMotion()
         self._looks = TrackAppearance()
         self._galleries = Galleries()
-        self._columns = _Columns()
-        self._births: list[_Birth] = []
-        self._horses: list[HorseId | None] = []
-        self._seen_at: list[datetime] = []
+        self._table = TrackTable(first_number)
         self._last_mono_s: float | None = None
 
     def __len__(self) -> int:
         """Live tracks, lost ones included."""
-        return len(self._births)
+        return len(self._table)
 
     def update(
         self,
@@ -113,15 +87,17 @@ class Tracker:
         if elapsed_s < 0:
             return TrackBatch.empty()
         self._last_mono_s = now_s
-        unseen = self._columns.states == TrackState.LOST
-        predicted = self._motion.predict(elapsed_s, unseen)
-        rows, picks = self._associate(predicted, detections, embeddings, now_s, confident_from)
-        self._take_hits(rows, picks, detections, embeddings, stamp)
-        born = self._start(detections, picks, embeddings, stamp, confident_from)
-        seen_rows = np.concatenate([rows, born[0]])
-        seen_picks = np.concatenate([picks, born[1]])
-        self._mark_missed(seen_rows)
-        batch = self._batch(seen_rows, seen_picks, detections)
+        predicted = self._motion.predict(elapsed_s, self._table.states == TrackState.LOST)
+        rows, picks = self._associate(predicted, detections, confident_from, embeddings)
+        self._take_hits(rows, picks, detections, stamp)
+        born = self._begin(picks, detections, stamp, confident_from)
+        rows = np.concatenate([rows, np.arange(len(self) - len(born), len(self))])
+        picks = np.concatenate([picks, born])
+        if embeddings is not None:
+            self._learn(rows, picks, detections, embeddings)
+        self._table.miss(rows)
+        shown = self._shown(rows, detections.scores[picks], confident_from)
+        batch = self._batch(rows[shown], picks[shown], detections)
         self._close_old(now_s)
         return batch
 
@@ -137,7 +113,7 @@ class Tracker:
         Qualities float32 (k,) in 0..1: detection score times the share of the box that no other
         box covers. k is 0 to 16; 0 also when the track is closed or no appearance model runs.
         """
-        row = self._row(track_id)
+        row = self._table.row(track_id)
         if row is None:
             return np.zeros((0, self._galleries.width), np.float32), np.zeros(0, np.float32)
         return self._galleries.of(row)
@@ -147,32 +123,30 @@ class Tracker:
 
         False, and nothing changes, when the track is closed, or when another track that was seen
         in the latest picture already shows that horse: two horses seen at once are never one.
-        To exchange two horses take one away first (``identify(track, None)``).
+        To exchange two horses take one away first (``identify(track, None)``). Of two tracks with
+        one horse only the one seen last is continued.
         """
-        row = self._row(track_id)
+        row = self._table.row(track_id)
         if row is None:
             return False
-        if horse_id is not None and self._in_view(row) and horse_id in self._shown(besides=row):
+        if horse_id is not None and self._in_view(row) and horse_id in self._in_sight(besides=row):
             return False
-        self._horses[row] = horse_id
+        self._table.horses[row] = horse_id
         return True
 
     def horse_of(self, track_id: TrackId) -> HorseId | None:
         """The horse a live track shows, None when unidentified or closed."""
-        row = self._row(track_id)
-        return None if row is None else self._horses[row]
-
-    def _row(self, track_id: TrackId) -> int | None:
-        return next((row for row, b in enumerate(self._births) if b.id == track_id), None)
+        row = self._table.row(track_id)
+        return None if row is None else self._table.horses[row]
 
     def _in_view(self, row: int) -> bool:
-        return bool(self._columns.seen_mono_s[row] == self._last_mono_s)
+        return bool(self._table.seen_mono_s[row] == self._last_mono_s)
 
-    def _shown(self, besides: int) -> set[HorseId]:
+    def _in_sight(self, besides: int) -> set[HorseId]:
         """Horses of the tracks seen in the latest picture."""
         return {
             horse
-            for row, horse in enumerate(self._horses)
+            for row, horse in enumerate(self._table.horses)
             if horse is not None and row != besides and self._in_view(row)
         }
 
@@ -182,177 +156,147 @@ class Tracker:
         self,
         predicted: FloatArray,
         detections: DetectionBatch,
-        embeddings: FloatArray | None,
-        now_s: float,
         confident_from: float,
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        allowed = gate(predicted, detections.boxes_xyxy_px, now_s - self._columns.seen_mono_s)
-        allowed &= self._columns.classes[:, None] == detections.class_ids[None, :]
-        similarity = self._looks.similarity(embeddings)
-        weights = (self.settings.iou_weight, self.settings.appearance_weight)
-        costs = pair_costs(predicted, detections.boxes_xyxy_px, similarity, *weights)
-        confident = detections.scores >= confident_from
-        rows, picks = assign(costs, allowed & confident[None, :], FIRST_PASS_COST)
-        free_rows = np.ones(len(self), np.bool_)
-        free_rows[rows] = False
-        active = self._columns.states == TrackState.ACTIVE
-        weak = (free_rows & active)[:, None] & ~confident[None, :]
-        by_overlap = pair_costs(predicted, detections.boxes_xyxy_px, None, 1.0, 0.0)
-        weak_rows, weak_picks = assign(by_overlap, allowed & weak, SECOND_PASS_COST)
-        return np.concatenate([rows, weak_rows]), np.concatenate([picks, weak_picks])
+        embeddings: FloatArray | None,
+    ) -> tuple[Rows, Rows]:
+        standing = Standing(
+            predicted_xyxy_px=predicted,
+            straight_xyxy_px=self._motion.straight_on(),
+            last_xyxy_px=self._motion.last_xyxy_px,
+            unseen_s=self._motion.unseen_s.astype(np.float32),
+            states=self._table.states,
+            classes=self._table.classes,
+            barred=self._table.barred(),
+        )
+        seen = Sightings(
+            boxes_xyxy_px=detections.boxes_xyxy_px,
+            scores=detections.scores,
+            classes=detections.class_ids,
+            confident=detections.scores >= confident_from,
+            sure=detections.scores >= sure_from(confident_from),
+        )
+        return associate(standing, seen, self._likeness(embeddings))
+
+    def _likeness(self, embeddings: FloatArray | None) -> Likeness | None:
+        if embeddings is None:
+            return None
+        mean = self._looks.similarity(embeddings)
+        if mean is None:
+            return None
+        return Likeness(
+            mean=mean,
+            best=self._galleries.similarity(embeddings),
+            threshold=self.settings.similarity_threshold,
+            iou_weight=self.settings.iou_weight,
+            appearance_weight=self.settings.appearance_weight,
+        )
 
     def _take_hits(
-        self,
-        rows: NDArray[np.intp],
-        picks: NDArray[np.intp],
-        detections: DetectionBatch,
-        embeddings: FloatArray | None,
-        stamp: FrameStamp,
+        self, rows: Rows, picks: Rows, detections: DetectionBatch, stamp: FrameStamp
     ) -> None:
-        columns = self._columns
-        self._motion.correct(rows, detections.boxes_xyxy_px[picks])
-        if embeddings is not None and len(rows):
-            self._looks.blend(rows, embeddings[picks])
-            self._learn(rows, picks, detections, embeddings)
-        columns.hits[rows] += 1
-        mixed = SCORE_KEEP * columns.scores[rows] + (1 - SCORE_KEEP) * detections.scores[picks]
-        columns.scores[rows] = mixed
-        columns.seen_mono_s[rows] = stamp.captured_mono_s
-        sure = columns.hits[rows] >= self.settings.tentative_hits
-        columns.states[rows] = np.where(sure, TrackState.ACTIVE, TrackState.TENTATIVE)
-        for row in rows:
-            self._seen_at[row] = stamp.captured_at
+        boxes, scores = detections.boxes_xyxy_px[picks], detections.scores[picks]
+        again = self._table.states[rows] == TrackState.LOST
+        if again.any():
+            self._motion.replay(rows[again], boxes[again])
+        self._motion.correct(rows, boxes, scores)
+        found = detections.select(picks)
+        self._table.hit(rows, found, stamp, self.settings.tentative_hits)
 
-    def _learn(
-        self,
-        rows: NDArray[np.intp],
-        picks: NDArray[np.intp],
-        detections: DetectionBatch,
-        embeddings: FloatArray,
-    ) -> None:
-        clear = 1.0 - covered_shares(detections.boxes_xyxy_px)[picks]
-        self._galleries.offer(rows, embeddings[picks], detections.scores[picks] * clear)
-
-    def _start(
-        self,
-        detections: DetectionBatch,
-        taken: NDArray[np.intp],
-        embeddings: FloatArray | None,
-        stamp: FrameStamp,
-        confident_from: float,
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _begin(
+        self, taken: Rows, detections: DetectionBatch, stamp: FrameStamp, confident_from: float
+    ) -> Rows:
+        """Start tracks from what is left; returns the detections that began one."""
         free = detections.scores >= confident_from
         free[taken] = False
         picks = np.flatnonzero(free)
-        count, first = len(picks), len(self)
-        if not count:
-            return picks, picks
-        births = [_Birth(new_track_id(), stamp.captured_at) for _ in range(count)]
-        colours = self._taken_colours()
-        chosen: list[int] = []
-        for birth in births:
-            chosen.append(colour_index(birth.id, [*colours, *chosen]))
-        self._motion.add(detections.boxes_xyxy_px[picks])
-        self._looks.add(count, None if embeddings is None else embeddings[picks])
-        state = TrackState.ACTIVE if self.settings.tentative_hits <= 1 else TrackState.TENTATIVE
-        self._columns.append(
-            numbers=np.arange(self._next_number, self._next_number + count),
-            classes=detections.class_ids[picks],
-            states=np.full(count, state),
-            colours=np.array(chosen),
-            hits=np.ones(count),
-            scores=detections.scores[picks],
-            seen_mono_s=np.full(count, stamp.captured_mono_s),
-        )
-        self._next_number += count
-        self._births += births
-        self._horses += [None] * count
-        self._seen_at += [stamp.captured_at] * count
-        rows = np.arange(first, first + count)
-        self._galleries.add(count)
-        if embeddings is not None:
-            self._learn(rows, picks, detections, embeddings)
-        return rows, picks
+        if len(picks) and len(taken):
+            boxes, scores = detections.boxes_xyxy_px, detections.scores
+            for pick in picks.tolist():
+                surer = boxes[taken[scores[taken] >= scores[pick]]]
+                free[pick] = covered_shares(boxes[pick : pick + 1], surer)[0] < PART_COVER
+            picks = np.flatnonzero(free)
+        if len(picks):
+            found = detections.select(picks)
+            one_is_enough = self.settings.tentative_hits <= 1
+            state = TrackState.ACTIVE if one_is_enough else TrackState.TENTATIVE
+            self._table.add(found, stamp, state)
+            self._motion.add(found.boxes_xyxy_px)
+            self._looks.add(len(picks), None)
+            self._galleries.add(len(picks))
+        return picks
 
-    def _taken_colours(self) -> list[int]:
-        """Colours no new track may have: of all live tracks, a lost one may come back; once those
-        use all ten, of the tracks in view alone."""
-        colours, lost = self._columns.colours, self._columns.states == TrackState.LOST
-        every = {int(colour) for colour in colours}
-        if len(every) < len(COLOUR_NAMES):
-            return list(every)
-        return [int(colour) for colour in colours[~lost]]
-
-    def _mark_missed(self, seen_rows: NDArray[np.intp]) -> None:
-        missed = np.ones(len(self), np.bool_)
-        missed[seen_rows] = False
-        missed &= self._columns.states == TrackState.ACTIVE
-        self._columns.states[missed] = TrackState.LOST
+    def _learn(
+        self, rows: Rows, picks: Rows, detections: DetectionBatch, embeddings: FloatArray
+    ) -> None:
+        """Take the new appearance vectors in, each as far as its crop was clear."""
+        boxes = detections.boxes_xyxy_px
+        clear = 1.0 - covered_shares(boxes)[picks]
+        good = (clear >= CLEAR_SHARE) | ~self._looks.has_look(rows)
+        if good.any():
+            self._looks.blend(rows[good], embeddings[picks[good]])
+        self._galleries.offer(rows, embeddings[picks], detections.scores[picks] * clear)
 
     # --- what goes out ------------------------------------------------------------------------
 
-    def _batch(
-        self, rows: NDArray[np.intp], picks: NDArray[np.intp], detections: DetectionBatch
-    ) -> TrackBatch:
-        columns = self._columns
-        velocity = self._motion.velocity[rows]
-        height = np.maximum(self._motion.position[rows, 3], 1.0)
-        speeds = (np.linalg.norm(velocity[:, :2], axis=1) / height).astype(np.float32)
-        agreement = self._looks.agreement[rows] if self._looks.known else None
+    def _shown(self, rows: Rows, scores: FloatArray, confident_from: float) -> NDArray[np.bool_]:
+        """Which of the seen rows are given out; those get their numbers."""
+        first_sight = max(confident_from, min(confident_from + VERY_SURE_MARGIN, VERY_SUREST))
+        shown: NDArray[np.bool_] = self._table.states[rows] == TrackState.ACTIVE
+        shown |= (self._table.numbers[rows] != NO_NUMBER) | (scores >= first_sight)
+        self._table.number(rows[shown])
+        return shown
+
+    def _batch(self, rows: Rows, picks: Rows, detections: DetectionBatch) -> TrackBatch:
+        table = self._table
         return TrackBatch(
             boxes_xyxy_px=detections.boxes_xyxy_px[picks],
-            velocities_px_s=to_corners(velocity),
+            velocities_px_s=to_corners(self._motion.velocity[rows]),
             scores=detections.scores[picks],
-            confidences=track_confidence(
-                columns.scores[rows], columns.hits[rows], agreement, speeds
-            ),
-            class_ids=columns.classes[rows],
-            states=columns.states[rows],
-            numbers=columns.numbers[rows],
-            colours=columns.colours[rows],
-            track_ids=tuple(self._births[row].id for row in rows),
-            horse_ids=tuple(self._horses[row] for row in rows),
+            confidences=self._confidences(rows),
+            class_ids=table.classes[rows],
+            states=table.states[rows],
+            numbers=table.numbers[rows],
+            colours=table.colours[rows],
+            track_ids=tuple(table.births[row].id for row in rows.tolist()),
+            horse_ids=tuple(table.horses[row] for row in rows.tolist()),
+        )
+
+    def _confidences(self, rows: Rows) -> FloatArray:
+        tall = heights(self._motion.last_xyxy_px[rows])
+        speeds = np.hypot(*self._motion.velocity[rows, :2].T) / tall
+        return track_confidence(
+            self._table.scores[rows],
+            self._table.hits[rows],
+            self._looks.agreement[rows] if self._looks.known else None,
+            speeds.astype(np.float32),
         )
 
     def _close_old(self, now_s: float) -> None:
-        unseen_s = now_s - self._columns.seen_mono_s
-        tentative = self._columns.states == TrackState.TENTATIVE
+        unseen_s = now_s - self._table.seen_mono_s
         old = unseen_s > self.settings.lost_after_s
-        old |= tentative & (unseen_s > TENTATIVE_LIFE_S)
+        old |= (self._table.states == TrackState.TENTATIVE) & (unseen_s > TENTATIVE_LIFE_S)
         if old.any():
             self._close(old)
 
     def _close(self, gone: NDArray[np.bool_]) -> None:
-        for row in np.flatnonzero(gone):
-            if self._columns.states[row] != TrackState.TENTATIVE:
-                self._report(int(row))
-        self._motion.keep(~gone)
-        self._looks.keep(~gone)
-        self._galleries.keep(~gone)
-        self._columns.keep(~gone)
-        self._horses = [h for h, out in zip(self._horses, gone, strict=True) if not out]
-        self._births = [b for b, out in zip(self._births, gone, strict=True) if not out]
-        self._seen_at = [t for t, out in zip(self._seen_at, gone, strict=True) if not out]
+        if self._on_closed is not None:
+            rows = np.flatnonzero(gone & (self._table.states != TrackState.TENTATIVE))
+            for row, confidence in zip(
+                rows.tolist(), self._confidences(rows).tolist(), strict=True
+            ):
+                self._on_closed(self._summary(row, confidence))
+        for part in (self._motion, self._looks, self._galleries, self._table):
+            part.keep(~gone)
 
-    def _report(self, row: int) -> None:
-        if self._on_closed is None:
-            return
-        columns = self._columns
-        confidence = track_confidence(
-            columns.scores[row : row + 1],
-            columns.hits[row : row + 1],
-            self._looks.agreement[row : row + 1] if self._looks.known else None,
-            np.zeros(1, np.float32),
-        )
-        self._on_closed(
-            TrackSummary(
-                track_id=self._births[row].id,
-                stream_id=self.stream_id,
-                number=int(columns.numbers[row]),
-                class_id=int(columns.classes[row]),
-                started_at=self._births[row].at,
-                ended_at=self._seen_at[row],
-                detections=int(columns.hits[row]),
-                confidence=float(confidence[0]),
-            )
+    def _summary(self, row: int, confidence: float) -> TrackSummary:
+        table = self._table
+        return TrackSummary(
+            track_id=table.births[row].id,
+            stream_id=self.stream_id,
+            number=int(table.numbers[row]),
+            class_id=int(table.classes[row]),
+            started_at=table.births[row].at,
+            ended_at=table.seen_at[row],
+            detections=int(table.hits[row]),
+            confidence=confidence,
         )

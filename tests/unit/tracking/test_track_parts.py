@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import assign, gate, pair_costs
+from engine.tracking.assignment import assign, distances_px, pair_costs, reach_px, size_gate
 from engine.tracking.colours import colour_index
 from engine.tracking.confidence import track_confidence
 from engine.tracking.motion import BoxMotion
@@ -41,21 +41,26 @@ def test_an_unseen_box_comes_to_rest() -> None:
 
 def test_the_cheapest_whole_is_taken_and_dear_pairs_are_left() -> None:
     costs = np.array([[0.1, 0.2], [0.2, 0.9]], np.float32)
-    rows, columns = assign(costs, np.ones((2, 2), np.bool_), 0.8)
+    rows, columns = assign(costs, costs <= 0.8)
     assert list(zip(rows, columns, strict=True)) == [(0, 1), (1, 0)]
-    rows, _ = assign(costs, np.zeros((2, 2), np.bool_), 0.8)
+    rows, columns = assign(costs, np.array([[True, False], [False, False]]))
+    assert list(zip(rows, columns, strict=True)) == [(0, 0)]
+    rows, _ = assign(costs, np.zeros((2, 2), np.bool_))
     assert len(rows) == 0
 
 
 def test_the_gate_refuses_leaps_and_sudden_sizes() -> None:
     others = np.array([[110, 100, 230, 190], [900, 100, 1020, 190], [0, 0, 600, 450]], np.float32)
-    assert gate(BOX, others, np.array([0.1])).tolist() == [[True, False, False]]
+    apart = distances_px(BOX, others)
+    assert (apart[0] <= reach_px(BOX, np.float32([0.1]), 1.0)).tolist() == [True, False, False]
+    assert (apart[0] <= reach_px(BOX, np.float32([0.6]), 2.0)).tolist() == [True, False, True]
+    assert size_gate(BOX, others).tolist() == [[True, True, False]]
 
 
 def test_costs_weigh_overlap_and_appearance() -> None:
-    costs = pair_costs(BOX, BOX, np.array([[0.5]], np.float32), 0.3, 0.7)
+    costs = pair_costs(np.zeros((1, 1), np.float32), np.array([[0.5]], np.float32), 0.3, 0.7)
     assert costs[0, 0] == pytest.approx(0.35)
-    unknown = pair_costs(BOX, BOX, np.array([[np.nan]], np.float32), 0.3, 0.7)
+    unknown = pair_costs(np.zeros((1, 1), np.float32), np.array([[np.nan]], np.float32), 0.3, 0.7)
     assert unknown[0, 0] == pytest.approx(0.0)
 
 

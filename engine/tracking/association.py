@@ -1,0 +1,232 @@
+"""Which detection continues which track: the passes of one picture, the surest first.
+
+1. Sure detections continue confirmed tracks seen a moment ago, by place and, where a model gives
+   it, appearance. A track is looked for where the filter expects it and where it would be had it
+   gone straight on: hidden horses do either.
+2. What is left of them takes unsure detections, by overlap alone (ByteTrack, Zhang et al. 2022).
+3. Lost tracks are found again: where they were last seen (observation-centric recovery, OC-SORT,
+   Cao et al. 2023), expected, or straight on; then by appearance within reach.
+4. Tentative tracks take what nobody confirmed wanted: a ghost never takes a horse's detection.
+
+Thresholds were chosen on simulated barns and crowds of several rates and fault levels, not on the
+sequence that `benchmarks/tracker_peers.py` reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.domain.geometry import FloatArray
+from engine.domain.tracks import TrackState
+from engine.tracking.assignment import (
+    Mask,
+    assign,
+    centres,
+    distances_px,
+    heights,
+    overlaps,
+    pair_costs,
+    reach_px,
+    size_gate,
+)
+
+Rows = NDArray[np.intp]
+
+SURE_MARGIN = 0.25
+"""A detection this much above the camera's threshold is sure: it may find a lost track again."""
+SUREST = 0.9
+FRESH_S = 0.4
+"""Tracks unseen for longer are looked for after those seen a moment ago."""
+LEAST_OVERLAP = 0.4
+"""Of a sure detection with a fresh track, where no appearance speaks for the pair."""
+RECENT_S = 0.25
+UNSURE_OVERLAP = 0.6
+"""Unsure detections continue tracks seen that recently, at that overlap."""
+SETTLING_OVERLAP = 0.3
+"""Of a tentative track with what nobody else wanted."""
+EXPECTED_OVERLAP, LAST_OVERLAP, STRAIGHT_OVERLAP = 0.5, 0.4, 0.2
+"""Overlap that finds a lost track again where it is expected, was last seen, would be straight
+on."""
+STRAIGHT_S = 3.0
+"""Nobody is thought to have gone straight on for longer."""
+WAITING_COST_S = 0.3
+"""A second unseen costs a lost track as much as this much overlap."""
+LOST_COST = 0.1
+DIRECTION_COST = 0.2
+"""Going against the track's direction of movement (momentum of OC-SORT)."""
+HEIGHT_COST = 0.3
+"""All of a height's disagreement: a height changes less than a width when a horse turns."""
+STEADY_HEIGHTS = 0.1
+"""A movement shorter than this many heights has no sure direction."""
+GATE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The N live tracks as association sees them.
+
+    predicted_xyxy_px, straight_xyxy_px, last_xyxy_px: float32 (N, 4), where the filter expects each
+    track, where it would be at its last speed, where it was last seen. unseen_s: float32 (N,).
+    states: int8 (N,). classes: int16 (N,). barred: bool (N,), tracks that may not continue now
+    (their horse is shown by another track).
+    """
+
+    predicted_xyxy_px: FloatArray
+    straight_xyxy_px: FloatArray
+    last_xyxy_px: FloatArray
+    unseen_s: FloatArray
+    states: NDArray[np.int8]
+    classes: NDArray[np.int16]
+    barred: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """The M detections of one picture. boxes_xyxy_px: float32 (M, 4); scores: float32 (M,); classes
+    int16 (M,); confident: bool (M,), at the camera's threshold or above; sure: bool (M,)."""
+
+    boxes_xyxy_px: FloatArray
+    scores: FloatArray
+    classes: NDArray[np.int16]
+    confident: Mask
+    sure: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Cosines clipped to 0..1 (N, M): ``mean`` with each track's running mean, NaN where a track
+    has no vector; ``best`` with the best of all its vectors. ``threshold``: same horse from
+    here on."""
+
+    mean: FloatArray
+    best: FloatArray
+    threshold: float
+    iou_weight: float
+    appearance_weight: float
+
+
+def sure_from(confident_from: float) -> float:
+    """Score from which a detection is sure."""
+    return max(confident_from, min(confident_from + SURE_MARGIN, SUREST))
+
+
+def associate(tracks: Standing, seen: Sightings, likeness: Likeness | None) -> tuple[Rows, Rows]:
+    """Pairs of rows of ``tracks`` and ``seen``, each at most once."""
+    if not len(tracks.states) or not len(seen.scores):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    return _Passes(tracks, seen, likeness).run()
+
+
+class _Passes:
+    """One picture's passes over what is still free."""
+
+    def __init__(self, tracks: Standing, seen: Sightings, likeness: Likeness | None) -> None:
+        self._tracks, self._seen, self._likeness = tracks, seen, likeness
+        self._free_tracks = ~tracks.barred
+        self._free_seen = np.ones(len(seen.scores), np.bool_)
+        self._pairs: list[tuple[Rows, Rows]] = []
+        self._lost = tracks.states == TrackState.LOST
+        self._confirmed = tracks.states != TrackState.TENTATIVE
+        self._fits = size_gate(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
+        self._fits &= tracks.classes[:, None] == seen.classes[None, :]
+        self._expected = overlaps(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
+        self._straight = self._expected
+        if self._lost.any():
+            self._straight = overlaps(tracks.straight_xyxy_px, seen.boxes_xyxy_px)
+
+    def run(self) -> tuple[Rows, Rows]:
+        self._continue_fresh()
+        if not self._seen.sure.all():
+            self._continue_with_unsure()
+        if self._open(self._confirmed, self._seen.confident).any():
+            self._find_again_by_place()
+            if self._likeness is not None:
+                self._find_again_by_look(self._likeness)
+        if not self._confirmed.all():
+            self._settle()
+        rows = np.concatenate([rows for rows, _ in self._pairs])
+        return rows, np.concatenate([picks for _, picks in self._pairs])
+
+    def _open(self, tracks: Mask, seen: Mask) -> Mask:
+        """Pairs of free rows of both masks."""
+        return (self._free_tracks & tracks)[:, None] & (self._free_seen & seen)[None, :]
+
+    def _take(self, costs: FloatArray, allowed: Mask) -> None:
+        rows, picks = assign(costs, allowed)
+        self._free_tracks[rows] = False
+        self._free_seen[picks] = False
+        self._pairs.append((rows, picks))
+
+    def _continue_fresh(self) -> None:
+        tracks = self._tracks
+        fresh = self._confirmed & (~self._lost | (tracks.unseen_s <= FRESH_S))
+        allowed = self._open(fresh, self._seen.sure) & self._fits
+        overlap = np.maximum(self._expected, self._straight)
+        by_place = self._doubts()
+        by_place += 1.0 - overlap
+        if self._likeness is None:
+            self._take(by_place, allowed & (overlap >= LEAST_OVERLAP))
+            return
+        like = self._likeness
+        apart = distances_px(tracks.predicted_xyxy_px, self._seen.boxes_xyxy_px)
+        near = apart <= reach_px(tracks.predicted_xyxy_px, tracks.unseen_s, GATE_S)[:, None]
+        proven = (overlap >= LEAST_OVERLAP) | (like.mean >= like.threshold)
+        costs = pair_costs(by_place, like.mean, like.iou_weight, like.appearance_weight)
+        self._take(costs, allowed & near & proven)
+
+    def _doubts(self) -> FloatArray:
+        """What speaks against a pair beside its overlap: absence, direction, another height."""
+        tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
+        tall, seen_tall = heights(tracks.predicted_xyxy_px)[:, None], heights(boxes)[None, :]
+        alike = np.minimum(tall, seen_tall) / np.maximum(tall, seen_tall)
+        begin = centres(tracks.last_xyxy_px)
+        going = (centres(tracks.predicted_xyxy_px) - begin) / tall
+        leading = (centres(boxes)[None] - begin[:, None]) / tall[:, :, None]
+        speed, stride = np.hypot(*going.T)[:, None], np.hypot(leading[..., 0], leading[..., 1])
+        along = going[:, :1] * leading[..., 0] + going[:, 1:] * leading[..., 1]
+        turned = 0.5 - 0.5 * along / np.maximum(speed * stride, 1e-9)
+        known = np.minimum(speed / STEADY_HEIGHTS, 1.0) * np.minimum(stride / STEADY_HEIGHTS, 1.0)
+        doubts: FloatArray = HEIGHT_COST * (1.0 - alike) + DIRECTION_COST * known * turned
+        doubts[self._lost] += np.float32(LOST_COST)
+        return doubts
+
+    def _continue_with_unsure(self) -> None:
+        recent = self._confirmed & (~self._lost | (self._tracks.unseen_s <= RECENT_S))
+        allowed = self._open(recent, ~self._seen.sure) & self._fits
+        costs: FloatArray = 1.0 - self._expected
+        self._take(costs, allowed & (self._expected >= UNSURE_OVERLAP))
+
+    def _find_again_by_place(self) -> None:
+        tracks = self._tracks
+        unseen_s = tracks.unseen_s[:, None]
+        last = overlaps(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
+        straight = np.where(unseen_s <= STRAIGHT_S, self._straight, 0.0)
+        best = np.maximum(np.maximum(last, straight), self._expected)
+        proven = (last >= LAST_OVERLAP) | (straight >= STRAIGHT_OVERLAP)
+        proven |= self._expected >= EXPECTED_OVERLAP
+        proven &= self._seen.sure[None, :] | (best >= UNSURE_OVERLAP)
+        allowed = self._open(self._confirmed, self._seen.confident) & self._fits & proven
+        costs: FloatArray = 1.0 - best + WAITING_COST_S * unseen_s
+        self._take(costs, allowed)
+
+    def _find_again_by_look(self, like: Likeness) -> None:
+        """Lost tracks within reach of their last place that look the same."""
+        tracks = self._tracks
+        apart = distances_px(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
+        near = apart <= reach_px(tracks.last_xyxy_px, tracks.unseen_s, np.inf)[:, None]
+        same = np.fmax(like.mean, like.best)
+        allowed = self._open(self._confirmed, self._seen.confident) & self._fits & near
+        costs: FloatArray = 1.0 - same
+        self._take(costs, allowed & (same >= like.threshold))
+
+    def _settle(self) -> None:
+        allowed = self._open(~self._confirmed, self._seen.confident) & self._fits
+        allowed &= self._expected >= SETTLING_OVERLAP
+        costs = (1.0 - self._expected).astype(np.float32)
+        if self._likeness is not None:
+            like = self._likeness
+            costs = pair_costs(costs, like.mean, like.iou_weight, like.appearance_weight)
+        self._take(costs, allowed)

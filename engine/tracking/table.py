@@ -1,0 +1,144 @@
+"""Bookkeeping of the live tracks of one camera, one row each, as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.domain.detections import DetectionBatch
+from engine.domain.frames import FrameStamp
+from engine.domain.ids import HorseId, TrackId, new_track_id
+from engine.domain.tracks import TrackState
+from engine.tracking.assignment import Mask
+from engine.tracking.colours import COLOUR_NAMES, colour_index
+
+NO_NUMBER = 0
+"""Of a track that was never given out: numbers are for people, and ghosts shall not use them up."""
+SCORE_KEEP = 0.8
+"""Share of the old value in the running mean of detection scores."""
+_COLUMNS = {
+    "numbers": np.int64,
+    "classes": np.int16,
+    "states": np.int8,
+    "colours": np.int8,
+    "hits": np.float32,
+    "scores": np.float32,
+    "seen_mono_s": np.float64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What never changes about a track."""
+
+    id: TrackId
+    at: datetime
+
+
+class TrackTable:
+    """Rows of live tracks; added at the end, dropped by mask, in step with motion and looks."""
+
+    def __init__(self, first_number: int) -> None:
+        self.numbers = np.zeros(0, np.int64)
+        self.classes = np.zeros(0, np.int16)
+        self.states = np.zeros(0, np.int8)
+        self.colours = np.zeros(0, np.int8)
+        self.hits = np.zeros(0, np.float32)
+        self.scores = np.zeros(0, np.float32)
+        self.seen_mono_s = np.zeros(0, np.float64)
+        self.births: list[Birth] = []
+        self.horses: list[HorseId | None] = []
+        self.seen_at: list[datetime] = []
+        self._next_number = first_number
+
+    def __len__(self) -> int:
+        return len(self.births)
+
+    def row(self, track_id: TrackId) -> int | None:
+        """Where a track is, None when it is closed."""
+        return next((row for row, b in enumerate(self.births) if b.id == track_id), None)
+
+    def add(self, found: DetectionBatch, stamp: FrameStamp, state: TrackState) -> None:
+        """Append new tracks begun by these detections."""
+        count = len(found)
+        births = [Birth(new_track_id(), stamp.captured_at) for _ in range(count)]
+        taken = self._taken_colours()
+        colours: list[int] = []
+        for birth in births:
+            colours.append(colour_index(birth.id, [*taken, *colours]))
+        new = {
+            "numbers": np.full(count, NO_NUMBER),
+            "classes": found.class_ids,
+            "states": np.full(count, state),
+            "colours": np.array(colours),
+            "hits": np.ones(count),
+            "scores": found.scores,
+            "seen_mono_s": np.full(count, stamp.captured_mono_s),
+        }
+        for name, kind in _COLUMNS.items():
+            values = np.concatenate([getattr(self, name), new[name].astype(kind)])
+            setattr(self, name, values)
+        self.births += births
+        self.horses += [None] * count
+        self.seen_at += [stamp.captured_at] * count
+
+    def keep(self, rows: Mask) -> None:
+        """Drop all rows not in the mask."""
+        for name in _COLUMNS:
+            setattr(self, name, getattr(self, name)[rows])
+        stays = np.flatnonzero(rows).tolist()
+        self.births = [self.births[row] for row in stays]
+        self.horses = [self.horses[row] for row in stays]
+        self.seen_at = [self.seen_at[row] for row in stays]
+
+    def hit(
+        self, rows: NDArray[np.intp], found: DetectionBatch, stamp: FrameStamp, tentative_hits: int
+    ) -> None:
+        """Count the given rows' new detections; enough of them confirm a track."""
+        self.hits[rows] += 1
+        self.scores[rows] = SCORE_KEEP * self.scores[rows] + (1 - SCORE_KEEP) * found.scores
+        self.seen_mono_s[rows] = stamp.captured_mono_s
+        sure = self.hits[rows] >= tentative_hits
+        sure |= self.states[rows] != TrackState.TENTATIVE
+        self.states[rows] = np.where(sure, TrackState.ACTIVE, TrackState.TENTATIVE)
+        for row in rows.tolist():
+            self.seen_at[row] = stamp.captured_at
+
+    def number(self, rows: NDArray[np.intp]) -> None:
+        """Give the rows that have none the next numbers."""
+        unnumbered = rows[self.numbers[rows] == NO_NUMBER]
+        self.numbers[unnumbered] = np.arange(len(unnumbered)) + self._next_number
+        self._next_number += len(unnumbered)
+
+    def miss(self, seen_rows: NDArray[np.intp]) -> None:
+        """Active tracks not among the seen rows are lost."""
+        missed = self.states == TrackState.ACTIVE
+        missed[seen_rows] = False
+        self.states[missed] = TrackState.LOST
+
+    def barred(self) -> Mask:
+        """Of several tracks with one horse all but the one seen last, bool (N,)."""
+        barred = np.zeros(len(self), np.bool_)
+        latest: dict[HorseId, int] = {}
+        for row, horse in enumerate(self.horses):
+            if horse is None:
+                continue
+            other = latest.get(horse)
+            if other is None:
+                latest[horse] = row
+            elif self.seen_mono_s[row] >= self.seen_mono_s[other]:
+                barred[other], latest[horse] = True, row
+            else:
+                barred[row] = True
+        return barred
+
+    def _taken_colours(self) -> list[int]:
+        """Colours no new track may have: of all live tracks, a lost one may come back; once those
+        use all ten, of the tracks in view alone."""
+        every = {int(colour) for colour in self.colours}
+        if len(every) < len(COLOUR_NAMES):
+            return list(every)
+        return [int(colour) for colour in self.colours[self.states != TrackState.LOST]]
