@@ -33,6 +33,22 @@ def fixed_keys(parent: QWidget) -> tuple[tuple[str, str], ...]:
     )
 
 
+def registry_keys(parent: QWidget) -> tuple[tuple[str, str], ...]:
+    """Keys of the registry that belong to no action."""
+    return (
+        (parent.tr("Move between horses"), "← ↑ → ↓"),
+        (parent.tr("Profile of the selected horse"), "Enter"),
+        (parent.tr("Select several horses"), "Shift, Ctrl"),
+        (parent.tr("Tracks: move the playhead"), "← →"),
+        (parent.tr("Tracks: previous or next track"), "↑ ↓"),
+        (parent.tr("Tracks: split at the playhead"), "X"),
+        (parent.tr("Tracks: whose is it…"), "Enter"),
+        (parent.tr("Tracks: not this horse"), "Del"),
+        (parent.tr("Review: same, different, later"), "S, D, L"),
+        (parent.tr("Close the panel"), "Esc"),
+    )
+
+
 class KeySheet(QDialog):
     """Every action with its keys, in groups."""
 
@@ -91,7 +107,8 @@ class KeySheet(QDialog):
     def _fill(self, wanted: str) -> None:
         self._tree.clear()
         groups: dict[str, list[tuple[str, str, str]]] = {
-            self.tr("Wall"): [("", text, keys) for text, keys in fixed_keys(self)]
+            self.tr("Wall"): [("", text, keys) for text, keys in fixed_keys(self)],
+            self.tr("Registry"): [("", text, keys) for text, keys in registry_keys(self)],
         }
         for entry in self._book:
             keys = ", ".join(

@@ -204,6 +204,7 @@ def test_questions_are_answered_with_one_key_each(open_registry: Open, questions
     assert [r.deferred for r in bench.barn.identity.reviews()] == [True]
     bench.undo()
     assert bench.barn.owner(first.track_id) == [questions.juno]
+    bench.wait(lambda: review.current is not None and review.current.id == first.id)
     bench.undo()
     assert bench.barn.owner(questions.unsure) == []
     QTest.keyClick(review, Qt.Key.Key_Escape)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from engine.domain.ids import HorseId, TrackId
 from tests.gui.registry_bench import LEFT, RegistryBench, drag
@@ -212,3 +214,31 @@ def test_a_part_of_a_cut_track_is_moved_alone(open_registry: Open, farm: Farm) -
     bench.panel()
     bench.confirm()
     assert bench.barn.owner(farm.late) == [farm.juno, farm.belle]
+
+
+def test_the_wheel_zooms_and_a_zoomed_window_stays_while_the_engine_goes_on(
+    open_registry: Open, farm: Farm
+) -> None:
+    bench = open_registry()
+    bench.open_profile(farm.juno)
+    strips = bench.page.side.profile.strips
+    spot = strip_spot(bench, farm.late)
+    before = strips.bar_of(strips.strips[0]).width()
+    turn = QWheelEvent(
+        QPointF(spot),
+        QPointF(strips.mapToGlobal(spot)),
+        QPoint(),
+        QPoint(0, 480),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(strips, turn)
+    zoomed = strips.bar_of(strips.strips[0]).width()
+    assert zoomed > before * 1.5
+    bench.barn.track(farm.juno, "Yard", bench.barn.now - 10 * MINUTES, 5)
+    bench.barn.announce()
+    bench.wait(lambda: len(strips.strips) == 3)
+    late = next(s for s in strips.strips if s.track_id == farm.late)
+    assert strips.bar_of(late).width() == pytest.approx(zoomed)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QGridLayout,
     QHBoxLayout,
@@ -32,10 +33,12 @@ from ui.requests import RequestId
 from ui.widgets import button, icon_button, label, line, restyle, scroll
 
 SETTLE_MS = 80
+ROW_LETTERS = 58
 
 
 class Choice(QWidget):
-    """A row of radio buttons; ``value`` is what the chosen one stands for."""
+    """A row of radio buttons, a column where the words are long; ``value`` is what the chosen one
+    stands for."""
 
     changed = Signal()
 
@@ -45,9 +48,11 @@ class Choice(QWidget):
         super().__init__(parent)
         self._values = [value for _, value in options]
         self._group = QButtonGroup(self)
-        row = QHBoxLayout(self)
+        long = sum(len(text) + 6 for text, _ in options) > ROW_LETTERS
+        across = QBoxLayout.Direction.LeftToRight
+        row = QBoxLayout(QBoxLayout.Direction.TopToBottom if long else across, self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(14)
+        row.setSpacing(8 if long else 14)
         for place, (text, _) in enumerate(options):
             radio = QRadioButton(text)
             radio.setChecked(place == chosen)

@@ -10,7 +10,6 @@ from ui.registry.horse_model import Show
 from ui.theme import Theme
 from ui.widgets import button, icon_label, label, set_icon
 
-
 TEXT_PX = 440
 
 
@@ -101,7 +100,7 @@ class EmptyState(QWidget):
     def _say(self, title: str, text: str, act: str, act_id: str) -> None:
         self.title.setText(title)
         self.text.setText(text)
-        self.text.setFixedHeight(self.text.heightForWidth(TEXT_PX))
+        self.text.setFixedHeight(max(self.text.heightForWidth(TEXT_PX), 0))
         self.text.setVisible(bool(text))
         self.act.setText(act)
         self.act.setVisible(bool(act))

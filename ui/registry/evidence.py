@@ -136,7 +136,7 @@ class Side(QWidget):
     def __init__(self, context: RegistryContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.picture = Picture(context)
-        self.name = label("", "strong")
+        self.name = label("", "strong", wrap=True)
         self.about = label("", "small", wrap=True)
         self.crops = CropRow(context)
         self.crops.hide()

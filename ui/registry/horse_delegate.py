@@ -136,8 +136,12 @@ class CardDelegate(QStyledItemDelegate):
         small = self.theme.font(self.theme.measures.font_small)
         line = QRectF(left, top + 26, width, 18)
         age = ago(horse.last_seen_at)
-        words = f"{camera} · {age}" if camera else age
-        _text(painter, line, words, small, self.theme.colour("muted"))
+        if camera:  # a long camera name gives way, the age never does
+            metrics = QFontMetricsF(small)
+            room = width - metrics.horizontalAdvance(f" · {age}") - 1
+            cut = metrics.elidedText(camera, Qt.TextElideMode.ElideRight, max(room, 24.0))
+            age = f"{cut} · {age}"
+        _text(painter, line, age, small, self.theme.colour("muted"))
 
     def _frame(
         self, painter: QPainter, card: QRectF, horse: Horse, selected: bool, focus: bool

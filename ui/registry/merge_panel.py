@@ -246,7 +246,7 @@ class MergePanel(CorrectionPanel):
     def on_effect(self, effect: Effect) -> None:
         if effect.overlap_s > 0 and effect.forbidden:
             self.at_once.setText(
-                self.tr("for {0} on cameras that do not overlap").format(duration(effect.overlap_s))
+                self.tr("for {0}, which one horse cannot be").format(duration(effect.overlap_s))
             )
 
     # --- not the same ---------------------------------------------------------------------------

@@ -211,6 +211,7 @@ class ProfilePanel(QWidget):
         self._show(horse)
         if another:
             self._area.verticalScrollBar().setValue(0)
+            self.strips.forget_zoom()
             self.strips.select(None)
             self.strips.show_strips((), *self._limits(()), horse.colour_hex)
             self.crops.show_strips((), horse.colour_hex)
@@ -248,7 +249,8 @@ class ProfilePanel(QWidget):
         self.dot.setStyleSheet(
             f"background: {qcolor(horse.colour_hex).name()}; border-radius: 5px;"
         )
-        self.about.setText(f"{horse.label} · {status_word(horse.status)}")
+        named = f"{horse.label} · " if horse.name else ""
+        self.about.setText(named + status_word(horse.status))
         camera = self._context.model.camera(horse.last_stream_id)
         last = ", ".join(part for part in (ago(horse.last_seen_at), camera) if part)
         today = self._context.model.day.of(horse.id)
@@ -316,6 +318,7 @@ class ProfilePanel(QWidget):
     def _on_range(self, days: int, on: bool) -> None:
         if on:
             self._days = days
+            self.strips.forget_zoom()
             self.reread()
 
     def _show_strip(self) -> None:

@@ -39,6 +39,8 @@ from ui.theme import Theme
 
 DAY_STRIPS_READ = 5000
 AGES_MS = 30_000
+DAY_RESTS_MS = 8_000
+"""Between two readings of the whole day, however often the engine announces something."""
 SIDE_PX = 500
 TO_HORSES = (Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
@@ -73,13 +75,18 @@ class RegistryPage(QWidget):
         self.context = RegistryContext(
             services, requests, log, directory, shelf, self.model, theme, local_user()
         )
-        self._day_asked = False
+        self._day_asked = self._day_again = False
         self._fresh = False
         self._tabular = False
         self._build(theme)
         add_registry_actions(book, self, theme)
         self.header.add_tools(book)
+        for view in (self.gallery, self.table):
+            view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+            view.addActions([book[action_id] for action_id in HORSE_ACTIONS])
         self._connect()
+        self._day_rests = QTimer(self, interval=DAY_RESTS_MS, singleShot=True)
+        self._day_rests.timeout.connect(self._on_day_rested)
         self._ages = QTimer(self, interval=AGES_MS)
         self._ages.timeout.connect(self._on_age)
         self._show_state()
@@ -144,7 +151,7 @@ class RegistryPage(QWidget):
         profile.opened.connect(self.open_profile)
         self.review.closed.connect(self.close_review)
         self.review.decided.connect(self.directory.refresh)
-        self._log.changed.connect(self.directory.refresh)
+        self._log.changed.connect(self._on_corrected)
 
     # --- what is known --------------------------------------------------------------------------
 
@@ -176,6 +183,10 @@ class RegistryPage(QWidget):
         if self.isVisible():
             self._reread()
 
+    def _on_corrected(self) -> None:
+        self._day_rests.stop()
+        self.directory.refresh()
+
     def _reread(self) -> None:
         self._fresh = True
         self._read_day()
@@ -184,9 +195,11 @@ class RegistryPage(QWidget):
             self.review.reread()
 
     def _read_day(self) -> None:
-        if self._day_asked:
+        if self._day_asked or self._day_rests.isActive():
+            self._day_again = True
             return
-        self._day_asked = True
+        self._day_asked, self._day_again = True, False
+        self._day_rests.start()
         start, end = local_day(datetime.now(UTC))
         horses = self._services.horses
         self._requests.submit(
@@ -195,6 +208,10 @@ class RegistryPage(QWidget):
             self._on_day,
             self._on_no_day,
         )
+
+    def _on_day_rested(self) -> None:
+        if self._day_again and self.isVisible():
+            self._read_day()
 
     def _on_day(self, day: Day) -> None:
         self._day_asked = False

@@ -82,7 +82,7 @@ class ReviewView(QWidget):
         self._context = context
         self._queue: list[Review] = []
         self._answered: set[ReviewId] = set()
-        self._put_off = 0
+        self._put_off: set[ReviewId] = set()
         self._asked: RequestId | None = None
         self._evidence: RequestId | None = None
         self._busy = False
@@ -180,28 +180,32 @@ class ReviewView(QWidget):
     def begin(self) -> None:
         """Start over with what is open now."""
         self._answered = set()
-        self._put_off = 0
+        self._put_off = set()
         self._queue = []
         self.reread()
         self._show()
 
     def reread(self) -> None:
-        """Look for questions that came or went; the one on show stays."""
+        """Look for questions that came or went; the one on show stays. Answers that were taken
+        back are asked again."""
         if self._asked is not None:
             return
         identity = self._context.services.identity
+        answered = frozenset(self._answered - self._put_off)
         self._asked = self._context.requests.submit(
             "open questions",
             lambda: tuple(identity.reviews(limit=READ_AT_MOST)),
-            self._on_reviews,
+            lambda reviews: self._on_reviews(reviews, answered),
             self._on_failed,
             self,
         )
 
-    def _on_reviews(self, reviews: Sequence[Review]) -> None:
+    def _on_reviews(self, reviews: Sequence[Review], answered: frozenset[ReviewId]) -> None:
+        """``answered`` were answered before the reviews were asked for: those that are open all
+        the same were taken back."""
         self._asked = None
-        self.problem.hide()
         known = {review.id: review for review in reviews}
+        self._answered -= answered & known.keys()
         before = self.current
         kept = [known[r.id] for r in self._queue if r.id in known]
         queued = {review.id for review in kept}
@@ -225,7 +229,9 @@ class ReviewView(QWidget):
             self._done_words.setText(
                 self.tr("All answered") if many else self.tr("Nothing to review")
             )
-            put_off = self.tr("{0} put off come again with the next review.").format(self._put_off)
+            put_off = self.tr("{0} put off come again with the next review.").format(
+                len(self._put_off)
+            )
             self._done_more.setText(
                 put_off
                 if self._put_off
@@ -234,7 +240,7 @@ class ReviewView(QWidget):
                     "have changed places."
                 )
             )
-            self._done_more.setFixedHeight(self._done_more.heightForWidth(TEXT_PX))
+            self._done_more.setFixedHeight(max(self._done_more.heightForWidth(TEXT_PX), 0))
             return
         self._show_question(review, None)
         horses = self._context.services.horses
@@ -346,7 +352,8 @@ class ReviewView(QWidget):
         )
 
     def _on_decided(self, review: Review, verdict: Verdict, record: CommandRecord | None) -> None:
-        self._put_off += verdict is Verdict.LATER
+        if verdict is Verdict.LATER:
+            self._put_off.add(review.id)
         self._next(review)
         if record is not None:
             context = self._context

@@ -64,6 +64,7 @@ class StripView(QWidget):
         self._moving_head = False
         self._on_handle = False
         self._carrying = False
+        self._zoomed = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setMinimumHeight(RULER_PX + LANE_PX)
@@ -89,20 +90,29 @@ class StripView(QWidget):
     def show_strips(
         self, strips: Sequence[TrackStrip], start: datetime, end: datetime, colour_hex: str
     ) -> None:
-        """Show tracks between two instants; a selection that is still there stays."""
+        """Show tracks between two instants; a selection that is still there stays, and so does a
+        window that a person zoomed to (until ``forget_zoom``)."""
         self._strips = tuple(strips)
         self.colour_hex = colour_hex
         self._lanes = sorted({s.stream_name for s in strips}, key=str.casefold)
-        self._start, self._end = start, max(end, start + timedelta(seconds=10))
+        if not self._zoomed:
+            self._start, self._end = start, max(end, start + timedelta(seconds=10))
         self._playhead = min(max(self._playhead, self._start), self._end)
-        same = (
-            s
-            for s in strips
-            if self._selected is not None and s.track_id == self._selected.track_id
-        )
-        self._select(next(same, None))
+        self._select(self._same(self._selected))
         self.setMinimumHeight(RULER_PX + max(len(self._lanes), 1) * LANE_PX + 4)
         self.update()
+
+    def forget_zoom(self) -> None:
+        """Show the whole window again with the next strips."""
+        self._zoomed = False
+
+    def _same(self, strip: TrackStrip | None) -> TrackStrip | None:
+        """What a strip is called now: it may have grown, or been cut."""
+        if strip is None:
+            return None
+        parts = [s for s in self._strips if s.track_id == strip.track_id]
+        starting = (s for s in parts if s.start == strip.start)
+        return next(starting, parts[0] if parts else None)
 
     def select(self, strip: TrackStrip | None) -> None:
         """Select a strip and bring the playhead into it."""
@@ -181,6 +191,8 @@ class StripView(QWidget):
             words = tick_words(at, step_s)
             half = metrics.horizontalAdvance(words) / 2 + 1
             place = QRectF(min(max(x - half, NAMES_PX), self.width() - 2 * half), 6, 2 * half, 18)
+            if self._strips and place.intersects(QRectF(self.handle())):
+                continue
             painter.setPen(theme.colour("muted"))
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, words)
 
@@ -284,6 +296,7 @@ class StripView(QWidget):
         if not self._strips:
             return
         turned = event.angleDelta()
+        self._zoomed = True
         if abs(turned.x()) > abs(turned.y()):
             step = (self._end - self._start) * (-turned.x() / 120 * 0.1)
             self._start, self._end = self._start + step, self._end + step
