@@ -204,7 +204,8 @@ def rows_from_json(stored: dict[str, Any]) -> IdentityRows:
 
 def _decision_to_json(event: SpanDecided | SpanWithdrawn) -> list[Any]:
     if isinstance(event, SpanWithdrawn):
-        return [str(event.track_id), str(event.stream_id), event.at.isoformat()]
+        since = None if event.since is None else event.since.isoformat()
+        return [str(event.track_id), str(event.stream_id), event.at.isoformat(), since]
     span = event.span
     return [
         str(span.track_id), str(event.stream_id), str(span.id), str(span.horse_id),
@@ -216,8 +217,9 @@ def _decision_to_json(event: SpanDecided | SpanWithdrawn) -> list[Any]:
 
 def _decision_from_json(fields: list[Any]) -> SpanDecided | SpanWithdrawn:
     track, stream = TrackId(UUID(fields[0])), StreamId(UUID(fields[1]))
-    if len(fields) == 3:
-        return SpanWithdrawn(track, stream, _instant(fields[2]))
+    if len(fields) == 4:
+        since = None if fields[3] is None else _instant(fields[3])
+        return SpanWithdrawn(track, stream, _instant(fields[2]), since)
     span_id, horse, start, end, confidence, decided_by, similarity = fields[2:]
     span = Span(
         SpanId(UUID(span_id)), track, HorseId(UUID(horse)),

@@ -96,7 +96,7 @@ class IdentityStore:
         before = self._owners(decided)
         for event in chosen:
             if not isinstance(event, SpanDecided):
-                self._run("withdraw_spans", {"track_id": event.track_id})
+                self._run("withdraw_spans", {"track_id": event.track_id, "since": event.since})
                 continue
             span = event.span
             fields = {

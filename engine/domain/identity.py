@@ -247,11 +247,13 @@ class SpanDecided:
 
 @dataclass(frozen=True, slots=True)
 class SpanWithdrawn:
-    """The engine takes back what it decided on a track; what a person decided stays."""
+    """The engine takes back what it decided on a track, from ``since`` on (None: altogether); what
+    a person decided stays."""
 
     track_id: TrackId
     stream_id: StreamId
     at: datetime
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +287,7 @@ class ReviewRaised:
     review: Review
 
 
-IdentityEvent = (
-    HorseFound | SpanDecided | SpanWithdrawn | FeaturesSeen | CropTaken | ReviewRaised
-)
+IdentityEvent = HorseFound | SpanDecided | SpanWithdrawn | FeaturesSeen | CropTaken | ReviewRaised
 
 
 @dataclass(frozen=True, slots=True)

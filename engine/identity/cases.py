@@ -14,10 +14,14 @@ from engine.identity.presence import Seen
 
 RECENT = 8
 """Good crops remembered to judge how a track looks now."""
+JUDGED_BY = 3
+"""Crops before that a crop is compared with to notice a jump."""
 LOOKS = 16
 """Different looks remembered of one stretch."""
 SAME_LOOK = 0.97
 """From this cosine on two crops show the same look (as in the tracker's galleries)."""
+JUMP = 0.6
+"""A crop less like the last ones than this (cosine) may show another horse, or another side."""
 GAP_S = 1.0
 """A track that was not seen for so long may have come back as somebody else."""
 ENGINE = "engine"
@@ -87,6 +91,8 @@ class Case:
     good ones with their instants. ``nearest``: highest likeness to anybody it may be, ever.
     ``apart_s``: seconds during which it stood beside each horse. ``founded``: this track is where
     the horse was first met. ``doubts``: checks in a row that spoke for another horse.
+    ``sure_at``: when it was last recognised. ``jumped_at``: when its appearance last changed at
+    once. ``since_at``: what is decided next holds from here on, None: from its first picture on.
     """
 
     track_id: TrackId
@@ -105,6 +111,9 @@ class Case:
     check_mono_s: float = 0.0
     seen_mono_s: float = 0.0
     doubts: int = 0
+    sure_at: datetime | None = None
+    jumped_at: datetime | None = None
+    since_at: datetime | None = None
     recent: deque[tuple[float, FloatArray]] = field(default_factory=lambda: deque(maxlen=RECENT))
     apart_s: dict[HorseId, float] = field(default_factory=dict)
     asked: set[HorseId] = field(default_factory=set)
@@ -123,14 +132,30 @@ class Case:
         return self.seen_mono_s - self.first.mono_s
 
     def take_crop(
-        self, now_s: float, vector: FloatArray, quality: float, interval_s: float
+        self, now_s: float, at: datetime, vector: FloatArray, quality: float, interval_s: float
     ) -> None:
-        """Count a good crop, unless the last one is hardly older."""
+        """Count a good crop, unless the last one is hardly older. One that looks quite different
+        makes the track due for a check."""
         if now_s - self.good_mono_s < interval_s:
             return
         self.good_mono_s = now_s
+        if len(self.recent) >= JUDGED_BY:
+            latest = np.mean([known for _, known in list(self.recent)[-JUDGED_BY:]], axis=0)
+            if float(latest @ vector) < JUMP * float(np.linalg.norm(latest)):
+                self.jumped_at = at
+                self.check_mono_s = min(self.check_mono_s, now_s)
         self.recent.append((now_s, vector))
         self.stretch.add(vector, quality)
+
+    def change_point(self) -> datetime | None:
+        """From when on a track that is another horse now has been it; None: from the beginning."""
+        if not self.stretch.verified:
+            return None if self.stretch.since_at <= self.first_at else self.stretch.since_at
+        if self.sure_at is None:
+            return None
+        if self.jumped_at is not None and self.jumped_at > self.sure_at:
+            return self.jumped_at
+        return self.sure_at
 
     def begin_stretch(self, first: Seen, at: datetime, touching: bool) -> None:
         """From now on it may be somebody else, and what was proven of it before is not any more.
@@ -155,3 +180,4 @@ class Case:
         self.founded = False
         self.approved = False
         self.doubts = 0
+        self.sure_at = None

@@ -11,7 +11,7 @@ from engine.domain.geometry import FloatArray
 from engine.identity.cases import GAP_S, Case
 from engine.identity.crossings import shared_parts
 from engine.identity.presence import seen_in
-from engine.identity.rules import CROSSING_OVERLAP, LOST_S
+from engine.identity.rules import CONTACT_OVERLAP, LOST_S
 
 
 def note_contacts(
@@ -39,7 +39,7 @@ def note_contacts(
         both = shared_parts(np.concatenate([boxes_xyxy_px, np.stack(lost)]))
         nearest = np.maximum(nearest, both[: len(cases), len(cases) :].max(axis=1))
     for case, box, share in zip(cases, boxes_xyxy_px, nearest.tolist(), strict=True):
-        touching = share >= CROSSING_OVERLAP
+        touching = share >= CONTACT_OVERLAP
         if now_s - case.seen_mono_s > GAP_S or touching != case.stretch.touching:
             case.begin_stretch(seen_in(now_s, case.track_id, box), at, touching)
             case.check_mono_s = min(case.check_mono_s, now_s)

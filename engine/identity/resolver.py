@@ -208,7 +208,8 @@ class Resolver:
         for row, case in zip(rows, cases, strict=True):
             if sight.qualities[row] >= self.rules.good_quality:
                 quality = float(sight.qualities[row])
-                case.take_crop(now_s, sight.vectors[row], quality, self.rules.crop_interval_s)
+                at, every_s = sight.stamp.captured_at, self.rules.crop_interval_s
+                case.take_crop(now_s, at, sight.vectors[row], quality, every_s)
 
     def _stand_apart(self, cases: Sequence[Case], shares: FloatArray, stamp: FrameStamp) -> None:
         """Two bodies in one picture are two horses. Looked at a few times a second."""
@@ -286,7 +287,7 @@ class Resolver:
         decision = self._compare(case, vectors, cases, expected, sight, gallery)
         stamp = sight.stamp
         if decision.outcome is Outcome.KNOWN and decision.match is not None:
-            self._settle(case, decision.match, None, stamp)
+            self._settle(case, decision.match, case.since_at, stamp)
             if case.approved and not case.stretch.touching:
                 self._teacher.learn(
                     case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
@@ -332,12 +333,14 @@ class Resolver:
         cases: Sequence[Case],
         expected: frozenset[HorseId],
         sight: Sight,
+        first: Seen | None = None,
     ) -> Decision:
+        first = first or case.stretch.first
         now_s = sight.stamp.captured_mono_s
         excluded = {
             match.horse_id: reason
             for match in matches
-            if (reason := self._exclusion(case, match, cases, sight)) is not None
+            if (reason := self._exclusion(case, match, cases, now_s, first)) is not None
         }
         crops, age_s = case.stretch.crops, now_s - case.stretch.since_mono_s
         for match in matches:
@@ -346,7 +349,7 @@ class Resolver:
         return decide(matches, excluded, expected, crops, age_s, self.rules)
 
     def _exclusion(
-        self, case: Case, match: Match, cases: Sequence[Case], sight: Sight
+        self, case: Case, match: Match, cases: Sequence[Case], now_s: float, first: Seen
     ) -> Exclusion | None:
         horse = match.horse_id
         if self.registry is not None and (case.track_id, horse) in self.registry.rejected:
@@ -361,8 +364,6 @@ class Resolver:
             return None  # the holder looks less like the horse: it has to give it up
         if case.apart_s.get(horse, 0.0) >= self.rules.apart_s:
             return Exclusion.BESIDE
-        now_s = sight.stamp.captured_mono_s
-        first = case.stretch.first
         if self.presence.elsewhere(horse, case.stream_id, first.mono_s, now_s):
             return Exclusion.ELSEWHERE
         if self.presence.too_fast(horse, case.stream_id, case.track_id, first):
@@ -386,11 +387,12 @@ class Resolver:
         )
         self._emit(SpanDecided(span, case.stream_id, match.similarity))
 
-    def _withdraw(self, case: Case) -> None:
-        """The engine is no longer sure of what it decided."""
+    def _withdraw(self, case: Case, since: datetime | None = None) -> None:
+        """The engine is no longer sure of what it decided, from an instant on or altogether."""
         if not case.locked:
             self._leave(case)
-            self._emit(SpanWithdrawn(case.track_id, case.stream_id, case.first_at))
+            case.since_at, case.nearest = since, 0.0
+            self._emit(SpanWithdrawn(case.track_id, case.stream_id, case.first_at, since))
 
     def _found(
         self,
@@ -408,8 +410,9 @@ class Resolver:
         colour = colour_index(horse_id, taken)
         registry.known[horse_id] = Known(horse_id, colour, guest=True, local=True)
         self._herd.founded(case.stream_id, stamp.captured_mono_s)
-        self._emit(HorseFound(horse_id, case.stream_id, colour, case.first_at))
-        self._settle(case, Match(horse_id, 1.0), None, stamp)
+        met_at = case.since_at or case.first_at
+        self._emit(HorseFound(horse_id, case.stream_id, colour, met_at))
+        self._settle(case, Match(horse_id, 1.0), case.since_at, stamp)
         case.founded = True
         self._teacher.learn(
             case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
@@ -427,12 +430,18 @@ class Resolver:
         stamp = sight.stamp
         if case.locked or own is None or own >= self.rules.accept:
             case.stretch.verified = True
+            case.sure_at = stamp.captured_at
         if case.locked or own is None or own >= self.rules.keep_from:
             case.doubts = 0
             self._teach(case, own, stamp, gallery)
             return
         matches = gallery.rank(recent)
-        decision = self._decided(case, matches, (), frozenset(), sight)
+        changed_at = case.change_point()
+        first = case.first
+        if changed_at is not None:
+            ago_s = (stamp.captured_at - changed_at).total_seconds()
+            first = Seen(stamp.captured_mono_s - ago_s, case.track_id)
+        decision = self._decided(case, matches, (), frozenset(), sight, first)
         match = decision.match
         better = (
             match is not None
@@ -440,14 +449,17 @@ class Resolver:
             and match.horse_id != case.horse_id
             and match.similarity >= own + self.rules.margin
         )
-        if not better or match is None:
+        lost = not case.stretch.verified and own < self.rules.guest_below
+        if not lost and (not better or match is None):
             return
         case.doubts += 1
         case.check_mono_s = stamp.captured_mono_s + self.rules.retry_s
         needed = self.rules.doubts if case.stretch.verified else self.rules.doubts_after
         if case.doubts >= needed:
-            whole = case.stretch.verified or case.stretch.since_at <= case.first_at
-            self._settle(case, match, None if whole else case.stretch.since_at, stamp)
+            if better and match is not None:
+                self._settle(case, match, changed_at, stamp)
+            elif lost:  # after a contact it looks like nobody known, least of all like its horse
+                self._withdraw(case, changed_at)
 
     def _teach(
         self, case: Case, own: float | None, stamp: FrameStamp, gallery: HorseGallery

@@ -36,7 +36,7 @@ class Rules:
     good_quality: float = 0.4
     prior: float = 0.06
     retry_s: float = 1.0
-    recheck_s: float = 5.0
+    recheck_s: float = 2.0
     doubts: int = 3
     doubts_after: int = 2
     apart_s: float = 1.0
@@ -70,6 +70,8 @@ CAMERA_HORSES = 50
 """Most recent horses of a camera that are compared first (specification)."""
 LOST_S = 10.0
 """A lost track may come back so long (the tracker closes it then)."""
+CONTACT_OVERLAP = 0.25
+"""From this share of the smaller box on, the tracker may take one horse for the other."""
 CROSSING_OVERLAP = 0.4
 """Share of the smaller box that two tracks must share to count as having met."""
 CROSSING_APART = 0.1

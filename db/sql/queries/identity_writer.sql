@@ -33,8 +33,16 @@ VALUES (%(id)s, %(track_id)s, %(horse_id)s, coalesce(%(start)s::timestamptz, '-i
         coalesce(%(end)s::timestamptz, 'infinity'), %(confidence)s, %(decided_by)s);
 
 -- name: withdraw_spans
-UPDATE identity_spans SET superseded_at = clock_timestamp()
-WHERE track_id = %(track_id)s AND superseded_at IS NULL AND decided_by = 'engine';
+-- What was decided about the time before stays.
+WITH ended AS (
+    UPDATE identity_spans SET superseded_at = clock_timestamp()
+    WHERE track_id = %(track_id)s AND superseded_at IS NULL AND decided_by = 'engine'
+      AND valid_to > coalesce(%(since)s::timestamptz, '-infinity')
+    RETURNING track_id, horse_id, valid_from, confidence
+)
+INSERT INTO identity_spans (id, track_id, horse_id, valid_from, valid_to, confidence, decided_by)
+SELECT gen_random_uuid(), track_id, horse_id, valid_from, %(since)s, confidence, 'engine'
+FROM ended WHERE valid_from < %(since)s::timestamptz;
 
 -- name: count_new_owners
 -- A track's detections before it was identified count for its horse too.

@@ -193,6 +193,12 @@ def test_a_later_decision_replaces_the_engines_own(
     ]
     totals = query(postgres_dsn, "SELECT total_detections FROM horses ORDER BY tracking_number")
     assert totals == [(0,), (5,), (5,)]
+    later = SpanWithdrawn(track, stream, NOW, NOW + timedelta(seconds=0.75))
+    store.write(build_batch([], events=[later]))
+    assert [(row[0], row[2]) for row in owners(postgres_dsn, track)] == [
+        (two.horse_id, False),
+        (three.horse_id, False),
+    ]
     store.write(build_batch([], events=[SpanWithdrawn(track, stream, NOW)]))
     assert owners(postgres_dsn, track) == []
 

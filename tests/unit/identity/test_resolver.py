@@ -235,14 +235,32 @@ def test_an_identified_track_changes_hands_only_after_several_checks(scene: Scen
     bella, rusty = known(look(1)), known(look(2))
     scene.load(snapshot(bella, rusty))
     subject = Subject(look(1))
-    scene.show(CAMERA, [subject], 3.0)
-    subject.mean = look(2)
-    assert scene.show(CAMERA, [subject], 4.5) == (bella.horse.id,)
+    scene.show(CAMERA, [subject], 6.0)
+    subject.mean, changed_at = look(2), scene.now
+    assert scene.show(CAMERA, [subject], 1.5) == (bella.horse.id,)
     assert scene.show(CAMERA, [subject], 15.0) == (rusty.horse.id,)
-    assert [e.span.horse_id for e in scene.of_kind(SpanDecided)] == [
-        bella.horse.id,
-        rusty.horse.id,
-    ]
+    before, after = (event.span for event in scene.of_kind(SpanDecided))
+    assert (before.horse_id, after.horse_id) == (bella.horse.id, rusty.horse.id)
+    assert after.start is not None, "what was before stays Bella's"
+    assert abs((after.start - changed_at).total_seconds()) < 0.5
+
+
+def test_a_name_is_taken_back_when_nobody_known_comes_out_of_a_meeting(scene: Scene) -> None:
+    bella, rusty = known(look(1)), known(look(2))
+    scene.load(snapshot(bella, rusty))
+    one, two = Subject(look(1), LEFT), Subject(look(2), RIGHT)
+    assert scene.show(CAMERA, [one, two], 3.0) == (bella.horse.id, rusty.horse.id)
+    one.box, two.box = MIDDLE, (360, 100, 560, 300)
+    scene.show(CAMERA, [one, two], 1.0)
+    one.box, two.box = LEFT, RIGHT
+    one.mean = look(7)  # the tracker follows a stranger now
+    owners = scene.show(CAMERA, [one, two], 10.0)
+    assert owners[1] == rusty.horse.id and owners[0] != bella.horse.id
+    (taken_back,) = scene.of_kind(SpanWithdrawn)
+    assert taken_back.track_id == one.track_id and taken_back.since is not None
+    (found,) = scene.of_kind(HorseFound)
+    assert owners[0] == found.horse_id, "and met as somebody new"
+    assert scene.of_kind(SpanDecided)[-1].span.start == taken_back.since
 
 
 def test_people_relabel_live_tracks_at_once_and_the_engine_obeys(scene: Scene) -> None:
