@@ -30,7 +30,7 @@ def arbiter(clock: StillClock) -> Arbiter:
     return Arbiter(clock.mono_s)
 
 
-@pytest.mark.parametrize(("low", "high"), itertools.permutations(range(4), 2))
+@pytest.mark.parametrize(("low", "high"), list(itertools.permutations(range(4), 2)))
 def test_a_higher_priority_takes_the_camera_and_a_lower_does_not(
     arbiter: Arbiter, low: int, high: int
 ) -> None:
