@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from barnhand_desktop.ptz_requests import answer_request
 from barnhand_desktop.snapshot import snapshot_jpeg
 from barnhand_desktop.wiring import Barn
 from engine.domain.commands import (
     EngineCommand,
+    PlansChanged,
     StartStream,
+    SteerCamera,
     StopStream,
     StreamsChanged,
     TakeSnapshot,
 )
 from engine.domain.errors import BarnhandError
+from engine.domain.ports import Reply
 from engine.domain.streams import Stream
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
         log.warning("the registry of horses is late; nobody is identified until it comes")
     barn.engine.set_streams(cameras)
     barn.engine.start()
+    barn.ptz_memory.start()
     barn.bus.listen(lambda command: obey(barn, command, follow_stored=sources is None))
     if barn.api is not None:
         try:
@@ -53,7 +58,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
     barn.feed.close()
-    survivors = barn.engine.stop(deadline_s)
+    survivors = barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     barn.writer.flush(deadline_s)
     survivors += barn.writer.stop(deadline_s)
     survivors += barn.publisher.stop(min(deadline_s, 3.0))
@@ -65,8 +70,8 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     return survivors
 
 
-def obey(barn: Barn, command: EngineCommand, follow_stored: bool = True) -> bytes | None:
-    """Carry out what another process asks of the engine; bytes are the answer."""
+def obey(barn: Barn, command: EngineCommand, follow_stored: bool = True) -> Reply:
+    """Carry out what another process asks of the engine; the answer to those that ask."""
     if isinstance(command, StreamsChanged):
         if follow_stored:
             barn.engine.set_streams(list(barn.streams.list()))
@@ -76,4 +81,8 @@ def obey(barn: Barn, command: EngineCommand, follow_stored: bool = True) -> byte
         barn.engine.stop_stream(command.stream_id)
     elif isinstance(command, TakeSnapshot):
         return snapshot_jpeg(barn.engine, command.stream_id, command.overlays)
+    elif isinstance(command, SteerCamera):
+        return answer_request(barn.engine.ptz, command)
+    elif isinstance(command, PlansChanged):
+        barn.ptz_memory.plans_changed()
     return None

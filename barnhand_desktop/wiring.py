@@ -13,6 +13,7 @@ from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.model_store import open_model_store
+from barnhand_desktop.ptz_memory import PtzMemory
 from barnhand_desktop.registry import AnnouncedIdentity, RegistryRelay
 from barnhand_desktop.servers.api_process import ApiProcess
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
@@ -32,6 +33,7 @@ from db.migrate import migrate
 from db.pool import open_pool
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.views import PostgresViewRepository
 from db.writer import DetectionWriter
@@ -121,6 +123,8 @@ class Barn:
     publisher: LivePublisher
     bus: RedisCommandBus
     engine: Engine
+    ptz: PostgresPtzRepository
+    ptz_memory: PtzMemory
     api: ApiProcess | None
     supervisor: ServerSupervisor
     admin_password: str | None
@@ -143,6 +147,7 @@ def build(place: Installation, servers: Servers) -> Barn:
     engine = Engine(settings.engine, models, (writer, publisher))
     told.engine = engine
     announcer = Announcer(servers.live_url)
+    ptz = PostgresPtzRepository(pool)
     embedder = models.embedder
     api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
     watched = [*servers.started, *([api] if api is not None else [])]
@@ -162,6 +167,8 @@ def build(place: Installation, servers: Servers) -> Barn:
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),
         engine=engine,
+        ptz=ptz,
+        ptz_memory=PtzMemory(engine.ptz, ptz),
         api=api,
         supervisor=ServerSupervisor(watched, _log_status),
         admin_password=ensure_admin(pool),

@@ -106,7 +106,9 @@ def check_address(text: str, rules: AddressRules, resolve_host: Resolve = resolv
         )
     if kind is SourceKind.SIMULATED:
         if not _SIMULATED.match(text):
-            raise AddressRefused("A simulated source is written simulated:NAME or simulated://barn/NAME.")
+            raise AddressRefused(
+                "A simulated source is written simulated:NAME or simulated://barn/NAME."
+            )
         return CameraAddress(kind, text)
     if kind is SourceKind.FILE:
         return CameraAddress(kind, str(_file_below(text, rules.media_root)))

@@ -14,6 +14,7 @@ from barnhand_desktop.api.routers import (
     docs,
     health,
     horses,
+    ptz,
     reviews,
     snapshots,
     streams,
@@ -24,6 +25,8 @@ from db.repositories.users import Role
 
 _VIEWER, _MANAGER, _ADMIN = Role.VIEWER, Role.MANAGER, Role.ADMIN
 _READ, _WRITE = Scope.READ, Scope.WRITE
+
+_PTZ = "/streams/{stream_id}/ptz"
 
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/auth/login", auth.login, None),
@@ -61,6 +64,23 @@ ROUTES: tuple[ApiRoute, ...] = (
     ),
     ApiRoute("GET", "/streams/{stream_id}/status", streams.stream_status, _VIEWER, _READ),
     ApiRoute("GET", "/streams/{stream_id}/snapshot", snapshots.snapshot, _VIEWER, _READ),
+    ApiRoute("GET", _PTZ, ptz.get_state, _VIEWER, _READ),
+    ApiRoute("POST", f"{_PTZ}/move", ptz.move, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/stop", ptz.stop, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/hold", ptz.hold, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/release", ptz.release, _MANAGER, _WRITE),
+    ApiRoute("GET", f"{_PTZ}/presets", ptz.list_presets, _VIEWER, _READ),
+    ApiRoute("PUT", f"{_PTZ}/presets/{{number}}", ptz.store_preset, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/presets/{{number}}/goto", ptz.go_to, _MANAGER, _WRITE),
+    ApiRoute("GET", f"{_PTZ}/presets/{{number}}/thumbnail", ptz.thumbnail, _VIEWER, _READ),
+    ApiRoute("GET", f"{_PTZ}/snapshot", ptz.snapshot, _VIEWER, _READ),
+    ApiRoute("POST", f"{_PTZ}/follow", ptz.follow, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/end", ptz.end_activity, _MANAGER, _WRITE),
+    ApiRoute("POST", f"{_PTZ}/scan", ptz.scan, _MANAGER, _WRITE),
+    ApiRoute("GET", f"{_PTZ}/tours", ptz.list_tours, _VIEWER, _READ),
+    ApiRoute("POST", f"{_PTZ}/tours", ptz.add_tour, _MANAGER, _WRITE, status=201),
+    ApiRoute("DELETE", f"{_PTZ}/tours/{{tour_id}}", ptz.remove_tour, _MANAGER, _WRITE, status=204),
+    ApiRoute("POST", f"{_PTZ}/tours/{{tour_id}}/start", ptz.start_tour, _MANAGER, _WRITE),
     ApiRoute("GET", "/detections", detections.list_detections, _VIEWER, _READ),
     ApiRoute("GET", "/horses", horses.list_horses, _VIEWER, _READ),
     ApiRoute("GET", "/horses/{horse_id}", horses.get_horse, _VIEWER, _READ),

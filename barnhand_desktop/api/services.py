@@ -35,6 +35,7 @@ from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.tracking import TrackingRepository
 from db.repositories.users import UserRepository
@@ -48,6 +49,7 @@ from engine.domain.ports import (
     IdentityRepository,
     StreamRepository,
 )
+from engine.domain.ptz import PtzRepository
 from engine.runtime.clock import SystemClock
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class Services:
     tracking: TrackingRepository
     areas: PostgresAreaRepository
     farms: FarmRepository
+    ptz: PtzRepository
     horse_states: HorseStates
     announcer: Announcer
     states: StreamStates
@@ -167,6 +170,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         tracking=TrackingRepository(pool),
         areas=PostgresAreaRepository(pool),
         farms=FarmRepository(pool),
+        ptz=PostgresPtzRepository(pool),
         horse_states=HorseStates(redis),
         announcer=Announcer(config.live_url),
         states=states,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 from uuid import uuid4
 
@@ -18,9 +19,10 @@ from db.live.protocol import (
     encode_command,
     reply_key,
 )
-from engine.domain.commands import EngineCommand, TakeSnapshot
+from engine.domain.commands import EngineCommand, SteerCamera, TakeSnapshot
 from engine.domain.errors import BarnhandError, OperatorMistake
 from engine.domain.ids import StreamId
+from engine.domain.ports import Reply
 from engine.runtime.worker import StopToken, Worker
 
 log = logging.getLogger(__name__)
@@ -40,12 +42,12 @@ class RedisCommandBus:
     def __init__(self, url: str) -> None:
         self._client: redis.Redis = connect(url, answer_s=5.0)
         self._worker: Worker | None = None
-        self._handler: Callable[[EngineCommand], bytes | None] | None = None
+        self._handler: Callable[[EngineCommand], Reply] | None = None
         self.connected = False
         self.handled = 0
 
-    def listen(self, handler: Callable[[EngineCommand], bytes | None]) -> None:
-        """Start to call ``handler`` with every command; its bytes answer a TakeSnapshot."""
+    def listen(self, handler: Callable[[EngineCommand], Reply]) -> None:
+        """Start to call ``handler`` with every command; what it returns answers those that ask."""
         self._handler = handler
         self._worker = Worker("command bus", self._run, restart_budget=1000)
         self._worker.start()
@@ -90,7 +92,7 @@ class RedisCommandBus:
             log.warning("%s", error)
             return
         self.handled += 1
-        reply: bytes | None = None
+        reply: Reply = None
         try:
             if self._handler is not None:
                 reply = self._handler(command)
@@ -98,8 +100,20 @@ class RedisCommandBus:
             log.warning("%s was not carried out: %s", type(command).__name__, error)
         except Exception:  # worker loop: a handler's bug must not end the bus
             log.exception("%s failed", type(command).__name__)
-        if isinstance(command, TakeSnapshot):
+        if not isinstance(command, TakeSnapshot | SteerCamera):
+            return
+        if isinstance(reply, Future):
+            reply.add_done_callback(lambda done: self._answer_later(command.reply_to, done))
+        else:
             self._answer(command.reply_to, reply)
+
+    def _answer_later(self, key: str, done: Future[bytes]) -> None:
+        """On the thread that finished it: an answer that cannot be sent is logged only."""
+        try:
+            with translated("answering a command"):
+                self._answer(key, done.result())
+        except BarnhandError as error:
+            log.warning("%s", error)
 
     def _answer(self, key: str, reply: bytes | None) -> None:
         if not key.startswith(_REPLY_PREFIX):
@@ -130,16 +144,35 @@ class CommandSender:
 
         With several engines the first that has a picture answers.
         """
+        return self._ask(lambda key: TakeSnapshot(stream_id, key, overlays), timeout_s)
+
+    def steer(
+        self,
+        stream_id: StreamId,
+        act: str,
+        holder: tuple[str, str],
+        values: Mapping[str, object],
+        timeout_s: float,
+    ) -> bytes | None:
+        """Ask the engine that steers a camera; its answer as JSON bytes, None when none does.
+
+        ``holder`` is (key, name) of the person who asks; acts and answers are those of
+        ``barnhand_desktop.ptz_requests``.
+        """
+        return self._ask(lambda key: SteerCamera(stream_id, act, *holder, values, key), timeout_s)
+
+    def _ask(self, command: Callable[[str], EngineCommand], timeout_s: float) -> bytes | None:
+        """The first answer that is not empty, of as many engines as heard the command."""
         key = reply_key(str(uuid4()))
         end = time.monotonic() + timeout_s
-        waiting = self.send(TakeSnapshot(stream_id, key, overlays))
+        waiting = self.send(command(key))
         patient = connect(self._url, answer_s=timeout_s + 2.0)
         try:
             while waiting > 0:
                 left_s = end - time.monotonic()
                 if left_s <= 0:
                     return None
-                with translated("waiting for a picture"):
+                with translated("waiting for an answer"):
                     found = patient.blpop([key], timeout=left_s)
                 if not found:
                     return None

@@ -16,7 +16,9 @@ import numpy as np
 
 from engine.domain.commands import (
     EngineCommand,
+    PlansChanged,
     StartStream,
+    SteerCamera,
     StopStream,
     StreamsChanged,
     TakeSnapshot,
@@ -294,6 +296,18 @@ def encode_command(command: EngineCommand) -> bytes:
             document = {"command": "start_stream", "stream_id": str(stream_id)}
         case StopStream(stream_id):
             document = {"command": "stop_stream", "stream_id": str(stream_id)}
+        case PlansChanged():
+            document = {"command": "plans_changed"}
+        case SteerCamera():
+            document = {
+                "command": "steer_camera",
+                "stream_id": str(command.stream_id),
+                "act": command.act,
+                "holder_key": command.holder_key,
+                "holder_name": command.holder_name,
+                "values": dict(command.values),
+                "reply_to": command.reply_to,
+            }
         case TakeSnapshot(stream_id, reply_to, overlays):
             document = {
                 "command": "take_snapshot",
@@ -311,11 +325,22 @@ def decode_command(payload: bytes) -> EngineCommand:
         name = document["command"]
         if name == "streams_changed":
             return StreamsChanged()
+        if name == "plans_changed":
+            return PlansChanged()
         stream_id = StreamId(UUID(document["stream_id"]))
         if name == "start_stream":
             return StartStream(stream_id)
         if name == "stop_stream":
             return StopStream(stream_id)
+        if name == "steer_camera":
+            return SteerCamera(
+                stream_id,
+                str(document["act"]),
+                str(document["holder_key"]),
+                str(document["holder_name"]),
+                dict(document["values"]),
+                str(document["reply_to"]),
+            )
         if name == "take_snapshot":
             return TakeSnapshot(stream_id, str(document["reply_to"]), bool(document["overlays"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

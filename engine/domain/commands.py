@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.domain.ids import StreamId
@@ -35,4 +36,29 @@ class TakeSnapshot:
     overlays: bool = False
 
 
-EngineCommand = StreamsChanged | StartStream | StopStream | TakeSnapshot
+@dataclass(frozen=True, slots=True)
+class SteerCamera:
+    """Ask the camera control for something on behalf of a remote person.
+
+    ``act`` is one of the acts of ``barnhand_desktop.ptz_requests``, ``values`` its plain JSON
+    arguments. ``holder_key`` and ``holder_name`` are the person. The answer, a JSON object, goes
+    under the reply key ``reply_to``; an engine that does not steer the camera answers with an
+    empty one.
+    """
+
+    stream_id: StreamId
+    act: str
+    holder_key: str
+    holder_name: str
+    values: Mapping[str, object]
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlansChanged:
+    """Stored tours or scan plans changed: read them again."""
+
+
+EngineCommand = (
+    StreamsChanged | StartStream | StopStream | TakeSnapshot | SteerCamera | PlansChanged
+)

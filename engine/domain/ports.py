@@ -6,6 +6,7 @@ Each port has one contract suite in ``tests/contract`` that every adapter passes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -371,11 +372,16 @@ class ViewRepository(Protocol):
     def remove(self, view_id: UUID) -> None: ...
 
 
+Reply = bytes | Future[bytes] | None
+"""What a command is answered with; None: nothing, or not by this engine."""
+
+
 class CommandBus(Protocol):
     """Brings commands of other processes to the engine (live-state adapter)."""
 
-    def listen(self, handler: Callable[[EngineCommand], bytes | None]) -> None:
-        """Call ``handler`` for every command, on the bus's own thread; bytes are the reply."""
+    def listen(self, handler: Callable[[EngineCommand], Reply]) -> None:
+        """Call ``handler`` for every command, on the bus's own thread; its answer is the reply,
+        a future's when it is there."""
         ...
 
     def close(self) -> None: ...

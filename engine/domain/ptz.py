@@ -6,7 +6,7 @@ positive zoom in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -298,4 +298,36 @@ class PtzControl(Protocol):
 
     def scan(self, stream_id: StreamId) -> ScanProgress | None:
         """The running or last scan of a camera."""
+        ...
+
+
+class PtzRepository(Protocol):
+    """Presets, tours and plans of barn scans as they are stored."""
+
+    def presets(self, stream_id: StreamId | None = None) -> Mapping[StreamId, Sequence[Preset]]:
+        """Presets by camera, each camera's by number."""
+        ...
+
+    def save_preset(self, stream_id: StreamId, preset: Preset) -> None:
+        """Store or replace one. Raises NotFound for a camera that is gone."""
+        ...
+
+    def tours(self, stream_id: StreamId | None = None) -> Sequence[Tour]:
+        """Tours of a camera, or of all, by name."""
+        ...
+
+    def save_tour(self, tour: Tour) -> None:
+        """Store one, or replace the one of its id. Raises NotFound."""
+        ...
+
+    def remove_tour(self, tour_id: UUID) -> None:
+        """Forget one. Raises NotFound."""
+        ...
+
+    def scan_plans(self, stream_id: StreamId | None = None) -> Sequence[ScanPlan]:
+        """The plan of a camera, or of all that have one."""
+        ...
+
+    def save_scan_plan(self, plan: ScanPlan) -> None:
+        """Store or replace a camera's. Raises NotFound for a camera that is gone."""
         ...
