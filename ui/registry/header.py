@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -18,7 +21,35 @@ from ui.registry.horse_model import Show
 from ui.registry.words import counted
 from ui.widgets import label, restyle, tool
 
-SEARCH_PX = 220
+SEARCH_PX, SEARCH_LEAST_PX = 220, 110
+COUNTS_FROM_PX = 720
+GAP_PX = 6
+
+
+class ChipRows(QWidget):
+    """Chips side by side, in as many rows as the width asks for."""
+
+    def __init__(self, chips: Sequence[QToolButton]) -> None:
+        super().__init__()
+        self._chips = chips
+        for chip in chips:
+            chip.setParent(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Put every chip where there is room; called again when words change."""
+        x = y = 0
+        tall = max((chip.sizeHint().height() for chip in self._chips), default=0)
+        for chip in self._chips:
+            width = chip.sizeHint().width()
+            if x and x + width > self.width():
+                x, y = 0, y + tall + GAP_PX
+            chip.setGeometry(x, y, width, tall)
+            x += width + GAP_PX
+        self.setFixedHeight(y + tall)
 
 
 class RegistryHeader(QFrame):
@@ -36,7 +67,8 @@ class RegistryHeader(QFrame):
         self.problem.hide()
         self.search = QLineEdit(placeholderText=self.tr("Search horses"))
         self.search.setClearButtonEnabled(True)
-        self.search.setFixedWidth(SEARCH_PX)
+        self.search.setMinimumWidth(SEARCH_LEAST_PX)
+        self.search.setMaximumWidth(SEARCH_PX)
         self.search.setAccessibleName(self.tr("Search horses"))
         self.chips: dict[Show, QToolButton] = {}
         self._group = QButtonGroup(self)
@@ -46,11 +78,10 @@ class RegistryHeader(QFrame):
         first = QHBoxLayout()
         first.setSpacing(12)
         first.addWidget(self.title)
-        first.addWidget(self.counts, 1)
-        first.addWidget(self.search)
+        first.addWidget(self.counts)
+        first.addStretch(1)
+        first.addWidget(self.search, 4)
         first.addLayout(self._tools)
-        second = QHBoxLayout()
-        second.setSpacing(6)
         for show in Show:
             chip = QToolButton()
             chip.setProperty("role", "chip")
@@ -60,13 +91,12 @@ class RegistryHeader(QFrame):
             chip.clicked.connect(lambda _on=False, s=show: self.filtered.emit(s))
             self._group.addButton(chip)
             self.chips[show] = chip
-            second.addWidget(chip)
-        second.addStretch(1)
+        self._rows = ChipRows(list(self.chips.values()))
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 12, 14, 10)
         column.setSpacing(10)
         column.addLayout(first)
-        column.addLayout(second)
+        column.addWidget(self._rows)
         column.addWidget(self.problem)
         self.search.textChanged.connect(self.searched)
         self.review_button: QToolButton | None = None
@@ -91,6 +121,7 @@ class RegistryHeader(QFrame):
         }
         for show, chip in self.chips.items():
             chip.setText(f"{words[show]}  {counts[show]}")
+        self._rows.lay_out()
         missing = counts[Show.MISSING]
         restyle(self.chips[Show.MISSING], "warning", bool(missing))
         parts = [
@@ -104,6 +135,10 @@ class RegistryHeader(QFrame):
             self.review_button.setText(
                 self.tr("Review {0}").format(reviews) if reviews else self.tr("Review")
             )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.counts.setVisible(self.width() >= COUNTS_FROM_PX)
 
     def show_problem(self, text: str) -> None:
         """What is wrong with the store; the horses on show are the last ones known."""

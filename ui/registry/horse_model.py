@@ -60,17 +60,22 @@ class Show(StrEnum):
 
 def belongs(show: Show, horse: Horse, day: Day) -> bool:
     """True if a horse is on show. MISSING: residents not seen today."""
-    gone = horse.status in (HorseStatus.MERGED, HorseStatus.ARCHIVED)
-    today = day.saw(horse.last_seen_at)
-    return {
-        Show.ALL: not gone,
-        Show.RESIDENTS: horse.status is HorseStatus.ACTIVE,
-        Show.GUESTS: horse.status is HorseStatus.GUEST,
-        Show.UNNAMED: not gone and not horse.name,
-        Show.TODAY: not gone and today,
-        Show.MISSING: horse.status is HorseStatus.ACTIVE and not today,
-        Show.MERGED: gone,
-    }[show]
+    return show in shows_of(horse, day)
+
+
+def shows_of(horse: Horse, day: Day) -> set[Show]:
+    """Every filter that shows a horse."""
+    if horse.status in (HorseStatus.MERGED, HorseStatus.ARCHIVED):
+        return {Show.MERGED}
+    today, resident = day.saw(horse.last_seen_at), horse.status is HorseStatus.ACTIVE
+    shows = {Show.ALL, Show.RESIDENTS if resident else Show.GUESTS}
+    if not horse.name:
+        shows.add(Show.UNNAMED)
+    if today:
+        shows.add(Show.TODAY)
+    elif resident:
+        shows.add(Show.MISSING)
+    return shows
 
 
 class HorseModel(QAbstractTableModel):
@@ -283,8 +288,11 @@ class HorseFilter(QSortFilterProxyModel):
 
     def counts(self) -> dict[Show, int]:
         """How many horses each filter would show without a search."""
-        horses = [self._model.horse_at(row) for row in range(self._model.rowCount())]
-        return {show: sum(belongs(show, h, self._model.day) for h in horses) for show in Show}
+        counted = dict.fromkeys(Show, 0)
+        for row in range(self._model.rowCount()):
+            for show in shows_of(self._model.horse_at(row), self._model.day):
+                counted[show] += 1
+        return counted
 
     def _again(self) -> None:
         self.beginFilterChange()

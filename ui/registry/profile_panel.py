@@ -35,7 +35,7 @@ from ui.wording import duration
 
 STRIPS_READ = 1000
 SIMILAR_READ = 5
-AVATAR_PX = 112
+AVATAR_PX = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class ProfilePanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._area)
 
-    def _head(self) -> QHBoxLayout:
+    def _head(self) -> QVBoxLayout:
         close = icon_button("close", self._context.theme, self.tr("Close (Esc)"))
         close.clicked.connect(self.closed)
         names = QHBoxLayout()
@@ -148,12 +148,15 @@ class ProfilePanel(QWidget):
         words.addWidget(self.about)
         words.addWidget(self.seen)
         words.addStretch(1)
-        words.addLayout(acts)
         row = QHBoxLayout()
         row.setSpacing(14)
         row.addWidget(self.picture, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
-        return row
+        head = QVBoxLayout()
+        head.setSpacing(10)
+        head.addLayout(row)
+        head.addLayout(acts)
+        return head
 
     def _range_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
