@@ -182,8 +182,10 @@ class ChangeWriter:
             self.execute("yield_to_person", fields)
         self.execute("revive_spans", fields)
         if command["kind"] == "merge":
-            absorbed = command["arguments"]["absorbed"]
-            self.execute("hand_back_spans", fields | {"absorbed": absorbed})
+            fields["absorbed"] = command["arguments"]["absorbed"]
+            back = self.execute("hand_back_spans", fields)[0]
+            if back["replaced"] or back["current"] != command["spans"]:
+                return True
         return bool(disturbed)
 
     def _join_merges(self) -> set[HorseId]:

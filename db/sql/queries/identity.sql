@@ -358,9 +358,15 @@ WHERE superseded_by = %(id)s;
 
 -- name: hand_back_spans
 -- Of a merge, also those that the engine replaced since.
-UPDATE identity_spans
-SET horse_id = %(absorbed)s, moved_by = moved_by[:cardinality(moved_by) - 1]
-WHERE moved_by @> ARRAY[%(id)s::uuid] AND moved_by <> '{}';
+WITH back AS (
+    UPDATE identity_spans
+    SET horse_id = %(absorbed)s, moved_by = moved_by[:cardinality(moved_by) - 1]
+    WHERE moved_by @> ARRAY[%(id)s::uuid] AND moved_by <> '{}'
+    RETURNING superseded_at
+)
+SELECT count(*) FILTER (WHERE superseded_at IS NULL) AS current,
+       count(*) FILTER (WHERE superseded_at IS NOT NULL) AS replaced
+FROM back;
 
 -- name: join_merges
 -- Spans that came back to a horse which was merged meanwhile go where the merge would have taken
