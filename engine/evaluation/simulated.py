@@ -6,39 +6,23 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from engine.domain.errors import OperatorMistake
+from engine.domain.geometry import iou_matrix
 from engine.evaluation.imperfect_detector import LEVELS, ImperfectDetector, Sighting
 from engine.evaluation.metrics import tracking_figures
 from engine.evaluation.mot import MotTable, mot_table
-from engine.evaluation.tracking import rounded, track_detections
+from engine.evaluation.tracking import figures_report, track_detections
 from engine.settings import EngineSettings
-from engine.simulation.barn import BarnTruth, SimulatedBarn
-from engine.simulation.cameras import HEIGHT_PX, WIDTH_PX
+from engine.simulation.barn import SimulatedBarn
+from engine.simulation.truth import Sightings
 
-OPEN_SHARE = 0.8
-"""Share of the landmarks that a camera sees of a horse with nothing before it: the trunk hides
-some on the far side."""
-EDGE_SHARE = 0.12
-"""How far a box reaches beyond the outermost landmarks that are seen, in box sizes."""
 ASKED_FROM = 0.1
 """A horse counts as ground truth from this visible share on."""
 SMALLEST_PX = 8.0
-
-
-def sighting_of(truth: BarnTruth) -> Sighting:
-    """What a perfect detector would know: boxes, the parts that can be seen, and their share."""
-    boxes = truth.boxes_xyxy_px
-    visible = np.clip(truth.visible.mean(axis=1) / OPEN_SHARE, 0.0, 1.0).astype(np.float32)
-    shown = boxes.copy()
-    for index in np.flatnonzero((visible < 1.0) & (truth.visible.sum(axis=1) >= 2)):
-        points = truth.keypoints_px[index][truth.visible[index]]
-        edge = EDGE_SHARE * (boxes[index, 2:] - boxes[index, :2])
-        shown[index, :2] = np.maximum(boxes[index, :2], points.min(axis=0) - edge)
-        shown[index, 2:] = np.minimum(boxes[index, 2:], points.max(axis=0) + edge)
-    present = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) > SMALLEST_PX
-    ids = np.array(truth.ids, np.int64)
-    return Sighting(ids[present], boxes[present], shown[present], visible[present])
+SAME_OVERLAP = 0.5
+CHUNK = 500
 
 
 def simulate(
@@ -50,10 +34,11 @@ def simulate(
     """
     if level not in LEVELS:
         raise OperatorMistake(f"There is no fault level {level!r}.", f"Use {', '.join(LEVELS)}.")
-    detector = ImperfectDetector(LEVELS[level], WIDTH_PX, HEIGHT_PX, seed)
+    camera = barn.camera
+    detector = ImperfectDetector(LEVELS[level], camera.width_px, camera.height_px, seed)
     truth: list[list[float]] = []
     found: list[list[float]] = []
-    for frame, sighting in enumerate(_sightings(barn, fps, frames), 1):
+    for frame, sighting in enumerate(_pictures(barn, fps, frames), 1):
         asked = sighting.visible >= ASKED_FROM
         for number, box in zip(
             sighting.ids[asked].tolist(), sighting.boxes_xyxy_px[asked].tolist(), strict=True
@@ -65,9 +50,25 @@ def simulate(
     return _table(truth), _table(found)
 
 
-def _sightings(barn: SimulatedBarn, fps: float, frames: int) -> Iterator[Sighting]:
-    for index in range(frames):
-        yield sighting_of(barn.truth_at(index / fps))
+def _pictures(barn: SimulatedBarn, fps: float, frames: int) -> Iterator[Sighting]:
+    """What each picture shows, asked of the farm in large pieces."""
+    for first in range(0, frames, CHUNK):
+        times_s = np.arange(first, min(first + CHUNK, frames)) / fps
+        rows = barn.farm.sightings(barn.camera, times_s, keypoints=False)
+        ends = np.searchsorted(rows.time_index, np.arange(len(times_s) + 1))
+        for begin, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+            yield _sighting(rows, slice(begin, end))
+
+
+def _sighting(rows: Sightings, part: slice) -> Sighting:
+    boxes, shown = rows.boxes_xyxy_px[part], rows.visible_boxes_xyxy_px[part]
+    present = (shown[:, 2:] - shown[:, :2] > SMALLEST_PX).all(axis=1)
+    return Sighting(
+        rows.horse_ids[part][present],
+        boxes[present],
+        shown[present],
+        rows.visibility[part][present],
+    )
 
 
 def _line(frame: int, number: int, box: list[float], score: float) -> list[float]:
@@ -82,7 +83,7 @@ def evaluate_simulated(
     camera: str, horses: int, minutes: float, seed: int, level: str, fps: float,
     settings: EngineSettings | None = None,
 ) -> tuple[dict[str, object], MotTable]:  # fmt: skip
-    """Figures of the tracker in the simulated barn, as a report, and the tracks.
+    """Figures of the tracker in the simulated barn, as a report, and the tracks as saved.
 
     Raises OperatorMistake for an unknown camera or level, or impossible numbers.
     """
@@ -93,7 +94,10 @@ def evaluate_simulated(
     truth, detections = simulate(barn, level, fps, frames, seed)
     run = track_detections(detections, frames, fps, settings)
     report: dict[str, object] = {
-        **rounded(tracking_figures(truth, run.tracks, frames)),
+        **figures_report(
+            tracking_figures(truth, run.saved, frames), tracking_figures(truth, run.online, frames)
+        ),
+        "tracks_per_horse": _tracks_per_horse(truth, run.saved, frames),
         "data": f"simulated:{camera}?seed={seed}&horses={horses}",
         "frames": frames,
         "seconds": round(frames / fps, 2),
@@ -101,8 +105,19 @@ def evaluate_simulated(
         "faults": {"level": level, **asdict(LEVELS[level])},
         "detections": len(detections),
         "update_ms": round(run.update_ms, 3),
-        "mode": "boxes only, online: confirmed tracks as given out with each picture",
-        "metrics": "TrackEval: HOTA (mean over overlaps), Identity and CLEAR at overlap 0.5",
         "not_shown": "Simulated horses and modelled faults: exact, but no measure of real video.",
     }
-    return report, run.tracks
+    return report, run.saved
+
+
+def _tracks_per_horse(truth: MotTable, tracks: MotTable, frames: int) -> dict[str, int]:
+    """How many tracks each horse was given over the time, by its id."""
+    tracks_of: dict[int, set[int]] = {number: set() for number in np.unique(truth.ids).tolist()}
+    for frame in range(1, frames + 1):
+        one, two = truth.rows_of(frame), tracks.rows_of(frame)
+        overlap = iou_matrix(truth.boxes_xyxy_px[one], tracks.boxes_xyxy_px[two])
+        rows, columns = linear_sum_assignment(-overlap)
+        same = overlap[rows, columns] >= SAME_OVERLAP
+        for row, column in zip(rows[same].tolist(), columns[same].tolist(), strict=True):
+            tracks_of[int(truth.ids[one][row])].add(int(tracks.ids[two][column]))
+    return {str(number): len(found) for number, found in tracks_of.items()}

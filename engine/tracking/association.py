@@ -217,15 +217,14 @@ class _Passes:
         tracks = self._tracks
         apart = distances_px(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
         near = apart <= reach_px(tracks.last_xyxy_px, tracks.unseen_s, np.inf)[:, None]
-        same = np.fmax(like.mean, like.best)
+        same = np.fmax(like.mean, like.best).astype(np.float32)
         allowed = self._open(self._confirmed, self._seen.confident) & self._fits & near
-        costs: FloatArray = 1.0 - same
-        self._take(costs, allowed & (same >= like.threshold))
+        self._take(1.0 - same, allowed & (same >= like.threshold))
 
     def _settle(self) -> None:
         allowed = self._open(~self._confirmed, self._seen.confident) & self._fits
         allowed &= self._expected >= SETTLING_OVERLAP
-        costs = (1.0 - self._expected).astype(np.float32)
+        costs: FloatArray = 1.0 - self._expected
         if self._likeness is not None:
             like = self._likeness
             costs = pair_costs(costs, like.mean, like.iou_weight, like.appearance_weight)

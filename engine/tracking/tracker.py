@@ -159,9 +159,10 @@ class Tracker:
         confident_from: float,
         embeddings: FloatArray | None,
     ) -> tuple[Rows, Rows]:
+        lost = (self._table.states == TrackState.LOST).any()
         standing = Standing(
             predicted_xyxy_px=predicted,
-            straight_xyxy_px=self._motion.straight_on(),
+            straight_xyxy_px=self._motion.straight_on() if lost else predicted,
             last_xyxy_px=self._motion.last_xyxy_px,
             unseen_s=self._motion.unseen_s.astype(np.float32),
             states=self._table.states,
