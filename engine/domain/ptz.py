@@ -214,6 +214,12 @@ class PtzDriver(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
+    @property
+    def renewal_s(self) -> float | None:
+        """A motion that goes on is sent again this often, for cameras that stop by themselves;
+        None: once is enough."""
+        ...
+
     def move(self, motion: Motion) -> None:
         """Start moving; the camera goes on until ``stop``."""
         ...

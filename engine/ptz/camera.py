@@ -92,6 +92,7 @@ class PtzCamera:
         self._capabilities: Capabilities | None = None
         self._jobs: deque[Job] = deque()
         self._sent: Motion | None = None
+        self._sent_mono_s = 0.0
         self._stop_owed = False
         self._may_move = False
         self._failures = 0
@@ -267,7 +268,11 @@ class PtzCamera:
         motion = self._arbiter.motion
         if motion is None:
             return None if self._sent is None else _Stop()
-        return motion if motion != self._sent else None
+        return motion if motion != self._sent or self._renewal_due() else None
+
+    def _renewal_due(self) -> bool:
+        renewal_s = None if self._driver is None else self._driver.renewal_s
+        return renewal_s is not None and self._clock.mono_s() >= self._sent_mono_s + renewal_s
 
     def _pause_s(self) -> float:
         busy = self._arbiter.holder is not None or self._stop_owed
@@ -335,7 +340,7 @@ class PtzCamera:
             if isinstance(step, _Stop):
                 self._taken_stop(now_s)
             elif isinstance(step, Motion):
-                self._sent = step
+                self._sent, self._sent_mono_s = step, now_s
             else:
                 self._finish_job(step, now_s)
 

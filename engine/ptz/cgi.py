@@ -81,6 +81,8 @@ class CgiDriver:
     the environment are not used.
     """
 
+    renewal_s: float | None = None
+
     def __init__(self, config: PtzConfig, dialect: Dialect, credentials: Credentials) -> None:
         if config.authentication not in dialect.authentication:
             raise OperatorMistake(

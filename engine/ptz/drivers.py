@@ -8,6 +8,7 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.ptz import PtzConfig, PtzDriver, Wire
 from engine.ptz.cgi import CgiDriver, Credentials
 from engine.ptz.dialects import Dialect, dialects
+from engine.ptz.onvif import OnvifDriver
 
 
 def open_driver(config: PtzConfig, credentials: Credentials, further: str = "") -> PtzDriver:
@@ -17,7 +18,7 @@ def open_driver(config: PtzConfig, credentials: Credentials, further: str = "") 
     not exist or a missing library, EnvironmentFault when an ONVIF camera does not answer.
     """
     if config.wire is Wire.ONVIF:
-        raise OperatorMistake("This camera speaks ONVIF, which is not built in yet.")
+        return OnvifDriver(config, credentials)
     return CgiDriver(config, dialect_named(config.dialect, further), credentials)
 
 

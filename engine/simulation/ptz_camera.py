@@ -28,6 +28,7 @@ from engine.domain.frames import Image
 from engine.domain.ports import Clock
 from engine.runtime.clock import SystemClock
 from engine.runtime.worker import StopToken, Worker
+from engine.simulation.onvif_device import OnvifDevice
 from engine.simulation.ptz_view import MovingView, drawn_panorama, panorama_of
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class PtzSimulator:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.closing = threading.Event()
+        self.onvif = OnvifDevice(self.view, self.username, self.password)
 
     @property
     def base(self) -> str:
@@ -269,7 +271,9 @@ class _CameraHandler(BaseHTTPRequestHandler):
         self._misbehave(before=True)
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if not self._logged_in(query):
+        if parts.path == "/onvif/snapshot.jpg":
+            self._answer(200, "image/jpeg", _jpeg(camera.view.picture()))
+        elif not self._logged_in(query):
             self._answer(401, "text/plain", b"[Error]login", {"WWW-Authenticate": "Basic"})
         elif parts.path == "/web/tmpfs/auto.jpg":
             self._answer(200, "image/jpeg", _jpeg(camera.view.picture()))
@@ -283,6 +287,17 @@ class _CameraHandler(BaseHTTPRequestHandler):
             self._answer(200, "text/plain", text.encode())
         else:
             self._answer(404, "text/plain", b"not found")
+
+    def do_POST(self) -> None:  # the name is the base class's
+        camera = self.simulator
+        body = self.rfile.read(min(int(self.headers.get("Content-Length", "0")), 1_000_000))
+        self._misbehave(before=True)
+        if not self.path.startswith("/onvif/"):
+            self._answer(404, "text/plain", b"not found")
+            return
+        status, answer = camera.onvif.answer(body, camera.base)
+        self._misbehave(before=False)
+        self._answer(status, "application/soap+xml; charset=utf-8", answer)
 
     def _misbehave(self, before: bool) -> None:
         camera, fault = self.simulator, self.simulator.fault

@@ -108,13 +108,25 @@ class MovingView:
 
     def go_to(self, number: int) -> bool:
         """Travel to a preset; False when nothing is stored there."""
+        target = self.presets.get(number)
+        if target is None:
+            return False
+        self.go(target)
+        return True
+
+    def go(self, target: ViewState) -> None:
+        """Travel to a view."""
         with self._lock:
-            target = self._presets.get(number)
-            if target is None:
-                return False
+            self._travel, now = None, self._advance()
             self._speed = (0.0, 0.0, 0.0)
-            self._travel = _Travel(self._advance(), target, self._mono_s())
-            return True
+            self._travel = _Travel(now, target, self._mono_s())
+
+    def at(self, pan: float, tilt: float, zoom: float) -> ViewState:
+        """The view at a position: pan and tilt -1..1 over the panorama, zoom 0..1."""
+        height, width = self._panorama.shape[:2]
+        return ViewState(
+            (pan + 1.0) / 2.0 * width, (1.0 - tilt) / 2.0 * height, ZOOM_MOST ** max(zoom, 0.0)
+        )
 
     def picture(self) -> Image:
         """What the camera sees now, uint8 (h, w, 3) BGR."""
