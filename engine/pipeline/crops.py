@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 
 from engine.domain.frames import AnalysisFrame, Picture
 from engine.domain.geometry import FloatArray, box_areas_px2, crop_affine
@@ -97,7 +98,8 @@ class CropTaker:
             log.debug("a crop came after the end")
 
     def _encode(self, job: _Job) -> None:
-        matrix = crop_affine(job.box_xyxy_px, CROP_PX, CROP_PX, PADDING)
+        inside = _moved_inside(job.box_xyxy_px, job.picture.width_px, job.picture.height_px)
+        matrix = crop_affine(inside, CROP_PX, CROP_PX, PADDING)
         image = job.picture.warped_bgr(matrix, CROP_PX, CROP_PX, fill=24)
         for quality in (JPEG_QUALITY, 60, 40, 20):
             done, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -112,3 +114,18 @@ class CropTaker:
             best.jpeg = jpeg
             horse_id = best.horse_id
         self._emit(CropTaken(job.track_id, horse_id, jpeg, job.score))
+
+
+def _moved_inside(box_xyxy_px: FloatArray, width_px: int, height_px: int) -> FloatArray:
+    """A square box, float32 (4,), whose padded crop leaves the picture as little as it can."""
+    x1, y1, x2, y2 = (float(v) for v in box_xyxy_px)
+    side = max(x2 - x1, y2 - y1, 1.0)
+    room = side * PADDING / 2.0
+
+    def middle(low: float, high: float, size: int) -> float:
+        if 2.0 * room >= size:
+            return size / 2.0
+        return min(max((low + high) / 2.0, room), size - room)
+
+    x, y, half = middle(x1, x2, width_px), middle(y1, y2, height_px), side / 2.0
+    return np.array([x - half, y - half, x + half, y + half], np.float32)
