@@ -91,8 +91,9 @@ class Case:
     good ones with their instants. ``nearest``: highest likeness to anybody it may be, ever.
     ``apart_s``: seconds during which it stood beside each horse. ``founded``: this track is where
     the horse was first met. ``doubts``: checks in a row that spoke for another horse.
-    ``sure_at``: when it was last recognised. ``jumped_at``: when its appearance last changed at
-    once. ``since_at``: what is decided next holds from here on, None: from its first picture on.
+    ``wavering``: it does not look like its horse now. ``sure_at``: when it was last recognised.
+    ``jumped_at``: when its appearance last changed at once. ``since_at``: what is decided next
+    holds from here on, None: from its first picture on.
     """
 
     track_id: TrackId
@@ -111,6 +112,7 @@ class Case:
     check_mono_s: float = 0.0
     seen_mono_s: float = 0.0
     doubts: int = 0
+    wavering: bool = False
     sure_at: datetime | None = None
     jumped_at: datetime | None = None
     since_at: datetime | None = None
@@ -167,6 +169,10 @@ class Case:
         self.stretch = Stretch(first, since_at, touching)
         self.apart_s.clear()
 
+    def begin_anew(self, now_s: float, at: datetime) -> None:
+        """What was collected so far may show the horse that the track was before."""
+        self.stretch = Stretch(Seen(now_s, self.track_id), at, self.stretch.touching)
+
     def recent_vectors(self, since_mono_s: float = -1e9) -> FloatArray:
         """Appearance of the last good crops from an instant on, float32 (k, D)."""
         kept = [vector for mono_s, vector in self.recent if mono_s >= since_mono_s]
@@ -180,4 +186,5 @@ class Case:
         self.founded = False
         self.approved = False
         self.doubts = 0
+        self.wavering = False
         self.sure_at = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.domain.geometry import FloatArray
@@ -67,15 +67,20 @@ class Presence:
         return [horse for _, horse in here[:limit]]
 
     def elsewhere(
-        self, horse_id: HorseId, stream_id: StreamId, since_mono_s: float, now_mono_s: float
+        self,
+        horse_id: HorseId,
+        stream_id: StreamId,
+        since_mono_s: float,
+        now_mono_s: float,
+        unsure: Collection[StreamId] = (),
     ) -> bool:
         """True when the horse cannot be a track that this camera sees from ``since_mono_s`` to
         now: another camera that does not overlap saw it meanwhile, or too short a time ago for the
         distance. Where nobody stated a distance only being seen at once counts, and a hand-over
-        of some seconds at the edge of two pictures is forgiven.
+        of some seconds at the edge of two pictures is forgiven. ``unsure`` cameras do not count.
         """
         for other, seen in self._seen.get(horse_id, {}).items():
-            if other == stream_id:
+            if other == stream_id or other in unsure:
                 continue
             distance_m = self.distances_m.get(frozenset((stream_id, other)))
             if distance_m == 0.0:

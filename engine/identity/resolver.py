@@ -359,12 +359,14 @@ class Resolver:
             claimed = match.similarity >= max(
                 self.rules.accept, (holder.similarity or 0.0) + self.rules.swap_lead
             )
-            if holder.locked or holder.founded or not claimed:
+            if holder.locked or not (holder.wavering or (claimed and not holder.founded)):
                 return Exclusion.BESIDE
             return None  # the holder looks less like the horse: it has to give it up
         if case.apart_s.get(horse, 0.0) >= self.rules.apart_s:
             return Exclusion.BESIDE
-        if self.presence.elsewhere(horse, case.stream_id, first.mono_s, now_s):
+        # What shows the horse elsewhere and does not look like it any more is no witness.
+        unsure = {c.stream_id for c in self._cases.values() if c.horse_id == horse and c.wavering}
+        if self.presence.elsewhere(horse, case.stream_id, first.mono_s, now_s, unsure):
             return Exclusion.ELSEWHERE
         if self.presence.too_fast(horse, case.stream_id, case.track_id, first):
             return Exclusion.ELSEWHERE
@@ -431,7 +433,8 @@ class Resolver:
         if case.locked or own is None or own >= self.rules.accept:
             case.stretch.verified = True
             case.sure_at = stamp.captured_at
-        if case.locked or own is None or own >= self.rules.keep_from:
+        case.wavering = not case.locked and own is not None and own < self.rules.keep_from
+        if not case.wavering or own is None:
             case.doubts = 0
             self._teach(case, own, stamp, gallery)
             return
@@ -456,6 +459,7 @@ class Resolver:
         case.check_mono_s = stamp.captured_mono_s + self.rules.retry_s
         needed = self.rules.doubts if case.stretch.verified else self.rules.doubts_after
         if case.doubts >= needed:
+            case.begin_anew(stamp.captured_mono_s, stamp.captured_at)
             if better and match is not None:
                 self._settle(case, match, changed_at, stamp)
             elif lost:  # after a contact it looks like nobody known, least of all like its horse

@@ -245,6 +245,23 @@ def test_an_identified_track_changes_hands_only_after_several_checks(scene: Scen
     assert abs((after.start - changed_at).total_seconds()) < 0.5
 
 
+def test_two_cameras_that_each_show_the_others_horse_are_put_right(scene: Scene) -> None:
+    """At a gate one horse comes in as another goes out, and both trackers follow the wrong one."""
+    bella, rusty = known(look(1)), known(look(2))
+    scene.load(snapshot(bella, rusty))
+    inside, outside = Subject(look(1)), Subject(look(2))
+
+    def watch(pictures: int) -> tuple[HorseId | None, ...]:
+        for _ in range(pictures):
+            first = scene.show(CAMERA, [inside], 0.1)
+            second = scene.show(OTHER_CAMERA, [outside], 0.1)
+        return (*first, *second)
+
+    assert watch(30) == (bella.horse.id, rusty.horse.id)
+    inside.mean, outside.mean = look(2), look(1)
+    assert watch(60) == (rusty.horse.id, bella.horse.id)
+
+
 def test_a_name_is_taken_back_when_nobody_known_comes_out_of_a_meeting(scene: Scene) -> None:
     bella, rusty = known(look(1)), known(look(2))
     scene.load(snapshot(bella, rusty))
