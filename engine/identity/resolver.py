@@ -30,10 +30,11 @@ from engine.domain.identity import (
 )
 from engine.domain.ids import HorseId, ModelId, StreamId, TrackId
 from engine.domain.tracks import TrackBatch
+from engine.identity.candidates import Candidates
 from engine.identity.cases import ENGINE, Case, Stretch
 from engine.identity.contacts import note_contacts
 from engine.identity.crossings import Crossing, judged, note_meetings, shared_parts
-from engine.identity.decision import Decision, Exclusion, Outcome, decide
+from engine.identity.decision import Outcome
 from engine.identity.gallery import HorseGallery, Match
 from engine.identity.herd import HerdWatch
 from engine.identity.presence import Presence, Seen, seen_in
@@ -74,6 +75,7 @@ class Resolver:
         self._teacher = Teacher(emit)
         self._herd = HerdWatch()
         self._cases: dict[TrackId, Case] = {}
+        self._candidates = Candidates(rules, self.presence, self._cases)
         self._last_mono_s: dict[StreamId, float] = {}
         self._apart_mono_s: dict[StreamId, float] = {}
         self._turn = 0
@@ -96,6 +98,7 @@ class Resolver:
                 if before is None or stream_id not in self._last_mono_s:
                     ago_s = max((at - seen_at).total_seconds(), 0.0)
                     self.presence.saw(known.horse.id, stream_id, Seen(now_s - ago_s))
+        self._candidates.rejected = registry.rejected
         for case in self._cases.values():
             self._relabel(case, registry)
         self.presence.keep(registry.known)
@@ -141,6 +144,7 @@ class Resolver:
         registry, tracks = self.registry, sight.tracks
         if registry is None:
             return (None,) * len(tracks)
+        self._candidates.rules = self.rules
         now_s = sight.stamp.captured_mono_s
         rows: list[int] = np.flatnonzero(tracks.confirmed_horses).tolist()
         cases = [self._case(sight, row) for row in rows]
@@ -284,8 +288,10 @@ class Resolver:
         vectors, qualities = case.stretch.columns()
         centre = _seen(sight, row).centre_px or (0.0, 0.0)
         expected = registry.expected_at(case.stream_id, centre, sight.size_px)
-        decision = self._compare(case, vectors, cases, expected, sight, gallery)
         stamp = sight.stamp
+        decision = self._candidates.compare(
+            case, vectors, cases, expected, stamp.captured_mono_s, gallery
+        )
         if decision.outcome is Outcome.KNOWN and decision.match is not None:
             self._settle(case, decision.match, case.since_at, stamp)
             if case.approved and not case.stretch.touching:
@@ -305,72 +311,6 @@ class Resolver:
         elif decision.outcome is Outcome.UNCERTAIN and decision.match is not None:
             self._ask(case, ReviewKind.MATCH, decision.match, stamp)
             self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
-
-    def _compare(
-        self,
-        case: Case,
-        vectors: FloatArray,
-        cases: Sequence[Case],
-        expected: frozenset[HorseId],
-        sight: Sight,
-        gallery: HorseGallery,
-    ) -> Decision:
-        """The camera's recent horses first; the whole farm unless one of them is clearly it."""
-        here = self.presence.recent(case.stream_id, CAMERA_HORSES)
-        narrow = gallery.rank_among(vectors, {*here, *expected})
-        decision = self._decided(case, narrow, cases, expected, sight)
-        if decision.outcome is Outcome.KNOWN:
-            return decision
-        wide = {match.horse_id: match for match in gallery.rank(vectors)}
-        wide.update((match.horse_id, match) for match in narrow)
-        every = sorted(wide.values(), key=lambda match: -match.similarity)
-        return self._decided(case, every, cases, expected, sight)
-
-    def _decided(
-        self,
-        case: Case,
-        matches: Sequence[Match],
-        cases: Sequence[Case],
-        expected: frozenset[HorseId],
-        sight: Sight,
-        first: Seen | None = None,
-    ) -> Decision:
-        first = first or case.stretch.first
-        now_s = sight.stamp.captured_mono_s
-        excluded = {
-            match.horse_id: reason
-            for match in matches
-            if (reason := self._exclusion(case, match, cases, now_s, first)) is not None
-        }
-        crops, age_s = case.stretch.crops, now_s - case.stretch.since_mono_s
-        for match in matches:
-            if excluded.get(match.horse_id) not in (Exclusion.BESIDE, Exclusion.REJECTED):
-                case.nearest = max(case.nearest, match.similarity)
-        return decide(matches, excluded, expected, crops, age_s, self.rules)
-
-    def _exclusion(
-        self, case: Case, match: Match, cases: Sequence[Case], now_s: float, first: Seen
-    ) -> Exclusion | None:
-        horse = match.horse_id
-        if self.registry is not None and (case.track_id, horse) in self.registry.rejected:
-            return Exclusion.REJECTED
-        holder = next((c for c in cases if c.horse_id == horse and c is not case), None)
-        if holder is not None:
-            claimed = match.similarity >= max(
-                self.rules.accept, (holder.similarity or 0.0) + self.rules.swap_lead
-            )
-            if holder.locked or not (holder.wavering or (claimed and not holder.founded)):
-                return Exclusion.BESIDE
-            return None  # the holder looks less like the horse: it has to give it up
-        if case.apart_s.get(horse, 0.0) >= self.rules.apart_s:
-            return Exclusion.BESIDE
-        # What shows the horse elsewhere and does not look like it any more is no witness.
-        unsure = {c.stream_id for c in self._cases.values() if c.horse_id == horse and c.wavering}
-        if self.presence.elsewhere(horse, case.stream_id, first.mono_s, now_s, unsure):
-            return Exclusion.ELSEWHERE
-        if self.presence.too_fast(horse, case.stream_id, case.track_id, first):
-            return Exclusion.ELSEWHERE
-        return None
 
     def _settle(self, case: Case, match: Match, start: datetime | None, stamp: FrameStamp) -> None:
         """The track is that horse, from ``start`` on (None: from its first picture)."""
@@ -444,7 +384,8 @@ class Resolver:
         if changed_at is not None:
             ago_s = (stamp.captured_at - changed_at).total_seconds()
             first = Seen(stamp.captured_mono_s - ago_s, case.track_id)
-        decision = self._decided(case, matches, (), frozenset(), sight, first)
+        now_s = stamp.captured_mono_s
+        decision = self._candidates.judge(case, matches, (), frozenset(), now_s, first)
         match = decision.match
         better = (
             match is not None
