@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 JOBS_AT_MOST = 8
 """Presets and snapshots that may wait; more are refused."""
 BACK_OFF_FIRST_S = 0.1
-BACK_OFF_MOST_S = 2.0
+BACK_OFF_MOST_S = 1.0
 """Pauses between tries to stop a camera: doubled from the first to the most."""
 BACK_OFF_REFUSED_S = 15.0
 """The most while a camera refuses the log-in: many cameras lock out who tries too often."""
@@ -341,6 +341,7 @@ class PtzCamera:
                 self._taken_stop(now_s)
             elif isinstance(step, Motion):
                 self._sent, self._sent_mono_s = step, now_s
+                self._preset = None
             else:
                 self._finish_job(step, now_s)
 

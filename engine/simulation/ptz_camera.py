@@ -243,6 +243,7 @@ def _handler(camera: PtzSimulator) -> type[BaseHTTPRequestHandler]:
 class _CameraHandler(BaseHTTPRequestHandler):
     simulator: PtzSimulator
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """The simulator keeps its own log of requests."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ from engine.domain.results import FrameResult
 from engine.domain.streams import SourceKind, Stream
 from engine.ptz.config import with_ptz
 from engine.ptz.control import CameraControl, Guardian
-from engine.ptz.eyes import Eyes
+from engine.ptz.eyes import EngineEyes, Eyes
 from engine.runtime.clock import SystemClock
 from engine.settings import PtzSettings
 from engine.simulation.ptz_camera import PtzSimulator, ptz_simulator
@@ -61,8 +62,8 @@ def stream_of(camera: PtzSimulator, **changes: Any) -> Stream:
 NewBench = Callable[..., Bench]
 
 
-def _no_eyes(_stream_id: StreamId) -> Eyes:
-    raise AssertionError("this bench has no eyes")
+def _no_eyes(stream_id: StreamId) -> Eyes:
+    return EngineEyes(stream_id, lambda _: None, _no_results, Path(), SystemClock())
 
 
 def _no_results(_stream_id: StreamId) -> tuple[FrameResult, ...]:
