@@ -84,7 +84,7 @@ def _metrics() -> tuple[Any, Any, Any]:
     except ImportError as error:
         raise OperatorMistake(
             "The public tracking metrics (TrackEval) are not installed.",
-            "Install them: pip install 'barnhand-desktop[evaluate]'",
+            "Run the program through python3 dev.py, which installs them.",
         ) from error
     quiet = {"PRINT_CONFIG": False}
     return CLEAR(quiet), HOTA(), Identity(quiet)
