@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -92,7 +94,7 @@ def reach_px(boxes_xyxy_px: FloatArray, unseen_s: FloatArray, longest_s: float) 
 
 
 def pair_costs(
-    by_place: FloatArray,
+    by_place: NDArray[np.floating[Any]],
     similarity: FloatArray | None,
     iou_weight: float,
     appearance_weight: float,
@@ -103,14 +105,16 @@ def pair_costs(
     track has no vector; None without an appearance model.
     """
     if similarity is None:
-        return by_place
+        return by_place.astype(np.float32)
     total = max(iou_weight + appearance_weight, 1e-9)
     mixed = (iou_weight * by_place + appearance_weight * (1.0 - similarity)) / total
     costs: FloatArray = np.where(np.isnan(similarity), by_place, mixed).astype(np.float32)
     return costs
 
 
-def assign(costs: FloatArray, allowed: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def assign(
+    costs: NDArray[np.floating[Any]], allowed: Mask
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The allowed pairs of least total cost. Returns row and column indices, each (pairs,)."""
     if not allowed.any():
         none = np.zeros(0, np.intp)

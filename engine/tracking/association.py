@@ -14,7 +14,9 @@ sequence that `benchmarks/tracker_peers.py` reports.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,7 @@ from engine.tracking.assignment import (
 )
 
 Rows = NDArray[np.intp]
+Costs = NDArray[np.floating[Any]]
 
 SURE_MARGIN = 0.25
 """A detection this much above the camera's threshold is sure: it may find a lost track again."""
@@ -62,6 +65,8 @@ HEIGHT_COST = 0.3
 STEADY_HEIGHTS = 0.1
 """A movement shorter than this many heights has no sure direction."""
 GATE_S = 1.0
+_LOST, _TENTATIVE = int(TrackState.LOST), int(TrackState.TENTATIVE)
+"""Plain numbers: comparing columns with members of an enumeration is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,61 +126,81 @@ def associate(tracks: Standing, seen: Sightings, likeness: Likeness | None) -> t
 
 
 class _Passes:
-    """One picture's passes over what is still free."""
+    """One picture's passes over what is still free.
+
+    The overlaps that passes by place ask for imply boxes of like size (at IoU 0.2 areas differ by
+    five at most, `assignment.SIZE_RATIO` squared is six), so that only looks need a gate of size.
+    """
 
     def __init__(self, tracks: Standing, seen: Sightings, likeness: Likeness | None) -> None:
         self._tracks, self._seen, self._likeness = tracks, seen, likeness
         self._free_tracks = ~tracks.barred
         self._free_seen = np.ones(len(seen.scores), np.bool_)
         self._pairs: list[tuple[Rows, Rows]] = []
-        self._lost = tracks.states == TrackState.LOST
-        self._confirmed = tracks.states != TrackState.TENTATIVE
-        self._fits = size_gate(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
-        self._fits &= tracks.classes[:, None] == seen.classes[None, :]
+        self._lost = tracks.states == _LOST
+        self._confirmed = tracks.states != _TENTATIVE
+        self._same_class: Mask | None = None
+        if (tracks.classes != seen.classes[0]).any() or (seen.classes != seen.classes[0]).any():
+            self._same_class = tracks.classes[:, None] == seen.classes[None, :]
         self._expected = overlaps(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
-        self._straight = self._expected
+        self._best = self._straight = self._expected
         if self._lost.any():
             self._straight = overlaps(tracks.straight_xyxy_px, seen.boxes_xyxy_px)
+            self._best = np.maximum(self._expected, self._straight)
 
     def run(self) -> tuple[Rows, Rows]:
-        self._continue_fresh()
+        if self._likeness is None:
+            self._continue_by_place()
+        else:
+            self._continue_by_look(self._likeness)
         if not self._seen.sure.all():
             self._continue_with_unsure()
-        if self._open(self._confirmed, self._seen.confident).any():
+        left = self._free_tracks & self._confirmed
+        if left.any() and (self._free_seen & self._seen.confident).any():
             self._find_again_by_place()
             if self._likeness is not None:
                 self._find_again_by_look(self._likeness)
         if not self._confirmed.all():
             self._settle()
+        if len(self._pairs) == 1:
+            return self._pairs[0]
         rows = np.concatenate([rows for rows, _ in self._pairs])
         return rows, np.concatenate([picks for _, picks in self._pairs])
 
-    def _open(self, tracks: Mask, seen: Mask) -> Mask:
-        """Pairs of free rows of both masks."""
-        return (self._free_tracks & tracks)[:, None] & (self._free_seen & seen)[None, :]
-
-    def _take(self, costs: FloatArray, allowed: Mask) -> None:
-        rows, picks = assign(costs, allowed)
+    def _take(self, allowed: Mask, tracks: Mask, seen: Mask, costs: Callable[[], Costs]) -> None:
+        """The best of the allowed pairs of free rows of both masks. Costs are asked for only where
+        somebody has a choice."""
+        allowed = allowed & ((self._free_tracks & tracks)[:, None] & (self._free_seen & seen))
+        if self._same_class is not None:
+            allowed &= self._same_class
+        rows, picks = allowed.nonzero()
+        if len(set(rows.tolist())) < len(rows) or len(set(picks.tolist())) < len(rows):
+            rows, picks = assign(costs(), allowed)
         self._free_tracks[rows] = False
         self._free_seen[picks] = False
         self._pairs.append((rows, picks))
 
-    def _continue_fresh(self) -> None:
-        tracks = self._tracks
-        fresh = self._confirmed & (~self._lost | (tracks.unseen_s <= FRESH_S))
-        allowed = self._open(fresh, self._seen.sure) & self._fits
-        overlap = np.maximum(self._expected, self._straight)
-        by_place = self._doubts()
-        by_place += 1.0 - overlap
-        if self._likeness is None:
-            self._take(by_place, allowed & (overlap >= LEAST_OVERLAP))
-            return
-        like = self._likeness
-        apart = distances_px(tracks.predicted_xyxy_px, self._seen.boxes_xyxy_px)
+    def _fresh(self, longest_s: float) -> Mask:
+        """Confirmed tracks seen in the last picture or not longer ago than that."""
+        fresh: Mask = self._confirmed & (~self._lost | (self._tracks.unseen_s <= longest_s))
+        return fresh
+
+    def _continue_by_place(self) -> None:
+        allowed = self._best >= LEAST_OVERLAP
+        self._take(
+            allowed, self._fresh(FRESH_S), self._seen.sure,
+            lambda: 1.0 - self._best + self._doubts(),
+        )  # fmt: skip
+
+    def _continue_by_look(self, like: Likeness) -> None:
+        tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
+        apart = distances_px(tracks.predicted_xyxy_px, boxes)
         near = apart <= reach_px(tracks.predicted_xyxy_px, tracks.unseen_s, GATE_S)[:, None]
-        proven = (overlap >= LEAST_OVERLAP) | (like.mean >= like.threshold)
+        near &= size_gate(tracks.predicted_xyxy_px, boxes)
+        near &= (self._best >= LEAST_OVERLAP) | (like.mean >= like.threshold)
+        by_place = 1.0 - self._best + self._doubts()
         costs = pair_costs(by_place, like.mean, like.iou_weight, like.appearance_weight)
-        self._take(costs, allowed & near & proven)
+        self._take(near, self._fresh(FRESH_S), self._seen.sure, lambda: costs)
 
     def _doubts(self) -> FloatArray:
         """What speaks against a pair beside its overlap: absence, direction, another height."""
@@ -194,38 +219,42 @@ class _Passes:
         return doubts
 
     def _continue_with_unsure(self) -> None:
-        recent = self._confirmed & (~self._lost | (self._tracks.unseen_s <= RECENT_S))
-        allowed = self._open(recent, ~self._seen.sure) & self._fits
-        costs: FloatArray = 1.0 - self._expected
-        self._take(costs, allowed & (self._expected >= UNSURE_OVERLAP))
+        allowed = self._expected >= UNSURE_OVERLAP
+        self._take(allowed, self._fresh(RECENT_S), ~self._seen.sure, lambda: 1.0 - self._expected)
 
     def _find_again_by_place(self) -> None:
         tracks = self._tracks
         unseen_s = tracks.unseen_s[:, None]
         last = overlaps(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
-        straight = np.where(unseen_s <= STRAIGHT_S, self._straight, 0.0)
+        straight = np.where(unseen_s <= STRAIGHT_S, self._straight, np.float32(0.0))
         best = np.maximum(np.maximum(last, straight), self._expected)
         proven = (last >= LAST_OVERLAP) | (straight >= STRAIGHT_OVERLAP)
         proven |= self._expected >= EXPECTED_OVERLAP
         proven &= self._seen.sure[None, :] | (best >= UNSURE_OVERLAP)
-        allowed = self._open(self._confirmed, self._seen.confident) & self._fits & proven
-        costs: FloatArray = 1.0 - best + WAITING_COST_S * unseen_s
-        self._take(costs, allowed)
+        self._take(
+            proven, self._confirmed, self._seen.confident,
+            lambda: 1.0 - best + WAITING_COST_S * unseen_s,
+        )  # fmt: skip
 
     def _find_again_by_look(self, like: Likeness) -> None:
         """Lost tracks within reach of their last place that look the same."""
-        tracks = self._tracks
-        apart = distances_px(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
-        near = apart <= reach_px(tracks.last_xyxy_px, tracks.unseen_s, np.inf)[:, None]
-        same = np.fmax(like.mean, like.best).astype(np.float32)
-        allowed = self._open(self._confirmed, self._seen.confident) & self._fits & near
-        self._take(1.0 - same, allowed & (same >= like.threshold))
+        tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
+        near = (
+            distances_px(tracks.last_xyxy_px, boxes)
+            <= (reach_px(tracks.last_xyxy_px, tracks.unseen_s, np.inf)[:, None])
+        )
+        near &= size_gate(tracks.last_xyxy_px, boxes)
+        same = np.fmax(like.mean, like.best)
+        near &= same >= like.threshold
+        self._take(near, self._confirmed, self._seen.confident, lambda: 1.0 - same)
 
     def _settle(self) -> None:
-        allowed = self._open(~self._confirmed, self._seen.confident) & self._fits
-        allowed &= self._expected >= SETTLING_OVERLAP
-        costs: FloatArray = 1.0 - self._expected
-        if self._likeness is not None:
+        def costs() -> Costs:
+            by_place: FloatArray = 1.0 - self._expected
             like = self._likeness
-            costs = pair_costs(costs, like.mean, like.iou_weight, like.appearance_weight)
-        self._take(costs, allowed)
+            if like is None:
+                return by_place
+            return pair_costs(by_place, like.mean, like.iou_weight, like.appearance_weight)
+
+        allowed = self._expected >= SETTLING_OVERLAP
+        self._take(allowed, ~self._confirmed, self._seen.confident, costs)

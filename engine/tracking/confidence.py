@@ -22,12 +22,9 @@ def track_confidence(
     All (N,). ``appearance_agreement`` is the running cosine of new vectors with the track's mean,
     None without an appearance model. A speed above 12 m/s (scaled) takes plausibility to 0.
     """
-    parts = [
-        recent_scores,
-        np.minimum(hits / FULL_LENGTH_HITS, 1.0),
-        np.clip(2.0 - speeds_heights_s / SPEED_HEIGHTS_S, 0.0, 1.0),
-    ]
+    total = np.minimum(hits / FULL_LENGTH_HITS, 1.0) + recent_scores
+    total += np.minimum(np.maximum(2.0 - speeds_heights_s / SPEED_HEIGHTS_S, 0.0), 1.0)
     if appearance_agreement is not None:
-        parts.append(appearance_agreement)
-    confidence: FloatArray = np.mean(parts, axis=0).astype(np.float32)
+        total += appearance_agreement
+    confidence: FloatArray = total / np.float32(3 if appearance_agreement is None else 4)
     return confidence

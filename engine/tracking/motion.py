@@ -13,6 +13,8 @@ while it was hidden is forgotten.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,75 +40,73 @@ COASTING_DECAY_S = 0.3
 """Time constant with which an unseen track's velocity fades: horses stop, occluders do not."""
 REPLAY_STEPS = 4
 """Observations put on the line between the two ends of a gap."""
-_STATE = ("position", "velocity", "_pp", "_pv", "_vv")
+_SHARES_2 = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE]) ** 2
+_POSITION, _VELOCITY, _PP, _PV, _VV = range(5)
+
+
+_TO_CENTRE = np.array(
+    [[0.5, 0.0, -1.0, 0.0], [0.0, 0.5, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 1.0]]
+)
+_TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 
 def to_centre(boxes_xyxy_px: FloatArray) -> Columns:
     """Corner boxes to float64 (N, 4) centre x, centre y, width, height."""
-    centres: Columns = np.empty((len(boxes_xyxy_px), 4))
-    np.add(boxes_xyxy_px[:, :2], boxes_xyxy_px[:, 2:], out=centres[:, :2])
-    centres[:, :2] *= 0.5
-    np.subtract(boxes_xyxy_px[:, 2:], boxes_xyxy_px[:, :2], out=centres[:, 2:])
+    centres: Columns = boxes_xyxy_px.astype(np.float64) @ _TO_CENTRE
     return centres
 
 
 def to_corners(centres: Columns) -> FloatArray:
     """Centre boxes back to float32 (N, 4) corners; also valid for rates of change."""
-    corners: FloatArray = np.empty((len(centres), 4), np.float32)
-    half = centres[:, 2:] * 0.5
-    corners[:, :2] = centres[:, :2] - half
-    corners[:, 2:] = centres[:, :2] + half
+    corners: FloatArray = (centres @ _TO_CORNERS).astype(np.float32)
     return corners
 
 
 class BoxMotion:
-    """Filter state of N boxes as columns; rows are added, kept and removed together.
+    """Filter state of N boxes; rows are added, kept and removed together.
 
-    ``last_xyxy_px`` float32 (N, 4): the box as it was last observed.
+    One float64 array (5, N, 4) holds position, velocity and the covariances position-position,
+    position-velocity and velocity-velocity of centre x, centre y, width and height; another one the
+    same as of each box's last observation. ``last_xyxy_px`` float32 (N, 4): the box observed then.
     """
 
     def __init__(self) -> None:
-        self.position: Columns = np.zeros((0, 4))
-        self.velocity: Columns = np.zeros((0, 4))
+        self._state = np.zeros((5, 0, 4))
+        self._kept = np.zeros((5, 0, 4))
         self.last_xyxy_px: FloatArray = np.zeros((0, 4), np.float32)
-        self._pp: Columns = np.zeros((0, 4))
-        self._pv: Columns = np.zeros((0, 4))
-        self._vv: Columns = np.zeros((0, 4))
-        self._unseen_s: Columns = np.zeros(0)
-        self._kept = {name: np.zeros((0, 4)) for name in _STATE}
+        self.unseen_s: FloatArray = np.zeros(0, np.float32)
 
     def __len__(self) -> int:
-        return len(self.position)
+        return self._state.shape[1]
 
     @property
-    def unseen_s(self) -> Columns:
-        """Seconds since each box was last observed, (N,)."""
-        return self._unseen_s
+    def position(self) -> Columns:
+        """Centre x, centre y, width, height, (N, 4) px; a view."""
+        view: Columns = self._state[_POSITION]
+        return view
+
+    @property
+    def velocity(self) -> Columns:
+        """The same a second, (N, 4) px/s; a view."""
+        view: Columns = self._state[_VELOCITY]
+        return view
 
     def add(self, boxes_xyxy_px: FloatArray) -> None:
         """Append rows for newly seen boxes, velocity 0."""
-        position = to_centre(boxes_xyxy_px)
-        height = np.maximum(position[:, 3:4], 1.0)
-        share = np.array([[1.0, 1.0, SIZE_SHARE, SIZE_SHARE]])
-        start = {
-            "position": position,
-            "velocity": np.zeros_like(position),
-            "_pp": (MEASUREMENT_HEIGHTS * height) ** 2 * np.ones((1, 4)),
-            "_pv": np.zeros_like(position),
-            "_vv": (INITIAL_SPEED_HEIGHTS_S * height * share) ** 2,
-        }
-        for name, values in start.items():
-            setattr(self, name, np.concatenate([getattr(self, name), values]))
-            self._kept[name] = np.concatenate([self._kept[name], values])
+        new = np.zeros((5, len(boxes_xyxy_px), 4))
+        new[_POSITION] = to_centre(boxes_xyxy_px)
+        height_2 = np.maximum(new[_POSITION, :, 3:4], 1.0) ** 2
+        new[_PP] = MEASUREMENT_HEIGHTS**2 * height_2
+        new[_VV] = INITIAL_SPEED_HEIGHTS_S**2 * height_2 * _SHARES_2
+        self._state = np.concatenate([self._state, new], axis=1)
+        self._kept = np.concatenate([self._kept, new], axis=1)
         self.last_xyxy_px = np.concatenate([self.last_xyxy_px, boxes_xyxy_px])
-        self._unseen_s = np.concatenate([self._unseen_s, np.zeros(len(position))])
+        self.unseen_s = np.concatenate([self.unseen_s, np.zeros(len(boxes_xyxy_px), np.float32)])
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Drop all rows not in the mask."""
-        for name in _STATE:
-            setattr(self, name, getattr(self, name)[rows])
-            self._kept[name] = self._kept[name][rows]
-        self.last_xyxy_px, self._unseen_s = self.last_xyxy_px[rows], self._unseen_s[rows]
+        self._state, self._kept = self._state[:, rows], self._kept[:, rows]
+        self.last_xyxy_px, self.unseen_s = self.last_xyxy_px[rows], self.unseen_s[rows]
 
     def predict(self, elapsed_s: float, coasting: NDArray[np.bool_]) -> FloatArray:
         """Move every box by ``elapsed_s``; returns predicted corners float32 (N, 4) in px.
@@ -116,20 +116,16 @@ class BoxMotion:
         """
         dt = max(elapsed_s, 0.0)
         if coasting.any():
-            self.velocity[coasting] *= np.exp(-dt / COASTING_DECAY_S)
+            self.velocity[coasting] *= math.exp(-dt / COASTING_DECAY_S)
             self.velocity[coasting, 2:] = 0.0
-        self.position += self.velocity * dt
-        np.maximum(self.position[:, 2:], 1.0, out=self.position[:, 2:])
-        self._pp, self._pv, self._vv = _spread(
-            self._pp, self._pv, self._vv, self.position[:, 3:4], dt
-        )
-        self._unseen_s += dt
+        self._state = _advanced(self._state, dt)
+        self.unseen_s += np.float32(dt)
         return to_corners(self.position)
 
     def straight_on(self) -> FloatArray:
         """Where each box would be had it kept its last observed speed, corners (N, 4) in px."""
-        moved = self._kept["position"].copy()
-        moved[:, :2] += self._kept["velocity"][:, :2] * self._unseen_s[:, None]
+        moved = self._kept[_POSITION].copy()
+        moved[:, :2] += self._kept[_VELOCITY, :, :2] * self.unseen_s[:, None]
         return to_corners(moved)
 
     def correct(
@@ -145,56 +141,54 @@ class BoxMotion:
         noise: Columns = MEASUREMENT_HEIGHTS * np.maximum(measured[:, 3:4], 1.0)
         if scores is not None:
             noise *= 1.0 + DOUBT * (1.0 - scores[:, None])
-        np.square(noise, out=noise)
-        self._measure(rows, measured, noise)
-        self._unseen_s[rows] = 0.0
+        state = self._state[:, rows]
+        _measure(state, measured, noise * noise)
+        self._state[:, rows] = state
+        self._kept[:, rows] = state
+        self.unseen_s[rows] = 0.0
         self.last_xyxy_px[rows] = boxes_xyxy_px
-        for name, kept in self._kept.items():
-            kept[rows] = getattr(self, name)[rows]
 
     def replay(self, rows: NDArray[np.intp], boxes_xyxy_px: FloatArray) -> None:
         """Take the given rows back to their last observation and lead them along the straight line
-        to just before the new boxes, which ``correct`` then takes."""
-        if not len(rows):
-            return
-        begin, end = to_centre(self.last_xyxy_px[rows]), to_centre(boxes_xyxy_px)
-        gap_s = self._unseen_s[rows][:, None]
-        for name, kept in self._kept.items():
-            getattr(self, name)[rows] = kept[rows]
-        noise = (MEASUREMENT_HEIGHTS * np.maximum(end[:, 3:4], 1.0)) ** 2
-        step_s = gap_s / REPLAY_STEPS
-        for step in range(1, REPLAY_STEPS + 1):
-            self.position[rows] += self.velocity[rows] * step_s
-            spread = _spread(
-                self._pp[rows], self._pv[rows], self._vv[rows], self.position[rows, 3:4], step_s
-            )
-            self._pp[rows], self._pv[rows], self._vv[rows] = spread
-            if step < REPLAY_STEPS:
-                self._measure(rows, begin + (end - begin) * (step / REPLAY_STEPS), noise)
-
-    def _measure(self, rows: NDArray[np.intp], measured: Columns, noise: Columns) -> None:
-        pp, pv = self._pp[rows], self._pv[rows]
-        innovation = measured - self.position[rows]
-        total = pp + noise
-        gain_p, gain_v = pp / total, pv / total
-        self.position[rows] += gain_p * innovation
-        self.velocity[rows] += gain_v * innovation
-        self._vv[rows] -= gain_v * pv
-        self._pp[rows] = pp - gain_p * pp
-        self._pv[rows] = pv - gain_p * pv
+        to just before the new boxes, which ``correct`` then takes. Tracks with one gap go at once.
+        """
+        gaps_s = self.unseen_s[rows]
+        for gap_s in set(gaps_s.tolist()):
+            same = rows[gaps_s == gap_s]
+            begin = to_centre(self.last_xyxy_px[same])
+            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]) - begin
+            noise = (MEASUREMENT_HEIGHTS * np.maximum(begin[:, 3:4] + path[:, 3:4], 1.0)) ** 2
+            state = _advanced(self._kept[:, same], gap_s / REPLAY_STEPS)
+            for step in range(1, REPLAY_STEPS):
+                _measure(state, begin + path * (step / REPLAY_STEPS), noise)
+                state = _advanced(state, gap_s / REPLAY_STEPS)
+            self._state[:, same] = state
 
 
-def _spread(
-    pp: Columns, pv: Columns, vv: Columns, heights: Columns, dt: float | Columns
-) -> tuple[Columns, Columns, Columns]:
-    """Covariances ``dt`` later: position, position with velocity, velocity."""
-    height = np.maximum(heights, 1.0)
-    share = np.array([[1.0, 1.0, SIZE_SHARE, SIZE_SHARE]])
-    push = (ACCELERATION_HEIGHTS * height * share) ** 2 * dt
-    wobble = (WOBBLE_HEIGHTS * height * share) ** 2 * dt
-    moved = vv * dt
-    return (
-        pp + dt * (2 * pv + moved) + push * dt**2 / 3 + wobble,
-        pv + moved + push * dt / 2,
-        vv + push,
+def _advanced(state: Columns, dt: float) -> Columns:
+    """The state ``dt`` seconds later: one matrix product for all boxes, then the noise."""
+    step = np.array(
+        [
+            [1.0, dt, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 2.0 * dt, dt * dt],
+            [0.0, 0.0, 0.0, 1.0, dt],
+            [0.0, 0.0, 0.0, 0.0, 1.0],
+        ]
     )
+    moved: Columns = (step @ state.reshape(5, -1)).reshape(state.shape)
+    sizes = moved[_POSITION, :, 2:]
+    np.maximum(sizes, 1.0, out=sizes)
+    push = ACCELERATION_HEIGHTS**2 * dt
+    noise = np.array([push * dt * dt / 3 + WOBBLE_HEIGHTS**2 * dt, push * dt / 2, push])
+    tall = moved[_POSITION, :, 3:4]
+    moved[_PP:] += noise[:, None, None] * (tall * tall * _SHARES_2)
+    return moved
+
+
+def _measure(state: Columns, measured: Columns, noise: Columns) -> None:
+    """Correct boxes by measured ones with variances ``noise`` (rows, 1), in place."""
+    gains = state[_PP:_VV] / (state[_PP] + noise)
+    state[:_PP] += gains * (measured - state[_POSITION])
+    state[_VV] -= gains[1] * state[_PV]
+    state[_PP:_VV] -= gains[0] * state[_PP:_VV]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.detections import DetectionBatch
 from engine.domain.frames import FrameStamp
+from engine.domain.geometry import FloatArray
 from engine.domain.ids import HorseId, TrackId, new_track_id
 from engine.domain.tracks import TrackState
 from engine.tracking.assignment import Mask
@@ -19,6 +20,10 @@ NO_NUMBER = 0
 """Of a track that was never given out: numbers are for people, and ghosts shall not use them up."""
 SCORE_KEEP = 0.8
 """Share of the old value in the running mean of detection scores."""
+TENTATIVE, ACTIVE, LOST = (
+    int(s) for s in (TrackState.TENTATIVE, TrackState.ACTIVE, TrackState.LOST)
+)
+"""Plain numbers: comparing columns with members of an enumeration is slow."""
 _COLUMNS = {
     "numbers": np.int64,
     "classes": np.int16,
@@ -27,6 +32,7 @@ _COLUMNS = {
     "hits": np.float32,
     "scores": np.float32,
     "seen_mono_s": np.float64,
+    "seen_epoch_s": np.float64,
 }
 
 
@@ -49,9 +55,9 @@ class TrackTable:
         self.hits = np.zeros(0, np.float32)
         self.scores = np.zeros(0, np.float32)
         self.seen_mono_s = np.zeros(0, np.float64)
+        self.seen_epoch_s = np.zeros(0, np.float64)
         self.births: list[Birth] = []
         self.horses: list[HorseId | None] = []
-        self.seen_at: list[datetime] = []
         self._next_number = first_number
 
     def __len__(self) -> int:
@@ -77,13 +83,13 @@ class TrackTable:
             "hits": np.ones(count),
             "scores": found.scores,
             "seen_mono_s": np.full(count, stamp.captured_mono_s),
+            "seen_epoch_s": np.full(count, stamp.captured_at.timestamp()),
         }
         for name, kind in _COLUMNS.items():
             values = np.concatenate([getattr(self, name), new[name].astype(kind)])
             setattr(self, name, values)
         self.births += births
         self.horses += [None] * count
-        self.seen_at += [stamp.captured_at] * count
 
     def keep(self, rows: Mask) -> None:
         """Drop all rows not in the mask."""
@@ -92,36 +98,42 @@ class TrackTable:
         stays = np.flatnonzero(rows).tolist()
         self.births = [self.births[row] for row in stays]
         self.horses = [self.horses[row] for row in stays]
-        self.seen_at = [self.seen_at[row] for row in stays]
 
     def hit(
-        self, rows: NDArray[np.intp], found: DetectionBatch, stamp: FrameStamp, tentative_hits: int
+        self, rows: NDArray[np.intp], scores: FloatArray, stamp: FrameStamp, tentative_hits: int
     ) -> None:
         """Count the given rows' new detections; enough of them confirm a track."""
-        self.hits[rows] += 1
-        self.scores[rows] = SCORE_KEEP * self.scores[rows] + (1 - SCORE_KEEP) * found.scores
+        hits = self.hits[rows] + 1
+        self.hits[rows] = hits
+        self.scores[rows] = SCORE_KEEP * self.scores[rows] + (1 - SCORE_KEEP) * scores
         self.seen_mono_s[rows] = stamp.captured_mono_s
-        sure = self.hits[rows] >= tentative_hits
-        sure |= self.states[rows] != TrackState.TENTATIVE
-        self.states[rows] = np.where(sure, TrackState.ACTIVE, TrackState.TENTATIVE)
-        for row in rows.tolist():
-            self.seen_at[row] = stamp.captured_at
+        self.seen_epoch_s[rows] = stamp.captured_at.timestamp()
+        sure = (hits >= tentative_hits) | (self.states[rows] != TENTATIVE)
+        self.states[rows] = np.where(sure, ACTIVE, TENTATIVE)
 
     def number(self, rows: NDArray[np.intp]) -> None:
         """Give the rows that have none the next numbers."""
         unnumbered = rows[self.numbers[rows] == NO_NUMBER]
+        if not len(unnumbered):
+            return
         self.numbers[unnumbered] = np.arange(len(unnumbered)) + self._next_number
         self._next_number += len(unnumbered)
 
     def miss(self, seen_rows: NDArray[np.intp]) -> None:
         """Active tracks not among the seen rows are lost."""
-        missed = self.states == TrackState.ACTIVE
+        missed = self.states == ACTIVE
         missed[seen_rows] = False
-        self.states[missed] = TrackState.LOST
+        self.states[missed] = LOST
+
+    def seen_at(self, row: int) -> datetime:
+        """When a track was last seen, UTC."""
+        return datetime.fromtimestamp(float(self.seen_epoch_s[row]), UTC)
 
     def barred(self) -> Mask:
         """Of several tracks with one horse all but the one seen last, bool (N,)."""
         barred = np.zeros(len(self), np.bool_)
+        if not any(self.horses):
+            return barred
         latest: dict[HorseId, int] = {}
         for row, horse in enumerate(self.horses):
             if horse is None:
@@ -141,4 +153,4 @@ class TrackTable:
         every = {int(colour) for colour in self.colours}
         if len(every) < len(COLOUR_NAMES):
             return list(every)
-        return [int(colour) for colour in self.colours[self.states != TrackState.LOST]]
+        return [int(colour) for colour in self.colours[self.states != LOST]]

@@ -26,7 +26,7 @@ from engine.tracking.association import Likeness, Sightings, Standing, associate
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
 from engine.tracking.motion import BoxMotion, to_corners
-from engine.tracking.table import NO_NUMBER, TrackTable
+from engine.tracking.table import ACTIVE, LOST, NO_NUMBER, TENTATIVE, TrackTable
 
 TENTATIVE_LIFE_S = 1.0
 """A tentative track unseen for this long was noise."""
@@ -87,12 +87,13 @@ class Tracker:
         if elapsed_s < 0:
             return TrackBatch.empty()
         self._last_mono_s = now_s
-        predicted = self._motion.predict(elapsed_s, self._table.states == TrackState.LOST)
+        predicted = self._motion.predict(elapsed_s, self._table.states == LOST)
         rows, picks = self._associate(predicted, detections, confident_from, embeddings)
         self._take_hits(rows, picks, detections, stamp)
         born = self._begin(picks, detections, stamp, confident_from)
-        rows = np.concatenate([rows, np.arange(len(self) - len(born), len(self))])
-        picks = np.concatenate([picks, born])
+        if len(born):
+            rows = np.concatenate([rows, np.arange(len(self) - len(born), len(self))])
+            picks = np.concatenate([picks, born])
         if embeddings is not None:
             self._learn(rows, picks, detections, embeddings)
         self._table.miss(rows)
@@ -159,12 +160,12 @@ class Tracker:
         confident_from: float,
         embeddings: FloatArray | None,
     ) -> tuple[Rows, Rows]:
-        lost = (self._table.states == TrackState.LOST).any()
+        lost = (self._table.states == LOST).any()
         standing = Standing(
             predicted_xyxy_px=predicted,
             straight_xyxy_px=self._motion.straight_on() if lost else predicted,
             last_xyxy_px=self._motion.last_xyxy_px,
-            unseen_s=self._motion.unseen_s.astype(np.float32),
+            unseen_s=self._motion.unseen_s,
             states=self._table.states,
             classes=self._table.classes,
             barred=self._table.barred(),
@@ -196,12 +197,11 @@ class Tracker:
         self, rows: Rows, picks: Rows, detections: DetectionBatch, stamp: FrameStamp
     ) -> None:
         boxes, scores = detections.boxes_xyxy_px[picks], detections.scores[picks]
-        again = self._table.states[rows] == TrackState.LOST
+        again = self._table.states[rows] == LOST
         if again.any():
             self._motion.replay(rows[again], boxes[again])
         self._motion.correct(rows, boxes, scores)
-        found = detections.select(picks)
-        self._table.hit(rows, found, stamp, self.settings.tentative_hits)
+        self._table.hit(rows, scores, stamp, self.settings.tentative_hits)
 
     def _begin(
         self, taken: Rows, detections: DetectionBatch, stamp: FrameStamp, confident_from: float
@@ -242,7 +242,7 @@ class Tracker:
     def _shown(self, rows: Rows, scores: FloatArray, confident_from: float) -> NDArray[np.bool_]:
         """Which of the seen rows are given out; those get their numbers."""
         first_sight = max(confident_from, min(confident_from + VERY_SURE_MARGIN, VERY_SUREST))
-        shown: NDArray[np.bool_] = self._table.states[rows] == TrackState.ACTIVE
+        shown: NDArray[np.bool_] = self._table.states[rows] == ACTIVE
         shown |= (self._table.numbers[rows] != NO_NUMBER) | (scores >= first_sight)
         self._table.number(rows[shown])
         return shown
@@ -263,8 +263,8 @@ class Tracker:
         )
 
     def _confidences(self, rows: Rows) -> FloatArray:
-        tall = heights(self._motion.last_xyxy_px[rows])
-        speeds = np.hypot(*self._motion.velocity[rows, :2].T) / tall
+        velocity, tall = self._motion.velocity[rows], heights(self._motion.last_xyxy_px[rows])
+        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / tall
         return track_confidence(
             self._table.scores[rows],
             self._table.hits[rows],
@@ -274,14 +274,16 @@ class Tracker:
 
     def _close_old(self, now_s: float) -> None:
         unseen_s = now_s - self._table.seen_mono_s
+        if not len(self) or unseen_s.max() <= min(self.settings.lost_after_s, TENTATIVE_LIFE_S):
+            return
         old = unseen_s > self.settings.lost_after_s
-        old |= (self._table.states == TrackState.TENTATIVE) & (unseen_s > TENTATIVE_LIFE_S)
+        old |= (self._table.states == TENTATIVE) & (unseen_s > TENTATIVE_LIFE_S)
         if old.any():
             self._close(old)
 
     def _close(self, gone: NDArray[np.bool_]) -> None:
         if self._on_closed is not None:
-            rows = np.flatnonzero(gone & (self._table.states != TrackState.TENTATIVE))
+            rows = np.flatnonzero(gone & (self._table.states != TENTATIVE))
             for row, confidence in zip(
                 rows.tolist(), self._confidences(rows).tolist(), strict=True
             ):
@@ -297,7 +299,7 @@ class Tracker:
             number=int(table.numbers[row]),
             class_id=int(table.classes[row]),
             started_at=table.births[row].at,
-            ended_at=table.seen_at[row],
+            ended_at=table.seen_at(row),
             detections=int(table.hits[row]),
             confidence=confidence,
         )
