@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from engine.domain.errors import OperatorMistake
 from engine.domain.frames import WallFrame
 from engine.domain.ids import StreamId
+from engine.domain.ptz import PtzControl
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream
 from engine.facade import Engine
+from engine.ptz.cgi import Credentials
+from engine.ptz.config import ptz_of
+from engine.ptz.dialects import dialects
+from engine.ptz.drivers import open_driver
 from engine.settings import EngineSettings
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 
@@ -21,6 +28,11 @@ class FacadeBridge:
     def __init__(self, engine: Engine, settings: Callable[[], EngineSettings]) -> None:
         self._engine = engine
         self._settings = settings
+
+    @property
+    def ptz(self) -> PtzControl:
+        """See ``EngineBridge``."""
+        return self._engine.ptz
 
     def streams(self) -> tuple[Stream, ...]:
         """See ``EngineBridge``."""
@@ -93,3 +105,33 @@ class FacadeBridge:
             fps=found.fps,
             codec=found.codec,
         )
+
+    def ptz_dialects(self) -> Mapping[str, str]:
+        """See ``EngineBridge``. A file of further dialects that is wrong is left out here; a
+        camera that needs it says what is wrong with it."""
+        return known_dialects(self._settings().ptz.dialects_file)
+
+    def probe_ptz(self, stream: Stream) -> bytes:
+        """See ``EngineBridge``."""
+        return snapshot_of(stream, self._settings().ptz.dialects_file)
+
+
+def known_dialects(further: str = "") -> Mapping[str, str]:
+    """Dialects by name with their titles; ``further`` names a file with more of them."""
+    try:
+        known = dialects(Path(further).expanduser() if further else None)
+    except OperatorMistake:
+        known = dialects()
+    return {name: dialect.title for name, dialect in known.items()}
+
+
+def snapshot_of(stream: Stream, further: str = "") -> bytes:
+    """One JPEG over a stream's camera control. Blocks up to 5 s."""
+    config = ptz_of(stream)
+    if config is None:
+        raise OperatorMistake(f"{stream.name} is not set up to be steered.")
+    driver = open_driver(config, Credentials(stream.username, stream.password), further)
+    try:
+        return driver.snapshot()
+    finally:
+        driver.close()

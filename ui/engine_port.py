@@ -6,13 +6,14 @@ knows that facade.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from engine.domain.frames import Image, WallFrame
 from engine.domain.ids import StreamId
 from engine.domain.notices import Notice
+from engine.domain.ptz import PtzControl
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth
 
@@ -68,7 +69,13 @@ class ProbePicture:
 
 
 class EngineBridge(Protocol):
-    """The running engine. Every method but ``probe`` returns at once; all are thread-safe."""
+    """The running engine. Every method but ``probe`` and ``probe_ptz`` returns at once; all are
+    thread-safe."""
+
+    @property
+    def ptz(self) -> PtzControl:
+        """Control of cameras that can be steered."""
+        ...
 
     def streams(self) -> tuple[Stream, ...]:
         """The streams the engine works on."""
@@ -98,6 +105,18 @@ class EngineBridge(Protocol):
 
     def probe(self, stream: Stream) -> ProbePicture:
         """Open an address and fetch one picture. Blocks; call it on a worker.
+
+        Raises OperatorMistake or EnvironmentFault with a message fit for a person.
+        """
+        ...
+
+    def ptz_dialects(self) -> Mapping[str, str]:
+        """The dialects of steered cameras: name to title."""
+        ...
+
+    def probe_ptz(self, stream: Stream) -> bytes:
+        """Reach a camera over its camera control and fetch a snapshot (JPEG). Blocks; call it on
+        a worker.
 
         Raises OperatorMistake or EnvironmentFault with a message fit for a person.
         """

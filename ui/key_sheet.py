@@ -21,6 +21,18 @@ from ui.actions import ActionBook
 from ui.widgets import button, label
 
 
+def steering_keys(parent: QWidget) -> tuple[tuple[str, str], ...]:
+    """Keys of the selected camera while the dock that steers it is on show; the wall has its
+    arrows and digits back when it is closed."""
+    return (
+        (parent.tr("Turn the camera while held"), "← ↑ → ↓"),
+        (parent.tr("Zoom while held"), "+, −"),
+        (parent.tr("Go to preset 1 to 8"), "1 … 8"),
+        (parent.tr("Stop the camera"), "Space"),
+        (parent.tr("Close the dock: keys back to the wall"), "Esc"),
+    )
+
+
 def fixed_keys(parent: QWidget) -> tuple[tuple[str, str], ...]:
     """Keys of the wall that belong to no action."""
     return (
@@ -108,6 +120,9 @@ class KeySheet(QDialog):
         self._tree.clear()
         groups: dict[str, list[tuple[str, str, str]]] = {
             self.tr("Wall"): [("", text, keys) for text, keys in fixed_keys(self)],
+            self.tr("While a camera is steered (dock open)"): [
+                ("", text, keys) for text, keys in steering_keys(self)
+            ],
             self.tr("Registry"): [("", text, keys) for text, keys in registry_keys(self)],
         }
         for entry in self._book:

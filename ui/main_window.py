@@ -407,6 +407,7 @@ class MainWindow(QMainWindow):
         for timer in (self._follow_timer, self._system_timer):
             timer.stop()
         self.loop_meter.stop()
+        self.live.ptz.stop()
         self.live.wall.stop()
         self.directory.stop()
         return self.requests.close(2.0)

@@ -16,6 +16,7 @@ from engine.domain.ports import (
     StreamRepository,
     ViewRepository,
 )
+from engine.domain.ptz import PtzRepository
 from ui.engine_port import EngineBridge
 
 
@@ -79,7 +80,9 @@ class ConsoleServices:
     """Everything the console needs. ``system`` and the repositories may block and are only
     called on workers. ``on_registry_changed`` registers a callback, called on a thread of the
     feed after every change of the registry by anybody. ``log_lines`` gives the newest log lines,
-    oldest first. ``admin_notice`` is the first administrator's password, shown once, or None."""
+    oldest first. ``admin_notice`` is the first administrator's password, shown once, or None.
+    ``ptz_store`` keeps tours and scan plans (None: for this run only); ``plans_changed`` is called
+    on a worker after a change of them."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -92,3 +95,5 @@ class ConsoleServices:
     identity: IdentityRepository
     on_registry_changed: Callable[[Callable[[], None]], None]
     admin_notice: str | None = None
+    ptz_store: PtzRepository | None = None
+    plans_changed: Callable[[], None] | None = None

@@ -44,7 +44,12 @@ from engine.domain.results import Degradation, FrameResult
 from engine.domain.skeletons import EQUINE26
 from engine.domain.streams import SourceKind, Stream, StreamHealth, StreamState
 from engine.domain.tracks import TrackBatch, TrackState
+from engine.ptz.control import CameraControl
+from engine.ptz.eyes import Eyes
+from engine.runtime.clock import SystemClock
+from engine.settings import PtzSettings
 from engine.simulation.barn import SimulatedBarn
+from ui.engine_bridge import known_dialects, snapshot_of
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.settings.schema import problems_with
@@ -71,6 +76,8 @@ class BenchEngine:
         self.extra = EngineReport()
         self.calls: list[tuple[str, object]] = []
         self.probe_answer: Callable[[Stream], ProbePicture] = self._no_probe
+        self.ptz = CameraControl(PtzSettings(), SystemClock(), self._no_eyes, self.results)
+        """The real control; a test that steers starts and stops it."""
 
     def add(self, name: str, kind: SourceKind = SourceKind.RTSP, **health: object) -> BenchCamera:
         """A camera that is active unless told otherwise."""
@@ -94,6 +101,7 @@ class BenchEngine:
                 stream, StreamHealth(stream.id, StreamState.CONNECTING)
             )
         self.cameras = fresh
+        self.ptz.set_streams(streams)
 
     def start_stream(self, stream_id: StreamId) -> None:
         self.calls.append(("start", stream_id))
@@ -119,6 +127,16 @@ class BenchEngine:
 
     def report(self) -> EngineReport:
         return replace(self.extra, streams=tuple(c.health for c in self.cameras.values()))
+
+    def ptz_dialects(self) -> Mapping[str, str]:
+        return known_dialects()
+
+    def probe_ptz(self, stream: Stream) -> bytes:
+        return snapshot_of(stream)
+
+    @staticmethod
+    def _no_eyes(_stream_id: StreamId) -> Eyes:
+        raise NotFound("This bench has no eyes.")
 
     def probe(self, stream: Stream) -> ProbePicture:
         return self.probe_answer(stream)

@@ -19,12 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.domain.errors import BarnhandError, OperatorMistake
+from engine.domain.errors import BarnhandError, EnvironmentFault, OperatorMistake
 from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
 from ui.live.tile import image_of
+from ui.ptz.setup_section import SetupSection
 from ui.requests import RequestId, RequestRunner
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label, restyle
@@ -110,12 +111,16 @@ class CameraDialog(QDialog):
         column.addWidget(label(self.windowTitle(), "title"))
         column.addLayout(grid)
         column.addWidget(self.problem)
+        self.steering = SetupSection(self._bridge.ptz_dialects())
+        column.addWidget(self.steering)
         column.addLayout(self._build_test())
         column.addLayout(self._build_buttons())
         self.setFixedWidth(PICTURE_WIDTH + 40)
         self.address.textChanged.connect(self._on_address)
         self.address.editingFinished.connect(self._hide_credentials)
         self.name.textEdited.connect(lambda _text: self._clear_problem())
+        self.steering.changed.connect(self._fit)
+        self.steering.test_asked.connect(self.start_steering_test)
 
     @staticmethod
     def _field_name(text: str, field: QWidget) -> QWidget:
@@ -173,6 +178,7 @@ class CameraDialog(QDialog):
         self.username.setText(existing.username)
         self.password.setText(existing.password)
         self.loop.setChecked(existing.loop)
+        self.steering.show_stream(existing)
 
     # --- fields ---------------------------------------------------------------------------------
 
@@ -225,7 +231,7 @@ class CameraDialog(QDialog):
             password=self.password.text() or address.password,
             loop=self.loop.isChecked(),
         )
-        return _Draft(stream, address)
+        return _Draft(self.steering.applied_to(stream), address)
 
     def show_problem(self, error: BarnhandError) -> None:
         """Say what is wrong, at the address, and let the person go on."""
@@ -257,6 +263,47 @@ class CameraDialog(QDialog):
             self._on_test_failed,
         )
 
+    def start_steering_test(self) -> None:
+        """Fetch one snapshot over the camera control, on a worker; the camera does not move."""
+        self._clear_problem()
+        try:
+            stream = self._draft().stream
+        except OperatorMistake as error:
+            self.show_problem(error)
+            return
+        self._set_testing(True)
+        self._request = self._requests.submit(
+            f"camera control of {stream.name}",
+            lambda: self._bridge.probe_ptz(stream),
+            self._on_snapshot,
+            self._on_test_failed,
+        )
+
+    def _on_snapshot(self, jpeg: bytes) -> None:
+        self._request = None
+        self._set_testing(False)
+        image = QImage.fromData(jpeg)
+        if image.isNull():
+            self._on_test_failed(
+                EnvironmentFault(self.tr("The camera answered with something else than a picture."))
+            )
+            return
+        self._show_image(image)
+        size = f"{image.width()} × {image.height()} px"
+        self.facts.setText(self.tr("Camera control answers · snapshot {0}").format(size))
+
+    def begin_steering(self) -> None:
+        """Open with the camera control switched on."""
+        self.steering.on.setChecked(True)
+        self.steering.host.setFocus()
+
+    def _fit(self) -> None:
+        """Be as high as what is on show."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+        self.adjustSize()
+
     def cancel_test(self) -> None:
         """Stop waiting for the picture; the worker's answer is dropped."""
         if self._request is not None:
@@ -282,7 +329,12 @@ class CameraDialog(QDialog):
     def _on_picture(self, probed: ProbePicture) -> None:
         self._request = None
         self._set_testing(False)
-        image: QImage = image_of(probed.bgra).copy()
+        self._show_image(image_of(probed.bgra).copy())
+        fps = self.tr("{0} fps").format(f"{probed.fps:.4g}") if probed.fps else ""
+        size = f"{probed.width_px} × {probed.height_px} px"
+        self.facts.setText(" · ".join(part for part in (size, fps, probed.codec) if part))
+
+    def _show_image(self, image: QImage) -> None:
         ratio = self.devicePixelRatioF()
         scaled = image.scaled(
             round(PICTURE_WIDTH * ratio),
@@ -292,9 +344,6 @@ class CameraDialog(QDialog):
         )
         scaled.setDevicePixelRatio(ratio)
         self.picture.setPixmap(QPixmap.fromImage(scaled))
-        fps = self.tr("{0} fps").format(f"{probed.fps:.4g}") if probed.fps else ""
-        size = f"{probed.width_px} × {probed.height_px} px"
-        self.facts.setText(" · ".join(part for part in (size, fps, probed.codec) if part))
 
     def _on_test_failed(self, error: BarnhandError) -> None:
         self._request = None

@@ -36,6 +36,7 @@ from ui.live.toolbar import LiveToolbar
 from ui.live.wall import Wall
 from ui.live.wall_pointer import HorseHit
 from ui.notices import NoticeBook
+from ui.ptz.desk import PtzDesk
 from ui.registry.directory import HorseDirectory
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
@@ -80,6 +81,7 @@ class LivePage(QWidget):
         self.inspector = Inspector(notices, theme)
         self.card = HorseCard(theme, self.wall.sightings, directory, self.wall)
         self._directory = directory
+        self.ptz = PtzDesk(services, requests, log, directory, book, state, self.wall, theme, self)
         add_live_actions(book, self, theme)
         self.toolbar = LiveToolbar(book)
         self._build()
@@ -94,6 +96,7 @@ class LivePage(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.stack, 1)
+        row.addWidget(self.ptz.dock)
         row.addWidget(self.inspector)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -127,6 +130,10 @@ class LivePage(QWidget):
         self.toolbar.view_chosen.connect(self.recall_view)
         self.toolbar.page_chosen.connect(wall.set_page)
         self.views.changed.connect(self._show_views)
+        self.ptz.said.connect(self.said)
+        self.ptz.failed.connect(self.failed)
+        self.ptz.setup_asked.connect(self.ask_to_steer)
+        self.ptz.opened.connect(lambda _on: self._show_side())
 
     # --- following the engine -------------------------------------------------------------------
 
@@ -139,7 +146,9 @@ class LivePage(QWidget):
             self._grow_layout(len(streams))
         empty = not streams
         self.stack.setCurrentWidget(self.guide if empty else self.wall)
-        self.inspector.setVisible(self._book["wall.panel"].isChecked() and not empty)
+        if empty and self.ptz.is_open:
+            self.ptz.close()
+        self._show_side()
         self.wall.set_health(report.streams)
         stream = self.wall.selected_stream
         health = next((h for h in report.streams if stream and h.stream_id == stream.id), None)
@@ -161,6 +170,7 @@ class LivePage(QWidget):
         """Draw in another look."""
         self._theme = theme
         self.wall.set_theme(theme)
+        self.ptz.set_theme(theme)
 
     def apply(self, choices: ConsoleChoices) -> None:
         """Take over what the settings say about the wall."""
@@ -219,9 +229,14 @@ class LivePage(QWidget):
         elif stream is not None:
             self.wall.maximise(stream.id)
 
-    def show_panel(self, on: bool) -> None:
+    def show_panel(self, _on: bool) -> None:
         """Show or hide the side panel."""
-        self.inspector.setVisible(on and bool(self._streams))
+        self._show_side()
+
+    def _show_side(self) -> None:
+        """The panel makes room for the dock."""
+        wanted = self._book["wall.panel"].isChecked() and bool(self._streams)
+        self.inspector.setVisible(wanted and not self.ptz.is_open)
 
     def _on_selected(self, stream: Stream | None) -> None:
         for action_id in ("camera.edit", "camera.remove", "camera.toggle", "wall.maximise"):
@@ -258,7 +273,7 @@ class LivePage(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         ids: tuple[str, ...] = ("camera.add", "camera.files")
         if stream is not None:
-            ids = ("wall.maximise", "camera.toggle", "camera.edit", "camera.remove")
+            ids = ("wall.maximise", "ptz.dock", "camera.toggle", "camera.edit", "camera.remove")
         for action_id in ids:
             menu.addAction(self._book[action_id])
         menu.popup(at)
@@ -294,6 +309,13 @@ class LivePage(QWidget):
 
         dialog.submitted.connect(store)
         dialog.open()
+        return dialog
+
+    def ask_to_steer(self, stream: Stream | None) -> CameraDialog | None:
+        """Open the dialog of a camera at its camera control."""
+        dialog = self.ask_to_edit(stream)
+        if dialog is not None:
+            dialog.begin_steering()
         return dialog
 
     def change(self, before: Stream, after: Stream) -> None:

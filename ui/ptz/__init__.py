@@ -1,0 +1,1 @@
+"""Steering cameras from the console: dock, keys, joystick, presets, tours, scans, set-up."""
