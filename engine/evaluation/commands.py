@@ -65,15 +65,17 @@ def evaluate_tracking(wanted: argparse.Namespace) -> dict[str, object]:
 
 
 def _evaluate_identity(wanted: argparse.Namespace) -> dict[str, object]:
-    from engine.evaluation.appearance_model import preferred_embedder
+    from engine.evaluation.appearance_model import preferred_appearance
     from engine.evaluation.identity import evaluate_identity
 
-    embedder = preferred_embedder() if wanted.with_appearance == "drawn" else None
+    drawn = wanted.with_appearance == "drawn"
+    embedder, pose = preferred_appearance() if drawn else (None, None)
     try:
         return evaluate_identity(
             wanted.horses, wanted.minutes, wanted.seed, wanted.fps or 5.0, wanted.faults,
-            embedder=embedder,
+            embedder=embedder, pose=pose,
         )  # fmt: skip
     finally:
-        if embedder is not None:
-            embedder.close()
+        for model in (embedder, pose):
+            if model is not None:
+                model.close()

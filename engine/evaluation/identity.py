@@ -33,7 +33,7 @@ from engine.domain.identity import (
     SpanWithdrawn,
 )
 from engine.domain.ids import HorseId, ModelId, StreamId, TrackId, new_stream_id
-from engine.domain.ports import Embedder
+from engine.domain.ports import Embedder, PoseEstimator
 from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation, FrameResult
 from engine.evaluation.imperfect_detector import LEVELS, ImperfectDetector, Sighting
@@ -181,6 +181,7 @@ class IdentityRun:
         embedder: Embedder | None = None,
         looks: Appearance | None = None,
         settings: EngineSettings | None = None,
+        pose: PoseEstimator | None = None,
     ) -> None:
         if faults not in LEVELS:
             raise OperatorMistake(
@@ -194,7 +195,7 @@ class IdentityRun:
         self._modelled = None if embedder else ModelledEmbedder(looks or Appearance(), seed)
         self._given = _GivenDetector()
         shown = self._modelled or embedder
-        models = ModelSet(self._given, None, shown, Degradation.NONE, (), {}, {})
+        models = ModelSet(self._given, pose, shown, Degradation.NONE, (), {}, {})
         base = settings or EngineSettings()
         analysis = base.analysis.model_copy(update={"motion_gate": False})
         self._analysis = Analysis(
@@ -401,12 +402,15 @@ def evaluate_identity(
     looks: Appearance | None = None,
     settings: EngineSettings | None = None,
     tell: Callable[[str], None] | None = None,
+    pose: PoseEstimator | None = None,
 ) -> dict[str, object]:
     """Run the barn and judge it, as a report. Raises OperatorMistake for impossible numbers."""
     if minutes <= 0 or fps <= 0:
         raise OperatorMistake("A simulation needs some minutes and pictures a second.")
     farm = occlusion_and_reentry(seed, horses, minutes)
-    run = IdentityRun(farm, cameras or tuple(CAMERAS), fps, faults, seed, embedder, looks, settings)
+    run = IdentityRun(
+        farm, cameras or tuple(CAMERAS), fps, faults, seed, embedder, looks, settings, pose
+    )
     run.play(minutes, tell)
     appearance = "drawn pictures" if embedder is not None else "modelled vectors"
     events = run.log.events
@@ -424,6 +428,7 @@ def evaluate_identity(
         "faults": faults,
         "appearance": appearance,
         "model": MODELLED if embedder is None else embedder.model_id,
+        "pose": None if pose is None else pose.model_id,
         "took_s": round(run.seconds, 1),
         "asked_from": f"visible share {SEEN_FROM}, {SETTLE_S:g} s after coming into view",
         "first_figures": "as stored in the end, no person helping; live: as first shown",

@@ -65,6 +65,11 @@ class OnnxEmbedder:
         return self._entry.id
 
     @property
+    def threshold(self) -> float | None:
+        """Cosine from which two crops show the same horse, None where nobody measured it."""
+        return self._entry.threshold
+
+    @property
     def degradation(self) -> Degradation:
         """What had to be given up since the start (smaller batches, CPU)."""
         return self._runner.degradation
