@@ -28,8 +28,9 @@ JOBS_AT_MOST = 8
 BACK_OFF_FIRST_S = 0.1
 BACK_OFF_MOST_S = 1.0
 """Pauses between tries to stop a camera: doubled from the first to the most."""
-BACK_OFF_REFUSED_S = 15.0
-"""The most while a camera refuses the log-in: many cameras lock out who tries too often."""
+BACK_OFF_PATIENT_S = 15.0
+"""The most while a camera refuses the log-in (many lock out who tries too often), and while
+nothing is known to move."""
 NEW_VIEW_S = 6.0
 """A view is new for this long after it came to rest: the time a scan looks at it."""
 IDLE_S = 0.5
@@ -113,8 +114,11 @@ class PtzCamera:
     def move(self, holder: Holder, motion: Motion) -> Grant:
         """See Arbiter.move; the newest motion is the one that is sent."""
         with self._condition:
+            rested = self._arbiter.motion is None
             grant = self._arbiter.move(holder, motion)
             if grant.allowed and not motion.still:
+                if rested:
+                    self._not_before_mono_s = 0.0
                 self._preset = None
                 self._drop_travels()
                 # The new motion replaces the old one on the camera: no stop between.
@@ -374,7 +378,8 @@ class PtzCamera:
             elif refused and not self._may_move:
                 self._stop_owed = False  # nothing is known to move, and asking again is no use
             if self._stop_owed or isinstance(step, Motion):
-                self._back_off(BACK_OFF_REFUSED_S if refused else BACK_OFF_MOST_S)
+                urgent = self._may_move and not refused
+                self._back_off(BACK_OFF_MOST_S if urgent else BACK_OFF_PATIENT_S)
         if isinstance(step, Job) and step.failed is not None:
             step.failed(error)
 

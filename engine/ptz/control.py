@@ -185,9 +185,12 @@ class CameraControl:
         return grant.allowed
 
     def stop(self, stream_id: StreamId, holder: Holder) -> None:
-        """See PtzControl. A person's stop also ends the programme that steers."""
+        """See PtzControl. A person's stop also ends the programme that steers; one that waits for
+        people is left waiting."""
         camera = self._camera(stream_id)
-        if holder.priority in (Priority.REMOTE, Priority.OPERATOR):
+        steering = camera.holder
+        automatic = steering is not None and steering.priority <= Priority.TOUR
+        if automatic and holder.priority in (Priority.REMOTE, Priority.OPERATOR):
             self._programmes.end(stream_id, Ending.HALTED, holder.name)
         camera.stop(holder)
 

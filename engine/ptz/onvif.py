@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import socket
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +22,7 @@ from engine.ptz.cgi import (
     Credentials,
 )
 from engine.ptz.dialects import PRESETS
-from engine.sources.faults import from_requests, quiet_cause
+from engine.sources.faults import from_network, from_requests, no_answer, quiet_cause
 
 EXTRA = "onvif"
 MOVE_TIMEOUT_S = 3.0
@@ -45,7 +46,9 @@ class OnvifDriver:
         self._config = config
         self._shown = f"{config.host}:{config.port}"
         self._credentials = credentials
-        client = self._guarded(lambda: _client(config, credentials))
+        library = _library()
+        self._guarded(lambda: _knock(config))
+        client = self._guarded(lambda: _client(library, config, credentials))
         self._media = self._guarded(client.media)
         self._ptz = self._guarded(client.ptz)
         for service in (self._media, self._ptz):
@@ -162,14 +165,17 @@ class OnvifDriver:
             raise _translated(error, self._shown) from quiet_cause(error)
 
 
-def _client(config: PtzConfig, credentials: Credentials) -> Any:
+def _library() -> Any:
     try:
-        library = importlib.import_module("onvif")
+        return importlib.import_module("onvif")
     except ImportError as error:
         raise OperatorMistake(
             "ONVIF cameras need a part of this program that is not installed.",
             f"Install it with: pip install 'barnhand-desktop[{EXTRA}]'.",
         ) from error
+
+
+def _client(library: Any, config: PtzConfig, credentials: Credentials) -> Any:
     return library.ONVIFClient(
         config.host,
         config.port,
@@ -180,6 +186,12 @@ def _client(config: PtzConfig, credentials: Credentials) -> Any:
         use_https=config.tls,
         verify_ssl=True,
     )
+
+
+def _knock(config: PtzConfig) -> None:
+    """Raise OSError unless something listens: the library reads its large service descriptions
+    before it finds that nobody is there."""
+    socket.create_connection((config.host, config.port), CONNECT_TIMEOUT_S).close()
 
 
 def _tame(service: Any) -> None:
@@ -196,6 +208,10 @@ def _translated(error: Exception, shown: str) -> BarnhandError:
         return cause
     if isinstance(cause, requests.RequestException):
         return from_requests(cause, shown, READ_TIMEOUT_S)
+    if isinstance(cause, TimeoutError):
+        return no_answer(shown, CONNECT_TIMEOUT_S)
+    if isinstance(cause, OSError):
+        return from_network(cause, shown)
     text = f"{getattr(cause, 'code', '')} {getattr(cause, 'subcodes', '')} {cause}".lower()
     status = getattr(cause, "status_code", 0)
     if "notauthorized" in text or "not authorized" in text or status in (401, 403):

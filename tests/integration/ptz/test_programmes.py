@@ -67,6 +67,8 @@ def test_a_person_takes_the_camera_from_a_tour_which_waits(bench: NewBench) -> N
     wait_until(lambda: desk.control.state(desk.id).activity == "Tour Night waits")
     state = desk.control.state(desk.id)
     assert state.holder == CARLA and state.message == "Carla took the camera from Tour Night."
+    desk.control.stop(desk.id, CARLA)
+    assert desk.control.state(desk.id).activity == "Tour Night waits"
     desk.control.release(desk.id, CARLA)
     wait_until(lambda: "preset" in desk.control.state(desk.id).activity)
 

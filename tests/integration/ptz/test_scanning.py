@@ -38,7 +38,7 @@ HORSES = {
     4: "looks/scenes/horse_11.jpg",
     7: "looks/scenes/horse_111.jpg",
 }
-EMPTY = {1: "004", 3: "025", 5: "041", 6: "057", 8: "121"}
+EMPTY = {1: "004", 3: "025", 5: "038", 6: "057", 8: "121"}
 
 
 class QuickClock:
