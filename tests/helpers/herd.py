@@ -68,7 +68,7 @@ def snapshot(*horses: KnownHorse, **more: object) -> RegistrySnapshot:
         "model_id": MODEL, "horses": horses, "merged": {}, "rejected": frozenset(), "owners": {},
         **more,
     }  # fmt: skip
-    return RegistrySnapshot(**values)  # type: ignore[arg-type]
+    return RegistrySnapshot(**values)
 
 
 @dataclass
