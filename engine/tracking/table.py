@@ -30,6 +30,7 @@ _COLUMNS = {
     "states": np.int8,
     "colours": np.int8,
     "hits": np.float32,
+    "needed": np.int16,
     "scores": np.float32,
     "seen_mono_s": np.float64,
     "seen_epoch_s": np.float64,
@@ -53,6 +54,7 @@ class TrackTable:
         self.states = np.zeros(0, np.int8)
         self.colours = np.zeros(0, np.int8)
         self.hits = np.zeros(0, np.float32)
+        self.needed = np.zeros(0, np.int16)
         self.scores = np.zeros(0, np.float32)
         self.seen_mono_s = np.zeros(0, np.float64)
         self.seen_epoch_s = np.zeros(0, np.float64)
@@ -67,8 +69,8 @@ class TrackTable:
         """Where a track is, None when it is closed."""
         return next((row for row, b in enumerate(self.births) if b.id == track_id), None)
 
-    def add(self, found: DetectionBatch, stamp: FrameStamp, state: TrackState) -> None:
-        """Append new tracks begun by these detections."""
+    def add(self, found: DetectionBatch, stamp: FrameStamp, needed: NDArray[np.intp]) -> None:
+        """Append new tracks begun by these detections; ``needed`` (N,) hits confirm each."""
         count = len(found)
         births = [Birth(new_track_id(), stamp.captured_at) for _ in range(count)]
         taken = self._taken_colours()
@@ -78,9 +80,10 @@ class TrackTable:
         new = {
             "numbers": np.full(count, NO_NUMBER),
             "classes": found.class_ids,
-            "states": np.full(count, state),
+            "states": np.where(needed <= 1, ACTIVE, TENTATIVE),
             "colours": np.array(colours),
             "hits": np.ones(count),
+            "needed": needed,
             "scores": found.scores,
             "seen_mono_s": np.full(count, stamp.captured_mono_s),
             "seen_epoch_s": np.full(count, stamp.captured_at.timestamp()),
@@ -99,16 +102,14 @@ class TrackTable:
         self.births = [self.births[row] for row in stays]
         self.horses = [self.horses[row] for row in stays]
 
-    def hit(
-        self, rows: NDArray[np.intp], scores: FloatArray, stamp: FrameStamp, tentative_hits: int
-    ) -> None:
+    def hit(self, rows: NDArray[np.intp], scores: FloatArray, stamp: FrameStamp) -> None:
         """Count the given rows' new detections; enough of them confirm a track."""
         hits = self.hits[rows] + 1
         self.hits[rows] = hits
         self.scores[rows] = SCORE_KEEP * self.scores[rows] + (1 - SCORE_KEEP) * scores
         self.seen_mono_s[rows] = stamp.captured_mono_s
         self.seen_epoch_s[rows] = stamp.captured_at.timestamp()
-        sure = (hits >= tentative_hits) | (self.states[rows] != TENTATIVE)
+        sure = (hits >= self.needed[rows]) | (self.states[rows] != TENTATIVE)
         self.states[rows] = np.where(sure, ACTIVE, TENTATIVE)
 
     def number(self, rows: NDArray[np.intp]) -> None:

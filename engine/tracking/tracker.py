@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from engine.domain.detections import DetectionBatch
 from engine.domain.frames import FrameStamp
-from engine.domain.geometry import FloatArray
+from engine.domain.geometry import FloatArray, box_areas_px2
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.ports import TrackSummary
-from engine.domain.tracks import TrackBatch, TrackState
+from engine.domain.tracks import TrackBatch
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
 from engine.tracking.assignment import covered_shares, heights
@@ -33,8 +33,9 @@ TENTATIVE_LIFE_S = 1.0
 VERY_SURE_MARGIN, VERY_SUREST = 0.45, 0.9
 """A detection this much above the threshold is given out at first sight."""
 PART_COVER = 0.4
-"""A detection lying this much inside a tracked, surer one is a part of that horse: it begins no
-track. A second horse there is seen again when it comes out."""
+"""A detection lying this much inside a larger, surer one may be a part of that horse: it needs
+``PART_PATIENCE`` times the hits to be confirmed, and is not given out before."""
+PART_PATIENCE = 3
 CLEAR_SHARE = 0.5
 """Crops less clear than this are mixed with another horse: a track's look is not averaged with
 them."""
@@ -201,7 +202,7 @@ class Tracker:
         if again.any():
             self._motion.replay(rows[again], boxes[again])
         self._motion.correct(rows, boxes, scores)
-        self._table.hit(rows, scores, stamp, self.settings.tentative_hits)
+        self._table.hit(rows, scores, stamp)
 
     def _begin(
         self, taken: Rows, detections: DetectionBatch, stamp: FrameStamp, confident_from: float
@@ -210,21 +211,25 @@ class Tracker:
         free = detections.scores >= confident_from
         free[taken] = False
         picks = np.flatnonzero(free)
-        if len(picks) and len(taken):
-            boxes, scores = detections.boxes_xyxy_px, detections.scores
-            for pick in picks.tolist():
-                surer = boxes[taken[scores[taken] >= scores[pick]]]
-                free[pick] = covered_shares(boxes[pick : pick + 1], surer)[0] < PART_COVER
-            picks = np.flatnonzero(free)
         if len(picks):
             found = detections.select(picks)
-            one_is_enough = self.settings.tentative_hits <= 1
-            state = TrackState.ACTIVE if one_is_enough else TrackState.TENTATIVE
-            self._table.add(found, stamp, state)
+            hits = self.settings.tentative_hits
+            needed = np.where(self._parts(detections, picks), PART_PATIENCE * hits, hits)
+            self._table.add(found, stamp, needed)
             self._motion.add(found.boxes_xyxy_px)
             self._looks.add(len(picks), None)
             self._galleries.add(len(picks))
         return picks
+
+    def _parts(self, detections: DetectionBatch, picks: Rows) -> NDArray[np.bool_]:
+        """Which of the picked detections may be parts of larger, surer ones."""
+        boxes, scores = detections.boxes_xyxy_px, detections.scores
+        areas = box_areas_px2(boxes)
+        parts = np.zeros(len(picks), np.bool_)
+        for index, pick in enumerate(picks.tolist()):
+            wholes = boxes[(areas > areas[pick]) & (scores >= scores[pick])]
+            parts[index] = covered_shares(boxes[pick : pick + 1], wholes)[0] >= PART_COVER
+        return parts
 
     def _learn(
         self, rows: Rows, picks: Rows, detections: DetectionBatch, embeddings: FloatArray
@@ -243,7 +248,8 @@ class Tracker:
         """Which of the seen rows are given out; those get their numbers."""
         first_sight = max(confident_from, min(confident_from + VERY_SURE_MARGIN, VERY_SUREST))
         shown: NDArray[np.bool_] = self._table.states[rows] == ACTIVE
-        shown |= (self._table.numbers[rows] != NO_NUMBER) | (scores >= first_sight)
+        whole = self._table.needed[rows] <= self.settings.tentative_hits
+        shown |= (self._table.numbers[rows] != NO_NUMBER) | ((scores >= first_sight) & whole)
         self._table.number(rows[shown])
         return shown
 

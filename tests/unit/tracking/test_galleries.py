@@ -121,7 +121,7 @@ def test_a_closed_track_has_no_gallery_and_takes_no_horse() -> None:
 
 def test_a_covered_crop_is_worth_less() -> None:
     tracker = Tracker(new_stream_id(), TrackingSettings())
-    boxes = [[0.0, 0, 100, 80], [50.0, 0, 250, 80]]
-    seen = look(tracker, 0.0, boxes, [unit(1, 0), unit(0, 1)])
-    assert tracker.gallery(seen.track_ids[0])[1] == pytest.approx([0.45])
-    assert tracker.gallery(seen.track_ids[1])[1] == pytest.approx([0.675])
+    boxes = [[0.0, 0, 200, 80], [120.0, 0, 320, 80], [600.0, 0, 800, 80]]
+    seen = look(tracker, 0.0, boxes, [unit(1, 0, 0), unit(0, 1, 0), unit(0, 0, 1)])
+    qualities = [tracker.gallery(track)[1][0] for track in seen.track_ids]
+    assert qualities == pytest.approx([0.54, 0.54, 0.9])
