@@ -30,6 +30,7 @@ def add_training_arguments(task: argparse.ArgumentParser) -> None:
     task.add_argument("--backbone", type=Path, help="EfficientNet-lite0 weights (.pth)")
     task.add_argument("--variants", type=int, default=4, help="random variants of each picture")
     task.add_argument("--folds", type=int, default=4, help="folds of the cross-validation")
+    task.add_argument("--splits", type=int, default=3, help="ways to deal horses into folds")
     task.add_argument("--every", type=int, default=3, help="use every n-th frame of a clip")
 
 
@@ -45,14 +46,14 @@ def train(wanted: argparse.Namespace, tell: Callable[[str], None]) -> bool:
     """Run the training; False when it was interrupted."""
     from engine.training.embedder_training import train_embedder
 
-    if min(wanted.variants, wanted.every, wanted.steps, wanted.epochs) < 1 or wanted.folds < 2:
-        raise OperatorMistake("--variants, --every, --steps and --epochs start at 1, --folds at 2.")
+    if min(wanted.variants, wanted.every, wanted.splits) < 1 or wanted.folds < 2:
+        raise OperatorMistake("--variants, --every and --splits start at 1, --folds at 2.")
     try:
         return train_embedder(
             wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
             minutes=wanted.minutes, steps=wanted.steps, threads=wanted.threads, seed=wanted.seed,
             backbone=wanted.backbone, every=wanted.every, variants=wanted.variants,
-            folds=wanted.folds, tell=tell,
+            folds=wanted.folds, splits=wanted.splits, tell=tell,
         )  # fmt: skip
     except KeyboardInterrupt:
         # Outside the loop (reading, describing pictures): finished parts are on disk.

@@ -2,7 +2,7 @@
 
 Clips are named ``<anything>__<YYYY-MM-DD>`` and listed in ``index.csv`` with their horse; their
 keypoint files give boxes and outlines. Folders with ``images/`` and ``masks/`` (one horse a
-picture) add horses of whom there is one picture only.
+picture), and pictures with COCO landmarks, add horses of whom there is one picture only.
 """
 
 from __future__ import annotations
@@ -24,14 +24,31 @@ from engine.domain.geometry import FloatArray, crop_affine
 from engine.domain.skeletons import EQUINE26
 from engine.models.body_outline import LEAST_SCORE, body_outline
 from engine.models.letterbox import GREY
-from engine.training.pose_data import Picture, clip_landmarks, hull_box, is_held_out
+from engine.training.pose_data import (
+    Picture,
+    clip_landmarks,
+    hull_box,
+    is_held_out,
+    picture_instances,
+)
 
 CROP_PX = 320
 CROP_PADDING = 1.3
 """A cached crop shows 1.3 times the box: room for shifts and other sizes."""
 
+UNDATED = "only"
+"""Day of a horse of whom there is one picture: it is trained on and never asked about."""
+
+LEAST_LANDMARKS = 8
+LEAST_PICTURE_PX = 96
+"""Fewer landmarks, or a picture's horse smaller than this, are not trained on."""
+
 _DATE = re.compile(r"__(\d{4}-\d{2}-\d{2})")
 _PICTURES = (".jpg", ".jpeg", ".png")
+
+
+Row = tuple[Picture, Picture, FloatArray, str, str]
+"""Picture RGB, outline of its crop, box (4,), "horse\\nday", clip."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,13 @@ class HorseSet:
     @property
     def held_out(self) -> NDArray[np.bool_]:
         """Rows of horses that no shipped model is trained on (the pose model's split)."""
-        return np.array([is_held_out(str(horse)) for horse in self.horses], bool)
+        named = np.array([is_held_out(str(horse)) for horse in self.horses], bool)
+        return np.asarray(named & self.dated, bool)
+
+    @property
+    def dated(self) -> NDArray[np.bool_]:
+        """Rows of clips; the others are single pictures."""
+        return np.asarray(self.days != UNDATED, bool)
 
     def days_of(self) -> dict[str, list[str]]:
         """Horse -> its days, earliest first."""
@@ -157,10 +180,10 @@ def outline_mask(landmarks: FloatArray, matrix: NDArray[np.float64], size_px: in
     return keep if keep.any() else np.ones_like(keep)
 
 
-def _clip_rows(folder: Path, every: int) -> Iterator[tuple[Picture, Picture, FloatArray, str, str]]:
+def _clip_rows(folder: Path, every: int) -> Iterator[Row]:
     for clip in listed_clips(folder):
         for picture, landmarks in clip_frames(clip, every):
-            if landmarks is None or (landmarks[:, 2] > 0).sum() < 8:
+            if landmarks is None or (landmarks[:, 2] > 0).sum() < LEAST_LANDMARKS:
                 continue
             box = hull_box(landmarks)
             matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
@@ -168,12 +191,14 @@ def _clip_rows(folder: Path, every: int) -> Iterator[tuple[Picture, Picture, Flo
             yield picture, keep, box, f"{clip.horse}\n{clip.day}", clip.name
 
 
-def _mask_rows(folder: Path) -> Iterator[tuple[Picture, Picture, FloatArray, str, str]]:
+def _mask_rows(folder: Path) -> Iterator[Row]:
+    masks = {path.stem: path for path in (folder / "masks").iterdir()}
     for path in sorted((folder / "images").iterdir()):
         if path.suffix.lower() not in _PICTURES:
             continue
         picture = cv2.imread(str(path))
-        mask = cv2.imread(str(folder / "masks" / path.name), cv2.IMREAD_GRAYSCALE)
+        stored = masks.get(path.stem)
+        mask = None if stored is None else cv2.imread(str(stored), cv2.IMREAD_GRAYSCALE)
         if picture is None or mask is None or mask.shape != picture.shape[:2]:
             raise OperatorMistake(f"{folder} lacks a readable picture or mask for {path.name!r}.")
         inside = np.asarray(mask > 0, np.uint8)
@@ -184,7 +209,20 @@ def _mask_rows(folder: Path) -> Iterator[tuple[Picture, Picture, FloatArray, str
         matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
         keep = cv2.warpAffine(inside, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_NEAREST)
         rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-        yield rgb, np.asarray(keep, np.uint8), box, f"{path.stem}\nonly", path.stem
+        yield rgb, np.asarray(keep, np.uint8), box, f"{path.stem}\n{UNDATED}", path.stem
+
+
+def _labelled_rows(folder: Path) -> Iterator[Row]:
+    """Horses of a folder with COCO annotations that have enough landmarks for an outline."""
+    for number, (picture, instance) in enumerate(picture_instances(folder, "horse")):
+        x1, y1, x2, y2 = instance.box_xyxy_px
+        known = int((instance.landmarks[:, 2] > 0).sum())
+        if known < LEAST_LANDMARKS or max(x2 - x1, y2 - y1) < LEAST_PICTURE_PX:
+            continue
+        matrix = crop_affine(instance.box_xyxy_px, CROP_PX, CROP_PX, CROP_PADDING)
+        keep = outline_mask(instance.landmarks, matrix, CROP_PX)
+        name = f"{Path(instance.group).stem}-{number}"
+        yield picture, keep, instance.box_xyxy_px, f"{name}\n{UNDATED}", name
 
 
 def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
@@ -195,17 +233,22 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
     folders = [data, *sorted(p for p in data.iterdir() if p.is_dir())] if data.is_dir() else []
     clips = [f for f in folders if (f / "index.csv").is_file()]
     masks = [f for f in folders if (f / "images").is_dir() and (f / "masks").is_dir()]
+    labelled = [f for f in folders if (f / "annotations.json").is_file()]
     if not clips:
         raise OperatorMistake(
             f"{data} holds no clips of horses.",
             "Expected index.csv with <horse>__<YYYY-MM-DD> clips, here or one below.",
         )
-    named = json.dumps([str(f.resolve()) for f in (*clips, *masks)] + [every, CROP_PX, 1])
+    paths = [str(folder.resolve()) for folder in (*clips, *masks, *labelled)]
+    named = json.dumps([*paths, every, CROP_PX, 2])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     labels, crops = cache / f"horses-{key}.npz", cache / f"horses-{key}.npy"
     if not labels.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _write_cache(clips, masks, every, labels, crops)
+        streams = [(f, _clip_rows(f, every)) for f in clips]
+        streams += [(f, _mask_rows(f)) for f in masks]
+        streams += [(f, _labelled_rows(f)) for f in labelled]
+        _write_cache(streams, labels, crops)
     stored = np.load(labels)
     return HorseSet(
         np.load(crops, mmap_mode="r"),
@@ -214,15 +257,12 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
     )  # fmt: skip
 
 
-def _write_cache(
-    clips: list[Path], masks: list[Path], every: int, labels: Path, crops: Path
-) -> None:
+def _write_cache(streams: list[tuple[Path, Iterator[Row]]], labels: Path, crops: Path) -> None:
     """Cut every picture and write the arrays; the labels come last and mark completeness."""
     cut: list[Picture] = []
     keeps: list[Picture] = []
     boxes: list[FloatArray] = []
     names: list[tuple[str, str, str]] = []
-    streams = [(f, _clip_rows(f, every)) for f in clips] + [(f, _mask_rows(f)) for f in masks]
     for folder, stream in streams:
         for picture, keep, box, horse_and_day, clip in stream:
             horse, day = horse_and_day.split("\n")

@@ -22,7 +22,7 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.geometry import FloatArray
 from engine.models.letterbox import GREY
 from engine.training.embedder_data import HorseSet
-from engine.training.embedder_net import HEIGHT_PX, MEAN, STD, WIDTH_PX, Describer, EmbedderNet
+from engine.training.embedder_net import HEIGHT_PX, MEAN, STD, WIDTH_PX, CoatFeatures
 from engine.training.export import export_onnx
 from engine.training.pose_data import Picture
 
@@ -148,9 +148,9 @@ Job = tuple[int, bool, bool]
 
 
 def feature_jobs(data: HorseSet, variants: int, seed: int, how: CropVariation) -> list[Job]:
-    """Everything to describe: each row clean with and without outline, then the variants."""
-    rows = range(len(data))
-    jobs: list[Job] = [(row, keep, False) for keep in (True, False) for row in rows]
+    """Everything to describe: each row clean with and without outline, then variants of clips."""
+    jobs: list[Job] = [(row, keep, False) for keep in (True, False) for row in range(len(data))]
+    rows = np.nonzero(data.dated)[0].tolist()
     rng = np.random.default_rng(seed)
     for _ in range(variants):
         jobs += [(row, bool(rng.random() >= how.unsuppressed), True) for row in rows]
@@ -158,7 +158,7 @@ def feature_jobs(data: HorseSet, variants: int, seed: int, how: CropVariation) -
 
 
 def read_features(
-    data: HorseSet, network: EmbedderNet, cache: Path, key: str, variants: int, seed: int,
+    data: HorseSet, network: CoatFeatures, cache: Path, key: str, variants: int, seed: int,
     device: str, tell: Callable[[str], None],
 ) -> FeatureTable:  # fmt: skip
     """Describe all pictures, reading the parts that a run before has finished."""
@@ -212,10 +212,10 @@ def _pictures(
         yield np.stack(batch)
 
 
-def _describer(network: EmbedderNet, folder: Path, device: str) -> Callable[[Picture], FloatArray]:
+def _describer(network: CoatFeatures, folder: Path, device: str) -> Callable[[Picture], FloatArray]:
     """Pictures uint8 (B, H, W, 3) to features (B, F), by torch on a GPU, else by ONNX Runtime,
     which is twice as fast as torch on a CPU."""
-    describer = Describer(network).eval()
+    describer = network.eval()
 
     def inputs(pictures: Picture) -> FloatArray:
         scaled = (pictures.astype(np.float32).transpose(0, 3, 1, 2) - MEAN) / STD

@@ -51,18 +51,36 @@ def masked_statistics(features: Tensor, share: Tensor) -> Tensor:
     return torch.cat([mean, variance.clamp(min=1e-6).sqrt()], dim=1)
 
 
-class EmbedderNet(nn.Module):
-    """float (B, 3, HEIGHT_PX, WIDTH_PX), RGB as (value - 127) / 128, to unit vectors (B, D)."""
+class CoatProjection(nn.Module):
+    """The trained part: features (B, FEATURES) to unit vectors (B, dimension)."""
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
-        self.backbone = EfficientNetLite0()
         self.middle = nn.Buffer(torch.zeros(FEATURES))
         self.scale = nn.Buffer(torch.ones(FEATURES))
-        self.projection = nn.Linear(FEATURES, dimension, bias=False)
+        self.linear = nn.Linear(FEATURES, dimension, bias=False)
 
-    def describe(self, pictures: Tensor) -> Tensor:
-        """Features before the projection, (B, FEATURES)."""
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.linear.out_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features to unit vectors."""
+        vectors: Tensor = self.linear((features - self.middle) / self.scale)
+        return functional.normalize(vectors, dim=1)
+
+
+class CoatFeatures(nn.Module):
+    """The part that is not trained: float (B, 3, HEIGHT_PX, WIDTH_PX), RGB as (value - 127) / 128,
+    to features (B, FEATURES)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = EfficientNetLite0()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Pictures to features."""
         values = pictures * STD + MEAN
         mask = horse_mask(values)
         pyramid = self.backbone(equal_exposure(values, mask))
@@ -72,23 +90,15 @@ class EmbedderNet(nn.Module):
             columns.append(masked_statistics(pyramid[level], functional.avg_pool2d(mask, stride)))
         return torch.cat(columns, dim=1)
 
-    def project(self, features: Tensor) -> Tensor:
-        """Features to unit vectors (B, D)."""
-        vectors: Tensor = self.projection((features - self.middle) / self.scale)
-        return functional.normalize(vectors, dim=1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures to unit vectors."""
-        return self.project(self.describe(pictures))
+class EmbedderNet(nn.Module):
+    """What is exported: pictures to unit vectors (B, D)."""
 
-
-class Describer(nn.Module):
-    """The part of the network that is not trained, for computing features once."""
-
-    def __init__(self, network: EmbedderNet) -> None:
+    def __init__(self, features: CoatFeatures, projection: CoatProjection) -> None:
         super().__init__()
-        self.network = network
+        self.features, self.projection = features, projection
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Pictures to features (B, FEATURES)."""
-        return self.network.describe(pictures)
+        """See CoatFeatures for the input."""
+        vectors: Tensor = self.projection(self.features(pictures))
+        return vectors

@@ -73,9 +73,11 @@ def publish_embedder(
     found = [o for r in results for o in r.found]
     bare = [o for r in results for o in r.bare]
     sizes = [len({c.horse for c in r.clips}) for r in results]
+    asked = len({o.clip for o in found})
     on = (
-        f"{len(found)} later clips of {len({o.horse for o in found})} horses, {len(results)} folds "
-        f"by horse, each against a gallery of {min(sizes)} to {max(sizes)} unseen horses"
+        f"{asked} later clips of {len({o.horse for o in found})} horses, asked "
+        f"{len(found) // max(asked, 1)} times; {len(results)} models by horse, each against a "
+        f"gallery of {min(sizes)} to {max(sizes)} horses it never saw"
     )
     figures = _said("background suppressed", found, on)
     figures += _said("background not suppressed", bare, on)
@@ -91,7 +93,7 @@ def publish_embedder(
     ]  # fmt: skip
     card = ModelCard(
         title=f"{EMBEDDER_NAME} {version_of_today()}",
-        purpose=f"The look of one horse as a unit vector of {network.projection.out_features} "
+        purpose=f"The look of one horse as a unit vector of {network.projection.dimension} "
         f"numbers; crop letterboxed to {WIDTH_PX}x{HEIGHT_PX} px, grey 114 outside the outline of "
         "its landmarks where they are known.",
         data=counted(

@@ -28,17 +28,20 @@ from engine.training.discriminant import (
     principal_axes,
     shrinking_map,
 )
-from engine.training.embedder_data import HorseSet, read_horse_data
+from engine.training.embedder_data import UNDATED, HorseSet, read_horse_data
 from engine.training.embedder_features import CropVariation, FeatureTable, read_features
-from engine.training.embedder_net import LEVELS, EmbedderNet
+from engine.training.embedder_net import (
+    LEVELS,
+    CoatFeatures,
+    CoatProjection,
+    EmbedderNet,
+)
 from engine.training.loop import CHECKPOINT, Plan, Trainer
 from engine.training.reid_metrics import ClipVectors, QueryOutcome, outcomes, unit
 
 _log = logging.getLogger(__name__)
 
 DIMENSION = 256
-AXES = 256
-"""Principal directions of the features that the start of the projection is computed in."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,15 @@ class EmbedderRecipe:
     figure = "rank1"
 
     def __init__(
-        self, data: HorseSet, table: FeatureTable, network: EmbedderNet,
+        self, data: HorseSet, table: FeatureTable,
         trained: NDArray[np.bool_], options: ContrastOptions | None = None, seed: int = 1,
-        device: str = "cpu",
+        device: str = "cpu", dimension: int = DIMENSION,
     ) -> None:  # fmt: skip
-        self._data, self._table, self._network = data, table, network
+        self._data, self._table = data, table
+        self._network = CoatProjection(dimension)
         self._trained, self._seed, self._device = trained, seed, torch.device(device)
         self._options = options or ContrastOptions()
-        if len(set(data.horses[trained])) < 2:
+        if len(set(data.horses[trained & data.dated])) < 2:
             raise OperatorMistake("An embedder needs at least two horses to train on.")
         self._members = self._grouped()
         self._features = torch.from_numpy(table.features)
@@ -122,7 +126,7 @@ class EmbedderRecipe:
         """Trained horse -> day -> rows of the feature table."""
         rows = self._table.rows
         horses, days = self._data.horses[rows], self._data.days[rows]
-        trained = self._trained[rows]
+        trained = (self._trained & self._data.dated)[rows]
         found: dict[str, dict[str, NDArray[np.int64]]] = {}
         for horse in sorted(set(horses[trained])):
             own = trained & (horses == horse)
@@ -132,49 +136,52 @@ class EmbedderRecipe:
         return found
 
     def network(self) -> nn.Module:
-        """The network with its projection started by discriminant analysis; only that trains."""
+        """The projection, started by discriminant analysis."""
         network = self._network
         scaling, projection = self._start_of_projection()
         with torch.no_grad():
             network.middle.copy_(torch.from_numpy(scaling.middle))
             network.scale.copy_(torch.from_numpy(scaling.scale))
-            network.projection.weight.copy_(torch.from_numpy(projection))
-        network.backbone.requires_grad_(False)
+            network.linear.weight.copy_(torch.from_numpy(projection))
         network.to(self._device)
-        self._start = network.projection.weight.detach().clone()
+        self._start = network.linear.weight.detach().clone()
         return network
 
     def _start_of_projection(self) -> tuple[Scaling, FloatArray]:
-        """Scaling and projection (D, F). What the projection maps to zero moves into the middle."""
-        table, trained = self._table, self._trained
-        clean = table.clean(True)[trained]
-        scaling = scaling_of(clean)
-        bare = table.clean(False)[trained]
-        axes = principal_axes(np.concatenate([scaling(clean), scaling(bare)]), AXES)
+        """Scaling and projection (D, F). What the projection maps to zero moves into the middle.
+
+        Single pictures of further horses only help to choose the directions that are kept.
+        """
+        table, trained = self._table, self._trained & self._data.dated
+        clean, bare = table.clean(True), table.clean(False)
+        scaling = scaling_of(clean[trained])
         varied = table.varied & table.suppressed & trained[table.rows]
         rows = np.nonzero(trained)[0]
         columns = [
-            self._columns(scaling(features) @ axes, of)
+            self._columns(scaling(features), of, trained)
             for features, of in (
-                (clean, rows), (bare, rows), (table.features[varied], table.rows[varied])
+                (clean[trained], rows), (bare[trained], rows),
+                (table.features[varied], table.rows[varied]),
             )
         ]  # fmt: skip
         middle, shrink = shrinking_map(columns[0], columns[1], columns[2], ScatterWeights())
-        mapped = (columns[0].features - middle) @ shrink
-        dimension = self._network.projection.out_features
+        mapped = (scaling(clean[self._trained]) - middle) @ shrink
+        dimension = self._network.dimension
         turn = principal_axes(mapped, dimension)
-        centre = scaling.middle + scaling.scale * (axes @ middle)
-        projection = np.zeros((dimension, len(axes)), np.float32)
-        projection[: turn.shape[1]] = (axes @ shrink @ turn).T
+        centre = scaling.middle + scaling.scale * middle
+        projection = np.zeros((dimension, len(middle)), np.float32)
+        projection[: turn.shape[1]] = (shrink @ turn).T
         return Scaling(centre.astype(np.float32), scaling.scale), projection
 
-    def _columns(self, features: Matrix, rows: NDArray[np.int64]) -> ClipFeatures:
-        clips, first = np.unique(self._data.clips[self._trained], return_index=True)
+    def _columns(
+        self, features: Matrix, rows: NDArray[np.int64], trained: NDArray[np.bool_]
+    ) -> ClipFeatures:
+        clips, first = np.unique(self._data.clips[trained], return_index=True)
         return ClipFeatures(
             features,
             np.searchsorted(clips, self._data.clips[rows]),
-            self._data.horses[self._trained][first],
-            self._data.days[self._trained][first],
+            self._data.horses[trained][first],
+            self._data.days[trained][first],
         )
 
     def loss(self, epoch: int, step: int, progress: float) -> Tensor:
@@ -183,13 +190,13 @@ class EmbedderRecipe:
         options, network = self._options, self._network
         features = self._features[chosen].to(self._device)
         kept = network.middle + functional.dropout(features - network.middle, options.drop)
-        vectors = network.project(kept)
+        vectors = network(kept)
         loss = contrast_loss(
             vectors, horses.to(self._device), days.to(self._device), options.temperature,
             options.same_day,
         )  # fmt: skip
         assert self._start is not None
-        return loss + options.anchor * ((network.projection.weight - self._start) ** 2).mean()
+        return loss + options.anchor * ((network.linear.weight - self._start) ** 2).mean()
 
     def _draw(self, epoch: int, step: int) -> tuple[NDArray[np.int64], Tensor, Tensor]:
         """Rows of the table, horse numbers and day numbers of one batch."""
@@ -214,7 +221,7 @@ class EmbedderRecipe:
 
     def score(self, network: nn.Module) -> dict[str, float]:
         """Rank-1 and mean average precision among horses that are not trained on."""
-        assert isinstance(network, EmbedderNet)
+        assert isinstance(network, CoatProjection)
         found = outcomes(clip_vectors(network, self._data, self._table, ~self._trained))
         if not found:
             return {self.figure: 0.0}
@@ -226,14 +233,13 @@ class EmbedderRecipe:
 
 
 def clip_vectors(
-    network: EmbedderNet, data: HorseSet, table: FeatureTable, wanted: NDArray[np.bool_],
+    network: CoatProjection, data: HorseSet, table: FeatureTable, wanted: NDArray[np.bool_],
     suppressed: bool = True,
 ) -> list[ClipVectors]:  # fmt: skip
     """Vectors of the clips of the wanted rows, from their clean features."""
     features = torch.from_numpy(table.clean(suppressed)[wanted])
-    weight = network.projection.weight
     with torch.no_grad():
-        vectors = network.project(features.to(weight.device)).cpu().numpy()
+        vectors = network(features.to(network.middle.device)).cpu().numpy()
     clips = data.clips[wanted]
     found = []
     for name in sorted(set(clips)):
@@ -248,9 +254,10 @@ def clip_vectors(
 
 
 def horse_folds(data: HorseSet, count: int, seed: int = 0) -> list[list[str]]:
-    """Horses dealt into folds, those of several days first so that each fold gets its share."""
+    """Horses of clips dealt into folds, those of several days first so that each fold gets its
+    share."""
     rng = np.random.default_rng(seed)
-    days = data.days_of()
+    days = {horse: of for horse, of in data.days_of().items() if of != [UNDATED]}
     several = sorted(h for h, d in days.items() if len(d) > 1)
     single = sorted(h for h, d in days.items() if len(d) == 1)
     dealt = [*rng.permutation(several), *rng.permutation(single)]
@@ -268,27 +275,31 @@ class FoldResult:
 
 
 def cross_validate(
-    data: HorseSet, table: FeatureTable, fresh: Callable[[], EmbedderNet], out: Path, plan: Plan,
-    folds: int, tell: Callable[[str], None],
+    data: HorseSet, table: FeatureTable, out: Path, plan: Plan,
+    folds: int, splits: int, tell: Callable[[str], None],
 ) -> list[FoldResult]:  # fmt: skip
-    """Train the same recipe once a fold on the other horses and ask about the fold's own.
+    """Train the same recipe once a fold on the other horses and ask about the fold's own; again
+    for each of ``splits`` ways to deal the horses, because which horses meet matters.
 
-    Fewer results than folds mean that it was interrupted.
+    Fewer than ``folds`` times ``splits`` results mean that it was interrupted.
     """
     results = []
-    for number, unseen in enumerate(horse_folds(data, folds)):
+    dealt = [fold for split in range(splits) for fold in horse_folds(data, folds, split)]
+    for number, unseen in enumerate(dealt):
         apart = np.isin(data.horses, unseen)
-        recipe = EmbedderRecipe(data, table, fresh(), ~apart, seed=plan.seed)
+        recipe = EmbedderRecipe(data, table, ~apart, seed=plan.seed)
         trainer = Trainer(recipe, plan, out / f"fold{number}", lambda _line: None)
         if not trainer.run():
             break
         network = trainer.averaged
-        assert isinstance(network, EmbedderNet)
+        assert isinstance(network, CoatProjection)
         clips = clip_vectors(network, data, table, apart)
         bare = outcomes(clip_vectors(network, data, table, apart, suppressed=False))
         results.append(FoldResult(clips, outcomes(clips), bare))
         hits = sum(o.place == 0 for o in results[-1].found)
-        tell(f"fold {number + 1}/{folds}: {hits} of {len(results[-1].found)} later clips right")
+        tell(
+            f"fold {number + 1}/{len(dealt)}: {hits} of {len(results[-1].found)} later clips right"
+        )
     return results
 
 
@@ -296,7 +307,7 @@ def train_embedder(
     data: Path, out: Path, device: str = "cpu", epochs: int = 4, resume: bool = False,
     minutes: float | None = None, steps: int = 100, threads: int | None = None, seed: int = 1,
     backbone: Path | None = None, every: int = 3, variants: int = 4, folds: int = 4,
-    tell: Callable[[str], None] = _log.info,
+    splits: int = 3, tell: Callable[[str], None] = _log.info,
 ) -> bool:  # fmt: skip
     """Train, cross-validate and export the appearance model into ``out``.
 
@@ -308,11 +319,8 @@ def train_embedder(
     torch.manual_seed(seed)
     weights = imagenet_weights(backbone)
 
-    def fresh() -> EmbedderNet:
-        network = EmbedderNet(DIMENSION)
-        load_imagenet(network.backbone, weights)
-        return network.eval()
-
+    features = CoatFeatures()
+    load_imagenet(features.backbone, weights)
     if resume and not (out / "cache").is_dir():
         raise OperatorMistake(f"There is nothing to resume in {out}.")
     horses = read_horse_data(data, out / "cache", every)
@@ -320,32 +328,33 @@ def train_embedder(
         weights.read_bytes() + horses.clips.tobytes() + horses.boxes_xyxy_px.tobytes()
         + repr((variants, seed, CropVariation())).encode()
     ).hexdigest()[:16]  # fmt: skip
-    table = read_features(horses, fresh(), out / "cache", digest, variants, seed, device, tell)
+    table = read_features(horses, features, out / "cache", digest, variants, seed, device, tell)
     plan = Plan(
         epochs=epochs, steps_per_epoch=steps, peak_rate=3e-3, weight_decay=0.0, average=0.97,
         evaluate_every=epochs, seed=seed, minutes=minutes,
     )  # fmt: skip
-    recipe = EmbedderRecipe(horses, table, fresh(), ~horses.held_out, seed=seed, device=device)
+    recipe = EmbedderRecipe(horses, table, ~horses.held_out, seed=seed, device=device)
     trainer = Trainer(recipe, plan, out, tell)
     if resume and (out / CHECKPOINT).is_file():
         trainer.resume()
     if not trainer.run():
         return False
-    results = cross_validate(horses, table, fresh, out / "folds", plan, folds, tell)
-    if len(results) < folds:
+    results = cross_validate(horses, table, out / "folds", plan, folds, splits, tell)
+    if len(results) < folds * splits:
         return False
-    _publish(trainer, horses, table, results, out, tell)
+    _publish(trainer, features, horses, table, results, out, tell)
     return True
 
 
 def _publish(
-    trainer: Trainer, data: HorseSet, table: FeatureTable, results: Sequence[FoldResult],
-    out: Path, tell: Callable[[str], None],
+    trainer: Trainer, features: CoatFeatures, data: HorseSet, table: FeatureTable,
+    results: Sequence[FoldResult], out: Path, tell: Callable[[str], None],
 ) -> None:  # fmt: skip
     from engine.training.embedder_publication import publish_embedder
 
     network = trainer.averaged
-    assert isinstance(network, EmbedderNet)
+    assert isinstance(network, CoatProjection)
     own = outcomes(clip_vectors(network, data, table, data.held_out))
-    published = publish_embedder(network.cpu(), data, results, own, out, trainer.plan)
+    exported = EmbedderNet(features.cpu(), network.cpu())
+    published = publish_embedder(exported, data, results, own, out, trainer.plan)
     tell(f"written: {published.weights}, {published.card.name}, {published.entry.name}")

@@ -156,15 +156,21 @@ def clip_landmarks(path: Path) -> dict[int, FloatArray]:
     return frames
 
 
-def picture_instances(folder: Path) -> Iterator[tuple[Picture, PoseInstance]]:
-    """Every labelled animal (picture in RGB) of a folder with COCO annotations."""
+def picture_instances(
+    folder: Path, category: str | None = None
+) -> Iterator[tuple[Picture, PoseInstance]]:
+    """Every labelled animal (picture in RGB) of a folder with COCO annotations; only those of the
+    named category when one is given."""
     try:
         document = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OperatorMistake(f"{folder} has no usable annotations.json: {error}") from error
     names = {c["id"]: c["keypoints"] for c in document["categories"]}
     by_picture: dict[int, list[dict[str, object]]] = {}
+    wanted = {c["id"] for c in document["categories"] if category in (None, c["name"])}
     for annotation in document["annotations"]:
+        if annotation["category_id"] not in wanted:
+            continue
         by_picture.setdefault(annotation["image_id"], []).append(annotation)
     for entry in document["images"]:
         picture = cv2.imread(str(folder / "images" / entry["file_name"]))

@@ -30,7 +30,14 @@ from engine.training.embedder_features import (
     feature_jobs,
     varied_crop,
 )
-from engine.training.embedder_net import FEATURES, HEIGHT_PX, WIDTH_PX, EmbedderNet
+from engine.training.embedder_net import (
+    FEATURES,
+    HEIGHT_PX,
+    WIDTH_PX,
+    CoatFeatures,
+    CoatProjection,
+    EmbedderNet,
+)
 from engine.training.embedder_training import (
     EmbedderRecipe,
     contrast_loss,
@@ -241,7 +248,7 @@ def test_a_share_of_the_variants_is_not_suppressed(yard: Path, tmp_path: Path) -
 
 def test_the_network_sees_neither_the_light_nor_the_grey_surroundings() -> None:
     torch.manual_seed(0)
-    network = EmbedderNet(16).eval()
+    network = EmbedderNet(CoatFeatures(), CoatProjection(16)).eval()
     rng = np.random.default_rng(0)
     values = np.full((HEIGHT_PX, WIDTH_PX, 3), 114.0, np.float32)
     values[64:128, 64:192] = rng.uniform(20, 100, (64, 128, 3))
@@ -318,12 +325,12 @@ def test_training_finds_unseen_horses_again_and_resumes(tmp_path: Path) -> None:
 
     def trainer(out: Path) -> Trainer:
         torch.manual_seed(0)
-        recipe = EmbedderRecipe(data, table, EmbedderNet(16), trained)
+        recipe = EmbedderRecipe(data, table, trained, dimension=16)
         return Trainer(recipe, plan, out, lambda _line: None)
 
     whole = trainer(tmp_path / "whole")
     assert whole.run()
-    recipe = EmbedderRecipe(data, table, EmbedderNet(16), trained)
+    recipe = EmbedderRecipe(data, table, trained, dimension=16)
     assert recipe.score(whole.averaged)["rank1"] == 1.0
 
     first = trainer(tmp_path / "parts")
@@ -341,9 +348,7 @@ def test_folds_share_out_horses_and_are_measured_unseen(tmp_path: Path) -> None:
     folds = horse_folds(data, 2)
     assert sorted(h for fold in folds for h in fold) == sorted(set(data.horses))
     plan = Plan(epochs=1, steps_per_epoch=2)
-    results = cross_validate(
-        data, table, lambda: EmbedderNet(16), tmp_path, plan, 2, lambda _line: None
-    )
+    results = cross_validate(data, table, tmp_path, plan, 2, 1, lambda _line: None)
     for fold, result in zip(folds, results, strict=True):
         assert {clip.horse for clip in result.clips} == set(fold)
     assert sum(len(result.found) for result in results) == 8
@@ -352,4 +357,4 @@ def test_folds_share_out_horses_and_are_measured_unseen(tmp_path: Path) -> None:
 def test_one_horse_is_too_few() -> None:
     data, table = synthetic(1)
     with pytest.raises(OperatorMistake, match="two horses"):
-        EmbedderRecipe(data, table, EmbedderNet(16), np.ones(len(data), bool))
+        EmbedderRecipe(data, table, np.ones(len(data), bool))
