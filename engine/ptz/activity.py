@@ -10,7 +10,8 @@ from typing import Protocol
 from engine.domain.errors import BarnhandError
 from engine.domain.ports import Clock
 from engine.domain.ptz import Holder, Motion, PtzDriver
-from engine.ptz.camera import Job, PtzCamera
+from engine.ptz.camera import PtzCamera
+from engine.ptz.orders import Job
 from engine.runtime.worker import StopToken
 
 STEP_S = 0.1

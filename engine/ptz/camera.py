@@ -11,13 +11,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from engine.domain.errors import BarnhandError, Bug, EnvironmentFault, OperatorMistake
 from engine.domain.ids import StreamId
 from engine.domain.ports import Clock
 from engine.domain.ptz import Capabilities, Holder, Motion, PtzDriver, PtzState
 from engine.ptz.arbiter import Arbiter, Grant
+from engine.ptz.orders import Guard, Job
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import PtzSettings
 
@@ -35,30 +35,6 @@ NEW_VIEW_S = 6.0
 """A view is new for this long after it came to rest: the time a scan looks at it."""
 IDLE_S = 0.5
 _TICK_S = 0.05
-
-
-class Guard(Protocol):
-    """Someone outside this process who stops cameras when it dies."""
-
-    def moving(self, stream_id: StreamId) -> None:
-        """A motion is about to be sent."""
-        ...
-
-    def still(self, stream_id: StreamId) -> None:
-        """The camera has taken a stop."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Something that ends by itself. ``run`` is called on the camera's thread; ``failed`` hears
-    why it could not be done. ``travels``: the view moves by it; a newer motion drops it."""
-
-    name: str
-    run: Callable[[PtzDriver], None]
-    failed: Callable[[BarnhandError], None] | None = None
-    travels: bool = False
-    preset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +72,7 @@ class PtzCamera:
         self._sent_mono_s = 0.0
         self._stop_owed = False
         self._may_move = False
+        self._refused = False
         self._failures = 0
         self._not_before_mono_s = 0.0
         self._settled_mono_s = -1.0
@@ -245,6 +222,8 @@ class PtzCamera:
             self._drop_travels()
             if self._sent is not None:
                 self._stop_owed = True
+        if not self._may_move and not self._refused:
+            self._not_before_mono_s = 0.0
         self._jobs.append(job)
         self._condition.notify_all()
 
@@ -341,6 +320,7 @@ class PtzCamera:
             if self._fault:
                 log.info("camera %s takes commands again", self.name)
             self._fault, self._failures, self._not_before_mono_s = "", 0, 0.0
+            self._refused = False
             if isinstance(step, _Stop):
                 self._taken_stop(now_s)
             elif isinstance(step, Motion):
@@ -375,13 +355,23 @@ class PtzCamera:
                 self._arbiter.say(f"{step.name} failed: {error.message}")
             elif isinstance(step, Motion):
                 self._move_failed(refused, moved_before)
-            elif refused and not self._may_move:
-                self._stop_owed = False  # nothing is known to move, and asking again is no use
+            else:
+                self._stop_failed(refused, error)
+            self._refused = refused
             if self._stop_owed or isinstance(step, Motion):
                 urgent = self._may_move and not refused
                 self._back_off(BACK_OFF_MOST_S if urgent else BACK_OFF_PATIENT_S)
         if isinstance(step, Job) and step.failed is not None:
             step.failed(error)
+
+    def _stop_failed(self, refused: bool, error: BarnhandError) -> None:
+        """What waits behind a stop that did not get through has to be told."""
+        waiting, self._jobs = self._jobs, deque()
+        for job in waiting:
+            if job.failed is not None:
+                job.failed(error)
+        if refused and not self._may_move:
+            self._stop_owed = False  # nothing is known to move, and asking again is no use
 
     def _move_failed(self, refused: bool, moved_before: bool) -> None:
         """Without an answer nobody knows whether the camera moves now: it has to be stopped."""

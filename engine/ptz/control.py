@@ -27,11 +27,12 @@ from engine.domain.ptz import (
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream
 from engine.ptz.activity import Ending, preset_job
-from engine.ptz.camera import Guard, Job, PtzCamera
+from engine.ptz.camera import PtzCamera
 from engine.ptz.cgi import Credentials
 from engine.ptz.config import ptz_of
 from engine.ptz.drivers import open_driver
 from engine.ptz.eyes import Eyes
+from engine.ptz.orders import Guard, Job
 from engine.ptz.pictures import thumbnail
 from engine.ptz.programmes import Programmes
 from engine.settings import PtzSettings

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from engine.domain.errors import EnvironmentFault
 from engine.domain.ids import StreamId, new_stream_id
 from engine.domain.ptz import Capabilities, Holder, Motion, Priority, PtzDriver
-from engine.ptz.camera import JOBS_AT_MOST, Job, PtzCamera
+from engine.ptz.camera import JOBS_AT_MOST, PtzCamera
 from engine.ptz.cgi import CameraRefused, CameraSilent
+from engine.ptz.orders import Job
 from engine.runtime.clock import SystemClock
 from engine.settings import PtzSettings
 from tests.helpers.waiting import wait_until
@@ -213,6 +214,16 @@ def test_a_job_that_fails_is_told_and_nothing_is_repeated() -> None:
         wait_until(lambda: told == ["The camera is away."])
         assert driver.told == ["preset 2"]
         assert camera.state().message == "Preset 2 failed: The camera is away."
+
+
+def test_who_waits_behind_a_stop_that_does_not_get_through_is_told() -> None:
+    driver = FailingCamera()
+    told: list[str] = []
+    driver.fails = lambda _what: CameraSilent("away")
+    with camera_of(driver, stop_at_start=True) as camera:
+        wait_until(lambda: camera.state().fault == "away")
+        camera.look(Job("A snapshot", lambda d: None, lambda e: told.append(str(e))))
+        wait_until(lambda: told == ["away"])
 
 
 def test_a_driver_that_cannot_be_opened_is_a_fault_that_is_shown() -> None:
