@@ -10,8 +10,9 @@ median ratio stands with its 5 and 95 % points. Bar: at most 0.25 of `trackers` 
 
     python -m benchmarks.tracker_peers [--pairs 15] [--speed-only]
 
-Peers: `pip install trackers==2.6.1 trackeval==1.3.0` and, pinned to an older numpy but working,
-`pip install --no-deps norfair==2.3.0 && pip install filterpy rich`. Absent ones are left out.
+Peers, in an environment of their own: `pip install trackers==2.6.1` and, pinned to an older numpy
+but working, `pip install --no-deps norfair==2.3.0 && pip install filterpy rich`. Absent ones are
+left out.
 TUD-Campus is looked for in BARNHAND_SHARED (default ../shared).
 """
 
@@ -22,6 +23,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +70,7 @@ def peers() -> dict[str, Callable[[float], Step]]:
             ),
             "SORT": lambda fps: _of_trackers(trackers.SORTTracker(frame_rate=fps)),
         }
-    try:
-        import norfair  # noqa: F401
-    except ImportError:
-        pass
-    else:
+    if find_spec("norfair") is not None:
         makers["Norfair"] = _norfair
     return makers
 
