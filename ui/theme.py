@@ -146,8 +146,10 @@ class Theme:
         sizes = {name: f"{value}px" for name, value in self.measures.model_dump().items()}
         colours = {name: _qss_colour(value) for name, value in self.colours.model_dump().items()}
         mono = ", ".join(f'"{family}"' for family in self.type.mono)
-        check = Path(str(files("resources.icons") / f"check-{self.name}.svg")).as_posix()
-        words = {"mono": mono, "check_icon": check}
+        icons = files("resources.icons")
+        check = Path(str(icons / f"check-{self.name}.svg")).as_posix()
+        down = Path(str(icons / f"down-{self.name}.svg")).as_posix()
+        words = {"mono": mono, "check_icon": check, "down_icon": down}
         return Template(text).substitute(sizes | colours | words)
 
 

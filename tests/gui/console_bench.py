@@ -76,7 +76,8 @@ class BenchEngine:
         self.extra = EngineReport()
         self.calls: list[tuple[str, object]] = []
         self.probe_answer: Callable[[Stream], ProbePicture] = self._no_probe
-        self.ptz = CameraControl(PtzSettings(), SystemClock(), self._no_eyes, self.results)
+        self.eyes: Eyes | None = None
+        self.ptz = CameraControl(PtzSettings(), SystemClock(), self._eyes, self.results)
         """The real control; a test that steers starts and stops it."""
 
     def add(self, name: str, kind: SourceKind = SourceKind.RTSP, **health: object) -> BenchCamera:
@@ -134,9 +135,10 @@ class BenchEngine:
     def probe_ptz(self, stream: Stream) -> bytes:
         return snapshot_of(stream)
 
-    @staticmethod
-    def _no_eyes(_stream_id: StreamId) -> Eyes:
-        raise NotFound("This bench has no eyes.")
+    def _eyes(self, _stream_id: StreamId) -> Eyes:
+        if self.eyes is None:
+            raise NotFound("This bench has no eyes.")
+        return self.eyes
 
     def probe(self, stream: Stream) -> ProbePicture:
         return self.probe_answer(stream)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+import cv2
+import numpy as np
 from pytestqt.qtbot import QtBot
 
+from engine.domain.frames import Image
 from engine.domain.ids import StreamId
 from engine.domain.ptz import PtzConfig, Wire
 from engine.domain.streams import SourceKind
@@ -53,6 +57,29 @@ class Steered:
     def wait_still(self) -> None:
         """Until the camera has stopped."""
         self.qtbot.waitUntil(lambda: self.view.speed == (0.0, 0.0, 0.0), timeout=8000)
+
+
+class SimulatorEyes:
+    """Eyes (port of the barn scan) that look through the simulated camera itself and know the
+    truth about it: how many horses each of its presets shows."""
+
+    def __init__(self, camera: PtzSimulator, horses: Mapping[int, int]) -> None:
+        self._camera = camera
+        self._horses = horses
+
+    def small(self) -> tuple[float, Image] | None:
+        grey = cv2.cvtColor(cv2.resize(self._camera.view.picture(), (160, 90)), cv2.COLOR_BGR2GRAY)
+        return time.monotonic(), np.asarray(grey, np.uint8)
+
+    def picture(self) -> Image | None:
+        return self._camera.view.picture()
+
+    def horses(self, since_mono_s: float) -> tuple[int, int]:
+        gone_to = [a.number for a in self._camera.requests if a.act == "preset goto"]
+        return self._horses.get(gone_to[-1] or 0, 0), 1000
+
+    def record(self, name: str, seconds: float, going: Callable[[], bool]) -> str:
+        return name
 
 
 def _sign(value: float) -> int:

@@ -25,12 +25,13 @@ from engine.domain.streams import SourceKind, Stream
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
 from ui.live.tile import image_of
-from ui.ptz.setup_section import SetupSection
+from ui.ptz.setup_section import WIDTH_PX, SetupSection
 from ui.requests import RequestId, RequestRunner
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label, restyle
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 480, 270
+BESIDE_PX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,24 @@ class CameraDialog(QDialog):
             grid.addWidget(self._field_name(text, field), index, 0)
             grid.addWidget(field, index, 1)
         grid.addWidget(self.loop, 5, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(20, 16, 20, 16)
+        self.steering = SetupSection(self._bridge.ptz_dialects(), self)
+        across = QHBoxLayout()
+        across.setSpacing(BESIDE_PX)
+        column = QVBoxLayout()
         column.setSpacing(12)
-        column.addWidget(label(self.windowTitle(), "title"))
+        across.addLayout(column)
+        across.addWidget(self.steering)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(20, 16, 20, 16)
+        whole.setSpacing(12)
+        whole.addWidget(label(self.windowTitle(), "title"))
+        whole.addLayout(across)
+        whole.addLayout(self._build_buttons())
         column.addLayout(grid)
         column.addWidget(self.problem)
-        self.steering = SetupSection(self._bridge.ptz_dialects())
-        column.addWidget(self.steering)
+        column.addWidget(self.steering.on)
         column.addLayout(self._build_test())
-        column.addLayout(self._build_buttons())
-        self.setFixedWidth(PICTURE_WIDTH + 40)
+        self._fit()
         self.address.textChanged.connect(self._on_address)
         self.address.editingFinished.connect(self._hide_credentials)
         self.name.textEdited.connect(lambda _text: self._clear_problem())
@@ -298,10 +306,9 @@ class CameraDialog(QDialog):
         self.steering.host.setFocus()
 
     def _fit(self) -> None:
-        """Be as high as what is on show."""
-        layout = self.layout()
-        if layout is not None:
-            layout.activate()
+        """Be as wide as what is on show: the camera control stands beside the picture."""
+        beside = WIDTH_PX + BESIDE_PX if self.steering.on.isChecked() else 0
+        self.setFixedWidth(PICTURE_WIDTH + 40 + beside)
         self.adjustSize()
 
     def cancel_test(self) -> None:

@@ -373,7 +373,7 @@ class PtzDock(QFrame):
         for _id, name in horses:
             self.horses.addItem(name)
         if not horses:
-            self.horses.addItem(self.tr("no known horse in view"))
+            self.horses.addItem(self.tr("none in view"))
         index = next((i for i, (horse, _) in enumerate(horses) if horse == chosen), 0)
         self.horses.setCurrentIndex(index)
         self.horses.setEnabled(bool(horses))

@@ -149,7 +149,8 @@ class Joysticks(QObject):
         if self._sdl is None and not self._begin():
             return
         if not self._timer.isActive():
-            self.rest_first()
+            for pilot in self._pilots.values():
+                pilot.begin_anew()
             self._timer.start()
             self.poll()
 
@@ -205,7 +206,7 @@ class Joysticks(QObject):
                 self._pilots[instance] = JoystickPilot(mapping)
 
     def rest_first(self) -> None:
-        """No joystick moves anything before it was seen at rest."""
+        """No joystick that is deflected now moves anything before it rested."""
         for pilot in self._pilots.values():
             pilot.rest_first()
 

@@ -216,8 +216,12 @@ class JoystickPilot:
         self._seen_at_rest = False
 
     def rest_first(self) -> None:
-        """Move nothing before the joystick was seen at rest."""
-        self._seen_at_rest = False
+        """Move nothing before the joystick is at rest, as it may be now."""
+        self._seen_at_rest = self.mapping.motion(self._reading).still
+
+    def begin_anew(self) -> None:
+        """Forget everything: nobody looked for a while."""
+        self._reading, self._heard_mono_s, self._seen_at_rest = Reading(), None, False
 
     def look(self, reading: Reading, heard: bool, mono_s: float) -> Order:
         """One look. ``heard``: the device said something since the last one."""

@@ -38,6 +38,7 @@ class ViewTile(QWidget):
         self._preset, self._name, self._theme = preset, name, theme
         self._view: ScanView | None = None
         self._picture: QPixmap | None = None
+        self._chosen = True
         self.setFixedSize(*VIEW_PX)
 
     @property
@@ -49,6 +50,12 @@ class ViewTile(QWidget):
     def view(self) -> ScanView | None:
         """What was seen there."""
         return self._view
+
+    def set_chosen(self, chosen: bool) -> None:
+        """Whether the scan goes there."""
+        if chosen != self._chosen:
+            self._chosen = chosen
+            self.update()
 
     def show_view(self, view: ScanView | None) -> None:
         """What was seen there by now."""
@@ -69,7 +76,7 @@ class ViewTile(QWidget):
         """What was found, in words."""
         view = self._view
         if view is None:
-            return self.tr("waiting")
+            return self.tr("waiting") if self._chosen else self.tr("left out")
         if view.fault:
             return self.tr("not reached")
         if view.horses == 0:
@@ -306,6 +313,8 @@ class ScanDialog(QDialog):
             tile.show_view(seen.get(number))
 
     def _show_acts(self) -> None:
+        for number, chip in self.chosen.items():
+            self.tiles[number].set_chosen(chip.isChecked())
         chosen = any(chip.isChecked() for chip in self.chosen.values())
         self.start.setEnabled(chosen)
         self.keep.setEnabled(chosen and self._form.isEnabled())

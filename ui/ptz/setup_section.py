@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,11 +23,13 @@ from engine.ptz.config import DEFAULT_DIALECT, KEY, parsed_ptz, stored_ptz, with
 from ui.widgets import button, label
 
 CGI_PORT, ONVIF_PORT = 8080, 80
+WIDTH_PX = 400
 
 
 class SetupSection(QWidget):
-    """Off: the camera is not steered. ``test_asked`` wants a snapshot over these fields;
-    ``changed`` follows every edit."""
+    """The fields; ``on`` is the switch that shows them, put where the dialog wants it. Off: the
+    camera is not steered. ``test_asked`` wants a snapshot over these fields; ``changed`` follows
+    every change of what is on show."""
 
     test_asked = Signal()
     changed = Signal()
@@ -42,7 +44,6 @@ class SetupSection(QWidget):
         self.invert_pan = QCheckBox(self.tr("Turn left and right round"))
         self.invert_tilt = QCheckBox(self.tr("Turn up and down round (hangs from a ceiling)"))
         self.test = button(self.tr("Test camera control"))
-        self._details = QWidget()
         self._fill_choices(dialects)
         self._build()
         self._connect()
@@ -71,8 +72,8 @@ class SetupSection(QWidget):
             self.authentication: self.tr("Log-in"),
             self.home: self.tr("Home preset"),
         }
-        grid = QGridLayout(self._details)
-        grid.setContentsMargins(24, 0, 0, 0)
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(8)
         self._names: dict[QWidget, QWidget] = {}
@@ -88,16 +89,18 @@ class SetupSection(QWidget):
                 grid.addWidget(field, row, 1)
         grid.addWidget(self.invert_pan, 5, 1)
         grid.addWidget(self.invert_tilt, 6, 1)
-        foot = QHBoxLayout()
-        foot.addWidget(label(self.tr("User and password are the camera's own, above."), "small"), 1)
-        foot.addWidget(self.test)
-        grid.addLayout(foot, 7, 0, 1, 2)
         grid.setColumnStretch(1, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
-        column.addWidget(self.on)
-        column.addWidget(self._details)
+        column.setSpacing(12)
+        column.addWidget(label(self.tr("Camera control"), "section"))
+        column.addLayout(grid)
+        column.addWidget(
+            label(self.tr("User and password are those of the camera."), "small", wrap=True)
+        )
+        column.addWidget(self.test, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addStretch(1)
+        self.setFixedWidth(WIDTH_PX)
 
     def _build_host(self) -> QHBoxLayout:
         self.port.setAccessibleName(self.tr("Port"))
@@ -121,7 +124,7 @@ class SetupSection(QWidget):
         return row
 
     def _connect(self) -> None:
-        self.on.toggled.connect(self._details.setVisible)
+        self.on.toggled.connect(self.setVisible)
         self.on.toggled.connect(lambda _on: self.changed.emit())
         self.wire.currentIndexChanged.connect(self._on_wire)
         self.test.clicked.connect(lambda: self.test_asked.emit())
@@ -162,7 +165,7 @@ class SetupSection(QWidget):
         self.invert_pan.setChecked(shown.invert_pan)
         self.invert_tilt.setChecked(shown.invert_tilt)
         self.on.setChecked(config is not None)
-        self._details.setVisible(config is not None)
+        self.setVisible(config is not None)
         self._on_wire(0)
 
     def config(self) -> PtzConfig | None:
