@@ -21,6 +21,8 @@ LYING_SHARE = 0.6
 SIZE_RATIO = 2.5
 """A box may grow or shrink by this factor between two looks."""
 
+_NOTHING, _SMALLEST = np.float32(0.0), np.float32(1e-9)
+
 Mask = NDArray[np.bool_]
 
 
@@ -39,14 +41,17 @@ def heights(boxes_xyxy_px: FloatArray) -> FloatArray:
 def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
     """Intersection over union of every pair, float32 (len(a), len(b)); like ``iou_matrix``, for
     boxes known to be upright and in few large steps, which counts at twenty boxes."""
-    a, b = a_xyxy_px.T[:, :, None], b_xyxy_px.T[:, None, :]
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    np.maximum(sides, 0.0, out=sides)
-    both = sides[0] * sides[1]
+    a, b = np.ascontiguousarray(a_xyxy_px.T), np.ascontiguousarray(b_xyxy_px.T)
+    sides = np.minimum(a[2:, :, None], b[2:, None])
+    sides -= np.maximum(a[:2, :, None], b[:2, None])
+    np.maximum(sides, _NOTHING, out=sides)
+    overlap: FloatArray = sides[0]
+    overlap *= sides[1]
     size_a, size_b = a[2:] - a[:2], b[2:] - b[:2]
-    union = size_a[0] * size_a[1] + size_b[0] * size_b[1] - both
-    result: FloatArray = both / np.maximum(union, 1e-9)
-    return result
+    union = np.add.outer(size_a[0] * size_a[1], size_b[0] * size_b[1])
+    union -= overlap
+    overlap /= np.maximum(union, _SMALLEST)
+    return overlap
 
 
 def covered_shares(boxes_xyxy_px: FloatArray, by_xyxy_px: FloatArray | None = None) -> FloatArray:

@@ -140,13 +140,16 @@ class _Passes:
         self._lost = tracks.states == _LOST
         self._confirmed = tracks.states != _TENTATIVE
         self._same_class: Mask | None = None
-        if (tracks.classes != seen.classes[0]).any() or (seen.classes != seen.classes[0]).any():
+        if len({*tracks.classes.tolist(), *seen.classes.tolist()}) > 1:
             self._same_class = tracks.classes[:, None] == seen.classes[None, :]
         self._expected = overlaps(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
         self._best = self._straight = self._expected
-        if self._lost.any():
-            self._straight = overlaps(tracks.straight_xyxy_px, seen.boxes_xyxy_px)
-            self._best = np.maximum(self._expected, self._straight)
+        lost = self._lost.nonzero()[0]
+        if len(lost):
+            straight = overlaps(tracks.straight_xyxy_px[lost], seen.boxes_xyxy_px)
+            self._straight, self._best = self._expected.copy(), self._expected.copy()
+            self._straight[lost] = straight
+            self._best[lost] = np.maximum(straight, self._expected[lost])
 
     def run(self) -> tuple[Rows, Rows]:
         if self._likeness is None:

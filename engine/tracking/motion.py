@@ -40,7 +40,7 @@ COASTING_DECAY_S = 0.3
 """Time constant with which an unseen track's velocity fades: horses stop, occluders do not."""
 REPLAY_STEPS = 4
 """Observations put on the line between the two ends of a gap."""
-_SHARES_2 = np.array([1.0, 1.0, SIZE_SHARE, SIZE_SHARE]) ** 2
+_SHARES_2 = np.array([[1.0], [1.0], [SIZE_SHARE**2], [SIZE_SHARE**2]])
 _POSITION, _VELOCITY, _PP, _PV, _VV = range(5)
 
 
@@ -65,47 +65,48 @@ def to_corners(centres: Columns) -> FloatArray:
 class BoxMotion:
     """Filter state of N boxes; rows are added, kept and removed together.
 
-    One float64 array (5, N, 4) holds position, velocity and the covariances position-position,
+    One float64 array (5, 4, N) holds position, velocity and the covariances position-position,
     position-velocity and velocity-velocity of centre x, centre y, width and height; another one the
     same as of each box's last observation. ``last_xyxy_px`` float32 (N, 4): the box observed then.
+    ``unseen_s`` float32 (N,): seconds since.
     """
 
     def __init__(self) -> None:
-        self._state = np.zeros((5, 0, 4))
-        self._kept = np.zeros((5, 0, 4))
+        self._state = np.zeros((5, 4, 0))
+        self._kept = np.zeros((5, 4, 0))
         self.last_xyxy_px: FloatArray = np.zeros((0, 4), np.float32)
         self.unseen_s: FloatArray = np.zeros(0, np.float32)
 
     def __len__(self) -> int:
-        return self._state.shape[1]
+        return self._state.shape[2]
 
     @property
     def position(self) -> Columns:
         """Centre x, centre y, width, height, (N, 4) px; a view."""
-        view: Columns = self._state[_POSITION]
+        view: Columns = self._state[_POSITION].T
         return view
 
     @property
     def velocity(self) -> Columns:
         """The same a second, (N, 4) px/s; a view."""
-        view: Columns = self._state[_VELOCITY]
+        view: Columns = self._state[_VELOCITY].T
         return view
 
     def add(self, boxes_xyxy_px: FloatArray) -> None:
         """Append rows for newly seen boxes, velocity 0."""
-        new = np.zeros((5, len(boxes_xyxy_px), 4))
-        new[_POSITION] = to_centre(boxes_xyxy_px)
-        height_2 = np.maximum(new[_POSITION, :, 3:4], 1.0) ** 2
+        new = np.zeros((5, 4, len(boxes_xyxy_px)))
+        new[_POSITION] = to_centre(boxes_xyxy_px).T
+        height_2 = np.maximum(new[_POSITION, 3], 1.0) ** 2
         new[_PP] = MEASUREMENT_HEIGHTS**2 * height_2
         new[_VV] = INITIAL_SPEED_HEIGHTS_S**2 * height_2 * _SHARES_2
-        self._state = np.concatenate([self._state, new], axis=1)
-        self._kept = np.concatenate([self._kept, new], axis=1)
+        self._state = np.concatenate([self._state, new], axis=2)
+        self._kept = np.concatenate([self._kept, new], axis=2)
         self.last_xyxy_px = np.concatenate([self.last_xyxy_px, boxes_xyxy_px])
         self.unseen_s = np.concatenate([self.unseen_s, np.zeros(len(boxes_xyxy_px), np.float32)])
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Drop all rows not in the mask."""
-        self._state, self._kept = self._state[:, rows], self._kept[:, rows]
+        self._state, self._kept = self._state[:, :, rows], self._kept[:, :, rows]
         self.last_xyxy_px, self.unseen_s = self.last_xyxy_px[rows], self.unseen_s[rows]
 
     def predict(self, elapsed_s: float, coasting: NDArray[np.bool_]) -> FloatArray:
@@ -116,8 +117,8 @@ class BoxMotion:
         """
         dt = max(elapsed_s, 0.0)
         if coasting.any():
-            self.velocity[coasting] *= math.exp(-dt / COASTING_DECAY_S)
-            self.velocity[coasting, 2:] = 0.0
+            self._state[_VELOCITY, :2, coasting] *= math.exp(-dt / COASTING_DECAY_S)
+            self._state[_VELOCITY, 2:, coasting] = 0.0
         self._state = _advanced(self._state, dt)
         self.unseen_s += np.float32(dt)
         return to_corners(self.position)
@@ -125,8 +126,8 @@ class BoxMotion:
     def straight_on(self) -> FloatArray:
         """Where each box would be had it kept its last observed speed, corners (N, 4) in px."""
         moved = self._kept[_POSITION].copy()
-        moved[:, :2] += self._kept[_VELOCITY, :, :2] * self.unseen_s[:, None]
-        return to_corners(moved)
+        moved[:2] += self._kept[_VELOCITY, :2] * self.unseen_s
+        return to_corners(moved.T)
 
     def correct(
         self, rows: NDArray[np.intp], boxes_xyxy_px: FloatArray, scores: FloatArray | None = None
@@ -137,14 +138,14 @@ class BoxMotion:
         """
         if not len(rows):
             return
-        measured = to_centre(boxes_xyxy_px)
-        noise: Columns = MEASUREMENT_HEIGHTS * np.maximum(measured[:, 3:4], 1.0)
+        measured = to_centre(boxes_xyxy_px).T
+        noise: Columns = MEASUREMENT_HEIGHTS * np.maximum(measured[3], 1.0)
         if scores is not None:
-            noise *= 1.0 + DOUBT * (1.0 - scores[:, None])
-        state = self._state[:, rows]
+            noise *= (1.0 + DOUBT) - DOUBT * scores
+        state = self._state[:, :, rows]
         _measure(state, measured, noise * noise)
-        self._state[:, rows] = state
-        self._kept[:, rows] = state
+        self._state[:, :, rows] = state
+        self._kept[:, :, rows] = state
         self.unseen_s[rows] = 0.0
         self.last_xyxy_px[rows] = boxes_xyxy_px
 
@@ -155,14 +156,14 @@ class BoxMotion:
         gaps_s = self.unseen_s[rows]
         for gap_s in set(gaps_s.tolist()):
             same = rows[gaps_s == gap_s]
-            begin = to_centre(self.last_xyxy_px[same])
-            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]) - begin
-            noise = (MEASUREMENT_HEIGHTS * np.maximum(begin[:, 3:4] + path[:, 3:4], 1.0)) ** 2
-            state = _advanced(self._kept[:, same], gap_s / REPLAY_STEPS)
+            begin = to_centre(self.last_xyxy_px[same]).T
+            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]).T - begin
+            noise = (MEASUREMENT_HEIGHTS * np.maximum(begin[3] + path[3], 1.0)) ** 2
+            state = _advanced(self._kept[:, :, same], gap_s / REPLAY_STEPS)
             for step in range(1, REPLAY_STEPS):
                 _measure(state, begin + path * (step / REPLAY_STEPS), noise)
                 state = _advanced(state, gap_s / REPLAY_STEPS)
-            self._state[:, same] = state
+            self._state[:, :, same] = state
 
 
 def _advanced(state: Columns, dt: float) -> Columns:
@@ -177,17 +178,16 @@ def _advanced(state: Columns, dt: float) -> Columns:
         ]
     )
     moved: Columns = (step @ state.reshape(5, -1)).reshape(state.shape)
-    sizes = moved[_POSITION, :, 2:]
+    sizes = moved[_POSITION, 2:]
     np.maximum(sizes, 1.0, out=sizes)
     push = ACCELERATION_HEIGHTS**2 * dt
     noise = np.array([push * dt * dt / 3 + WOBBLE_HEIGHTS**2 * dt, push * dt / 2, push])
-    tall = moved[_POSITION, :, 3:4]
-    moved[_PP:] += noise[:, None, None] * (tall * tall * _SHARES_2)
+    moved[_PP:] += noise[:, None, None] * (sizes[1] * sizes[1] * _SHARES_2)
     return moved
 
 
 def _measure(state: Columns, measured: Columns, noise: Columns) -> None:
-    """Correct boxes by measured ones with variances ``noise`` (rows, 1), in place."""
+    """Correct boxes by measured ones (4, rows) with variances ``noise`` (rows,), in place."""
     gains = state[_PP:_VV] / (state[_PP] + noise)
     state[:_PP] += gains * (measured - state[_POSITION])
     state[_VV] -= gains[1] * state[_PV]

@@ -21,7 +21,7 @@ from engine.domain.ports import TrackSummary
 from engine.domain.tracks import TrackBatch
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import covered_shares, heights
+from engine.tracking.assignment import covered_shares
 from engine.tracking.association import Likeness, Sightings, Standing, associate, sure_from
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
@@ -269,8 +269,8 @@ class Tracker:
         )
 
     def _confidences(self, rows: Rows) -> FloatArray:
-        velocity, tall = self._motion.velocity[rows], heights(self._motion.last_xyxy_px[rows])
-        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / tall
+        velocity = self._motion.velocity[rows]
+        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / self._motion.position[rows, 3]
         return track_confidence(
             self._table.scores[rows],
             self._table.hits[rows],
