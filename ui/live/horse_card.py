@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
@@ -26,13 +28,15 @@ class HorseCard(QFrame):
     """Number, confidence, class, first and last seen of one track, kept up to date while open.
 
     ``assign_asked`` and ``reject_asked`` carry the camera and the track (and the horse it is not);
-    ``profile_asked`` the horse. Following needs a pan-tilt camera and says so.
+    ``profile_asked`` the horse; ``follow_asked`` the camera and the horse (while ``steered`` says
+    that the camera can be moved).
     """
 
     closed = Signal()
     assign_asked = Signal(object, object)
     reject_asked = Signal(object, object, object)
     profile_asked = Signal(object)
+    follow_asked = Signal(object, object)
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class HorseCard(QFrame):
     ) -> None:
         super().__init__(parent)
         self._directory = directory
+        self.steered: Callable[[StreamId], bool] = lambda _camera: False
         self._horse: HorseId | None = None
         self.setObjectName("float")
         self.setFixedWidth(WIDTH)
@@ -117,14 +122,10 @@ class HorseCard(QFrame):
         return grid
 
     def _buttons(self) -> QGridLayout:
-        follow = self.tr("Needs a pan-tilt camera, which arrives with a later version.")
         self.assign = button(self.tr("This is…"))
         self.reject = button(self.tr("Not this horse"))
         self.follow = button(self.tr("Follow"))
         self.profile = button(self.tr("Profile"))
-        self.follow.setEnabled(False)
-        self.follow.setToolTip(follow)
-        self.follow.setAccessibleDescription(follow)
         grid = QGridLayout()
         grid.setSpacing(8)
         for place, act in enumerate((self.assign, self.reject, self.follow, self.profile)):
@@ -132,6 +133,7 @@ class HorseCard(QFrame):
         self.assign.clicked.connect(self._on_assign)
         self.reject.clicked.connect(self._on_reject)
         self.profile.clicked.connect(self._on_profile)
+        self.follow.clicked.connect(self._on_follow)
         return grid
 
     def _on_assign(self) -> None:
@@ -141,6 +143,10 @@ class HorseCard(QFrame):
     def _on_reject(self) -> None:
         if self._track is not None and self._stream is not None and self._horse is not None:
             self.reject_asked.emit(self._stream, self._track, self._horse)
+
+    def _on_follow(self) -> None:
+        if self._stream is not None and self._horse is not None:
+            self.follow_asked.emit(self._stream, self._horse)
 
     def _on_profile(self) -> None:
         if self._horse is not None:
@@ -165,6 +171,11 @@ class HorseCard(QFrame):
         for act in (self.reject, self.profile):
             act.setEnabled(known is not None)
             act.setToolTip("" if known is not None else self.tr("It is not identified yet."))
+        steered = self._stream is not None and self.steered(self._stream)
+        self.follow.setEnabled(known is not None and steered)
+        reason = "" if steered else self.tr("This camera is not set up to be steered.")
+        self.follow.setToolTip(self.profile.toolTip() or reason)
+        self.follow.setAccessibleDescription(self.follow.toolTip())
 
     def open_for(self, hit: HorseHit, tile: Tile) -> None:
         """Show the card of a clicked box beside it."""

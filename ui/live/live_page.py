@@ -119,6 +119,8 @@ class LivePage(QWidget):
         wall.files_dropped.connect(self.add_files)
         self.card.closed.connect(lambda: self._mark_track())
         self.card.profile_asked.connect(self.profile_asked)
+        self.card.follow_asked.connect(self.ptz.follow_on)
+        self.card.steered = self.ptz.can_steer
         self._directory.changed.connect(lambda: wall.set_names(self._directory.names))
         self.guide.camera_chosen.connect(lambda: self.ask_for_camera())
         self.guide.files_chosen.connect(self.ask_for_files)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QWindow
 from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
 
 from engine.domain.errors import BarnhandError, NotFound
-from engine.domain.ids import HorseId
+from engine.domain.ids import HorseId, StreamId
 from engine.domain.ptz import Holder, Motion, Priority, ScanPlan, ScanProgress, Tour
 from engine.domain.streams import Stream
 from engine.ptz.config import ptz_of
@@ -311,6 +311,18 @@ class PtzDesk(QObject):
         """End the tour, scan or following."""
         me = self.helm.holder
         self.helm.ask(lambda camera: self._control.stop_activity(camera, me))
+
+    def can_steer(self, camera: StreamId) -> bool:
+        """True for a camera that can be moved."""
+        return camera in self._control.cameras()
+
+    def follow_on(self, camera: StreamId, horse_id: HorseId) -> None:
+        """Keep a horse in the picture of a camera that is perhaps not selected; the dock opens."""
+        place = self._wall.arrangement.position_of(camera)
+        if place is not None:
+            self._wall.select(place)
+            self._book["ptz.dock"].setChecked(True)
+            self.follow(horse_id)
 
     def follow(self, horse_id: HorseId | None) -> None:
         """Keep a known horse in the picture."""

@@ -22,6 +22,7 @@ from engine.domain.errors import BarnhandError
 from engine.domain.ids import StreamId
 from engine.domain.ptz import Preset, ScanPlan, ScanProgress, ScanView
 from ui.ptz.dock import ENDS, phase_word
+from ui.ptz.number_field import inset
 from ui.ptz.schedule_field import ScheduleField
 from ui.theme import Theme
 from ui.widgets import button, label, line
@@ -179,7 +180,7 @@ class ScanDialog(QDialog):
         return result
 
     def _seconds(self, least: float, most: float, usual: float) -> QDoubleSpinBox:
-        result = QDoubleSpinBox()
+        result = inset(QDoubleSpinBox())
         result.setRange(least, most)
         result.setDecimals(0)
         result.setSuffix(self.tr(" s"))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.domain.ptz import Schedule
+from ui.ptz.number_field import inset
 from ui.widgets import label
 
 EVERY_DAY = frozenset(range(7))
@@ -30,8 +31,8 @@ class ScheduleField(QWidget):
         super().__init__(parent)
         self.on = QCheckBox(self.tr("By itself"))
         self.days = tuple(self._day(day) for day in range(7))
-        self.start, self.end = QTimeEdit(QTime(22, 0)), QTimeEdit(QTime(6, 0))
-        self.every = QSpinBox()
+        self.start, self.end = inset(QTimeEdit(QTime(22, 0))), inset(QTimeEdit(QTime(6, 0)))
+        self.every = inset(QSpinBox())
         self.every.setRange(0, 24 * 60)
         self.every.setSuffix(self.tr(" min"))
         self.every.setSpecialValueText(once)

@@ -20,10 +20,11 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.ptz import Authentication, PtzConfig, Wire
 from engine.domain.streams import Stream
 from engine.ptz.config import DEFAULT_DIALECT, KEY, parsed_ptz, stored_ptz, with_ptz
+from ui.ptz.number_field import inset
 from ui.widgets import button, label
 
 CGI_PORT, ONVIF_PORT = 8080, 80
-WIDTH_PX = 400
+WIDTH_PX = 424
 
 
 class SetupSection(QWidget):
@@ -39,10 +40,10 @@ class SetupSection(QWidget):
         self.on = QCheckBox(self.tr("This camera can be steered (pan, tilt, zoom)"))
         self.wire, self.dialect, self.authentication = QComboBox(), QComboBox(), QComboBox()
         self.host = QLineEdit(placeholderText=self.tr("as the address"))
-        self.port, self.home, self.channel = QSpinBox(), QSpinBox(), QSpinBox()
-        self.tls = QCheckBox(self.tr("encrypted"))
+        self.port, self.home, self.channel = (inset(QSpinBox()) for _ in range(3))
+        self.tls = QCheckBox(self.tr("encrypted (https)"))
         self.invert_pan = QCheckBox(self.tr("Turn left and right round"))
-        self.invert_tilt = QCheckBox(self.tr("Turn up and down round (hangs from a ceiling)"))
+        self.invert_tilt = QCheckBox(self.tr("Turn up and down round (on a ceiling)"))
         self.test = button(self.tr("Test camera control"))
         self._fill_choices(dialects)
         self._build()
@@ -106,10 +107,10 @@ class SetupSection(QWidget):
         self.port.setAccessibleName(self.tr("Port"))
         row = QHBoxLayout()
         row.setSpacing(8)
+        self.port.setFixedWidth(80)
         row.addWidget(self.host, 1)
         row.addWidget(label(self.tr("port"), "muted"))
         row.addWidget(self.port)
-        row.addWidget(self.tls)
         return row
 
     def _build_home(self) -> QHBoxLayout:
@@ -121,6 +122,7 @@ class SetupSection(QWidget):
         row.addWidget(label(self.tr("channel"), "muted"))
         row.addWidget(self.channel)
         row.addStretch(1)
+        row.addWidget(self.tls)
         return row
 
     def _connect(self) -> None:

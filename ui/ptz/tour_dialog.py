@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from engine.domain.errors import BarnhandError, OperatorMistake
 from engine.domain.ids import StreamId
 from engine.domain.ptz import Preset, Tour, TourStep
+from ui.ptz.number_field import inset
 from ui.ptz.schedule_field import ScheduleField
 from ui.widgets import button, label
 
@@ -120,7 +121,7 @@ class TourDialog(QDialog):
             name = self._names.get(number, self.tr("empty"))
             preset.addItem(f"{number} · {name}", number)
         preset.setCurrentIndex(step.preset - 1)
-        dwell = QDoubleSpinBox()
+        dwell = inset(QDoubleSpinBox())
         dwell.setRange(DWELL_LEAST_S, DWELL_MOST_S)
         dwell.setDecimals(0)
         dwell.setSuffix(self.tr(" s"))
