@@ -99,6 +99,8 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             identity=barn.identity,
             on_registry_changed=barn.registry.subscribe,
             admin_notice=barn.admin_password,
+            ptz_store=barn.ptz,
+            plans_changed=barn.ptz_memory.plans_changed,
         )
         return run_console(services, argv)
     finally:

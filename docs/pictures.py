@@ -32,6 +32,7 @@ from barnhand_desktop.desktop import system_status
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build
+from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
@@ -123,6 +124,11 @@ def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> 
         lambda condition, at_most_s: wait(app, condition, at_most_s),
         lambda name: save(app, window, out, name),
     )
+    render_steering(
+        window,
+        lambda condition, at_most_s: wait(app, condition, at_most_s),
+        lambda widget, name: save(app, widget, out, name),
+    )
     window.show_page("live")
     dialogs: dict[str, Callable[[], QWidget]] = {
         "palette": window.open_palette,
@@ -151,6 +157,8 @@ def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
         horses=barn.horses,
         identity=barn.identity,
         on_registry_changed=barn.registry.subscribe,
+        ptz_store=barn.ptz,
+        plans_changed=barn.ptz_memory.plans_changed,
     )
 
 

@@ -41,7 +41,7 @@ class SetupSection(QWidget):
         self.wire, self.dialect, self.authentication = QComboBox(), QComboBox(), QComboBox()
         self.host = QLineEdit(placeholderText=self.tr("as the address"))
         self.port, self.home, self.channel = (inset(QSpinBox()) for _ in range(3))
-        self.tls = QCheckBox(self.tr("encrypted (https)"))
+        self.tls = QCheckBox(self.tr("encrypted"))
         self.invert_pan = QCheckBox(self.tr("Turn left and right round"))
         self.invert_tilt = QCheckBox(self.tr("Turn up and down round (on a ceiling)"))
         self.test = button(self.tr("Test camera control"))
