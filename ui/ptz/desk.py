@@ -427,6 +427,8 @@ class PtzDesk(QObject):
             return
         for act in order.acts:
             self._joystick_act(act)
+        if order.acts:
+            return  # an act may have ended this motion; the next look knows
         if not order.motion.still:
             self._driver = device.instance
             self.helm.steer(Input.JOYSTICK, order.motion)
