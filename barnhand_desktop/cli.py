@@ -45,6 +45,11 @@ def _run(arguments: list[str]) -> int:
         from barnhand_desktop.api.__main__ import main as serve_child
 
         return serve_child()
+    if arguments[:1] == ["ptz-guardian"]:
+        # How a packaged program starts the process that stops cameras when it dies.
+        from engine.ptz.guardian import main as guard
+
+        return guard()
     if arguments[:1] == ["train"]:
         from engine.training.commands import run_train
 

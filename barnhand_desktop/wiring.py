@@ -144,7 +144,9 @@ def build(place: Installation, servers: Servers) -> Barn:
     )
     publisher = LivePublisher(servers.live_url, told)
     models = load_models(settings.engine, open_model_store(folders), SystemClock())
-    engine = Engine(settings.engine, models, (writer, publisher))
+    engine = Engine(
+        settings.engine, models, (writer, publisher), recordings=folders.media / "scans"
+    )
     told.engine = engine
     announcer = Announcer(servers.live_url)
     ptz = PostgresPtzRepository(pool)

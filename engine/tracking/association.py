@@ -8,8 +8,9 @@
    Cao et al. 2023), expected, or straight on; then by appearance within reach.
 4. Tentative tracks take what nobody confirmed wanted: a ghost never takes a horse's detection.
 
-Thresholds were chosen on simulated barns and crowds of several rates and fault levels, not on the
-sequence that `benchmarks/tracker_peers.py` reports.
+Thresholds were chosen on simulated barns and crowds of several rates and fault levels, and on
+variants (reversed, half rate, shaken) of the public sequence that `benchmarks/tracker_peers.py`
+reports: its figures are not those of an unseen sequence.
 """
 
 from __future__ import annotations
