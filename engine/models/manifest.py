@@ -85,13 +85,15 @@ class Verification(_Strict):
     """How a verifier's opinion and a detector's score become the final score.
 
     ``model``: the verifier's name. Final log odds: ``detector_weight`` times those of the
-    detector's best animal score, plus ``verifier_weight`` times the verifier's for a horse, plus
-    ``bias`` (a logistic regression fitted for this pair). ``candidates_from``: animals of a lower
-    detector score are not looked at.
+    detector's best animal score, plus ``odds_weight`` times those it gives a horse against its
+    look-alikes and dogs, plus ``verifier_weight`` times the verifier's for a horse, plus ``bias``
+    (a logistic regression fitted for this pair). ``candidates_from``: animals of a lower detector
+    score are not looked at.
     """
 
     model: str
     detector_weight: float = Field(gt=0)
+    odds_weight: float = Field(0.0, ge=0)
     verifier_weight: float = Field(gt=0)
     bias: float = 0.0
     candidates_from: float = Field(0.03, gt=0, lt=1)
@@ -102,7 +104,8 @@ class ModelEntry(_Strict):
 
     ``classes`` maps a model's class index (as text) to horse, person or dog; ``lookalikes`` to
     classes that count as horse candidates when the setting allows, ``candidates`` to classes that
-    do so only where a verifier looks at them. ``padding`` is the box
+    do so only where a verifier looks at them, ``rivals`` to further animals that are taken for
+    horses. ``padding`` is the box
     expansion of top-down crops. ``threshold`` is the calibrated acceptance threshold of the task.
     ``verification`` names the verifier that looks at this detector's animals again.
     ``measured`` holds figures with the data they were measured on, as free text keys.
@@ -124,6 +127,7 @@ class ModelEntry(_Strict):
     classes: dict[str, Literal["horse", "person", "dog"]] = {}
     lookalikes: tuple[int, ...] = ()
     candidates: tuple[int, ...] = ()
+    rivals: tuple[int, ...] = ()
     padding: float = Field(1.25, ge=1.0, le=2.0)
     threshold: float | None = Field(None, ge=0.0, le=1.0)
     verification: Verification | None = None

@@ -46,6 +46,12 @@ class ModelSet:
     devices: Mapping[str, str] = field(default_factory=dict)
     """What executes the model (cpu, cuda, ...) by task."""
 
+    @property
+    def verified(self) -> bool:
+        """Whether a second model has looked at every animal, so that what the detector calls a dog
+        is one."""
+        return isinstance(self.detector, GridDetector) and self.detector.verifier_id is not None
+
     def current_degradation(self) -> Degradation:
         """``degradation`` and what the models had to give up since then (memory, device)."""
         now = self.degradation

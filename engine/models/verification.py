@@ -20,6 +20,7 @@ from engine.domain.results import Degradation
 from engine.models.batch_runner import BatchRunner
 from engine.models.manifest import Layout, ModelEntry, Verification
 from engine.models.sessions import Device, Session
+from engine.models.yolo_decoding import ODDS_LIMIT
 
 GREY = 114
 """Level around a crop, as around a detector's picture."""
@@ -39,11 +40,19 @@ def probability(log_odds: FloatArray) -> FloatArray:
     return (1.0 / (1.0 + np.exp(-log_odds.astype(np.float64)))).astype(np.float32)
 
 
-def combined(scores: FloatArray, opinions: FloatArray, how: Verification) -> FloatArray:
+def combined(
+    scores: FloatArray, odds: FloatArray, opinions: FloatArray, how: Verification
+) -> FloatArray:
     """Final scores (N,) in 0..1: the logistic regression of ``how`` on the log odds of the
-    detector's ``scores`` and of the verifier's ``opinions`` (log odds, cut at CERTAIN_LOGIT)."""
+    detector's ``scores``, on its ``odds`` of a horse against rivals, and on the verifier's
+    ``opinions`` (log odds, cut at CERTAIN_LOGIT)."""
     cut = np.clip(opinions, -CERTAIN_LOGIT, CERTAIN_LOGIT)
-    mixed = how.detector_weight * logit(scores) + how.verifier_weight * cut + how.bias
+    mixed = (
+        how.detector_weight * logit(scores)
+        + how.odds_weight * odds
+        + how.verifier_weight * cut
+        + how.bias
+    )
     return probability(mixed.astype(np.float32))
 
 
@@ -51,7 +60,8 @@ def candidates_from(how: Verification, min_score: float) -> float:
     """The lowest detector score that can still end at ``min_score``, and at least
     ``how.candidates_from``: boxes below need no second opinion."""
     wanted = float(logit(np.array([min_score], np.float32))[0])
-    needed = (wanted - how.bias - how.verifier_weight * CERTAIN_LOGIT) / how.detector_weight
+    most = how.bias + how.verifier_weight * CERTAIN_LOGIT + how.odds_weight * ODDS_LIMIT
+    needed = (wanted - most) / how.detector_weight
     return max(how.candidates_from, float(probability(np.array([needed], np.float32))[0]))
 
 

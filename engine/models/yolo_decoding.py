@@ -25,6 +25,8 @@ from engine.domain.geometry import FloatArray
 
 STRIDES_PX = (8, 16, 32)
 END_TO_END_ROWS = 300
+ODDS_LIMIT = 4.0
+"""Log odds between classes are cut here: class scores near 0 say nothing about each other."""
 
 
 class OutputForm(Enum):
@@ -37,37 +39,75 @@ class OutputForm(Enum):
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Which of a model's classes are kept and as what: parallel columns of R rows."""
+    """Which of a model's classes are kept and as what: parallel columns of R rows.
+
+    ``horse``: the class of horses, -1 when the model has none. ``rivals``: the classes of animals
+    that are taken for horses, whether or not they are kept.
+    """
 
     indices: NDArray[np.intp]
     subjects: NDArray[np.int16]
+    horse: int
+    rivals: NDArray[np.intp]
 
     @classmethod
     def of(
-        cls, classes: Mapping[str, str], lookalikes: Sequence[int], lookalikes_are_horses: bool
+        cls,
+        classes: Mapping[str, str],
+        lookalikes: Sequence[int],
+        lookalikes_are_horses: bool,
+        rivals: Sequence[int] = (),
+        candidates: Sequence[int] = (),
     ) -> ClassTable:
-        """From a manifest entry: class index as text -> horse, person or dog."""
+        """From a manifest entry: class index as text -> horse, person or dog. Look-alikes and dogs
+        are rivals too; ``candidates`` count as horses and are no rivals."""
         pairs = {int(index): SubjectClass[name.upper()] for index, name in classes.items()}
+        horses = [index for index, subject in pairs.items() if subject is SubjectClass.HORSE]
+        dogs = [index for index, subject in pairs.items() if subject is SubjectClass.DOG]
         if lookalikes_are_horses:
             pairs = {**dict.fromkeys(lookalikes, SubjectClass.HORSE), **pairs}
+        pairs = {**dict.fromkeys(candidates, SubjectClass.HORSE), **pairs}
         rows = sorted(pairs.items())
         return cls(
             np.array([index for index, _ in rows], np.intp),
             np.array([subject for _, subject in rows], np.int16),
+            horses[0] if horses else -1,
+            np.array(sorted({*rivals, *lookalikes, *dogs}), np.intp),
         )
+
+    def odds(self, classes: FloatArray) -> FloatArray:
+        """Log odds (N,) of the horse against its likeliest rival, from class probabilities (N, C),
+        cut at ODDS_LIMIT; 0 where the model cannot tell."""
+        if self.horse < 0 or not len(self.rivals) or not len(classes):
+            return np.zeros(len(classes), np.float32)
+        horse = np.maximum(classes[:, self.horse], 1e-6)
+        rival = np.maximum(classes[:, self.rivals].max(axis=1), 1e-6)
+        cut: FloatArray = np.clip(np.log(horse / rival), -ODDS_LIMIT, ODDS_LIMIT).astype(np.float32)
+        return cut
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Boxes before suppression: corners in input pixels (N, 4), scores (N,), SubjectClass (N,)."""
+    """Boxes before suppression: corners in input pixels (N, 4), scores (N,), SubjectClass (N,) and
+    the log odds (N,) of a horse against the animals that are taken for one."""
 
     boxes_xyxy_px: FloatArray
     scores: FloatArray
     class_ids: NDArray[np.int16]
+    odds: FloatArray
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Candidates:
+        """The rows of a mask or index array, in that order."""
+        return Candidates(
+            self.boxes_xyxy_px[rows], self.scores[rows], self.class_ids[rows], self.odds[rows]
+        )
 
 
 NO_CANDIDATES = Candidates(
-    np.zeros((0, 4), np.float32), np.zeros((0,), np.float32), np.zeros((0,), np.int16)
+    np.zeros((0, 4), np.float32),
+    np.zeros((0,), np.float32),
+    np.zeros((0,), np.int16),
+    np.zeros((0,), np.float32),
 )
 
 
@@ -123,7 +163,8 @@ def decode_yolo(
         peak = np.take_along_axis(scores, best[None], axis=0)[0]
         rows = np.flatnonzero(peak >= min_score)
         boxes = output[:4, rows].T
-        return Candidates(_corners(boxes), peak[rows], table.subjects[best[rows]])
+        odds = table.odds(output[4:, rows].T)
+        return Candidates(_corners(boxes), peak[rows], table.subjects[best[rows]], odds)
     return _decode_anchors(output, table, min_score)
 
 
@@ -140,13 +181,14 @@ def decode_yolox(
     centres = (found[:, :2] + corners[kept]) * stride
     half = np.exp(found[:, 2:]) * (stride / 2.0)
     boxes = np.concatenate([centres - half, centres + half], axis=1)
-    return Candidates(boxes, scores, class_ids)
+    return Candidates(boxes, scores, class_ids, table.odds(output[kept, 5:]))
 
 
 def _decode_anchors(output: FloatArray, table: ClassTable, min_score: float) -> Candidates:
     likely = output[output[:, 4] >= min_score]
     rows, scores, class_ids = _best_classes(likely, table, min_score)
-    return Candidates(_corners(likely[rows, :4]), scores, class_ids)
+    odds = table.odds(likely[rows, 5:])
+    return Candidates(_corners(likely[rows, :4]), scores, class_ids, odds)
 
 
 def _best_classes(
@@ -170,7 +212,10 @@ def _decode_end_to_end(output: FloatArray, table: ClassTable, min_score: float) 
     kept = kept[np.isin(classes, table.indices)]
     places = np.searchsorted(table.indices, kept[:, 5].astype(np.intp))
     return Candidates(
-        kept[:, :4].astype(np.float32), kept[:, 4].astype(np.float32), table.subjects[places]
+        kept[:, :4].astype(np.float32),
+        kept[:, 4].astype(np.float32),
+        table.subjects[places],
+        np.zeros(len(kept), np.float32),
     )
 
 

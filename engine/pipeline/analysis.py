@@ -137,7 +137,9 @@ class Analysis:
     def _analyse(self, frames: list[AnalysisFrame]) -> list[FrameResult]:
         with self.meters.measure("detect"):
             detections = [
-                with_barn_prior(found, frame.picture.height_px, self.settings.detection)
+                found
+                if self.models.verified
+                else with_barn_prior(found, frame.picture.height_px, self.settings.detection)
                 for frame, found in zip(frames, self._detect(frames), strict=True)
             ]
         early: list[PoseBatch | None] = [None] * len(frames)

@@ -2,7 +2,8 @@
 
 Detectors trained on everyday pictures call dark and silhouetted horses dogs with high confidence
 (seen with two COCO models). Barn cameras hang at 2 to 4 m and see dogs small, so a dog as tall as
-a good part of the picture is a horse candidate.
+a good part of the picture is a horse candidate. Where a verifier looks at every animal this is not
+needed: it tells horses from dogs by what they look like, and its answer stands.
 """
 
 from __future__ import annotations

@@ -60,11 +60,13 @@ def manifest_text(entry: ModelEntry) -> str:
     if entry.classes:
         pairs = ", ".join(f'{key} = "{value}"' for key, value in entry.classes.items())
         lines.append(f"classes = {{ {pairs} }}")
-    if entry.candidates:
-        lines.append(f"candidates = {list(entry.candidates)}")
+    for name in ("lookalikes", "candidates", "rivals"):
+        if getattr(entry, name):
+            lines.append(f"{name} = {list(getattr(entry, name))}")
     if entry.verification:
-        pairs = (f"{k} = {json.dumps(v)}" for k, v in entry.verification.model_dump().items())
-        lines.append(f"verification = {{ {', '.join(pairs)} }}")
+        fields = entry.verification.model_dump().items()
+        listed = ", ".join(f"{name} = {json.dumps(value)}" for name, value in fields)
+        lines.append(f"verification = {{ {listed} }}")
     if entry.measured:
         lines += ["", "[model.measured]", *_table(entry.measured)]
     for file in entry.files:

@@ -66,6 +66,10 @@ def train_parser() -> argparse.ArgumentParser:
             )  # fmt: skip
             task.add_argument("--backbone", type=Path, help="EfficientNet-lite0 weights (.pth)")
             task.add_argument(
+                "--simulated", type=int, default=600, metavar="N",
+                help="horses of the simulated farm to add (0: none)",
+            )  # fmt: skip
+            task.add_argument(
                 "--from", dest="start", type=Path, metavar="CHECKPOINT",
                 help="go on from a finished run's best.pt at a lower rate",
             )  # fmt: skip
@@ -135,7 +139,8 @@ def _train_pose(wanted: argparse.Namespace) -> bool:
     return train_pose(
         wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
         minutes=wanted.minutes, steps=wanted.steps, batch=wanted.batch, threads=wanted.threads,
-        seed=wanted.seed, backbone=wanted.backbone, start=wanted.start, tell=_tell,
+        seed=wanted.seed, backbone=wanted.backbone, start=wanted.start, simulated=wanted.simulated,
+        tell=_tell,
     )  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from engine.domain.errors import OperatorMistake
 STRIDES_PX = (8, 16, 32)
 HEAD_WIDTH = 64
 CLASSES = ("horse", "person")
-CANDIDATE = len(CLASSES)
+RIVALS = (2, 3, 4)
+"""Served classes of cows, sheep and dogs: they are no answers, but a verifier's second witness."""
+CANDIDATE = 5
 """Served class of what a verifier should look at: anything but a person."""
 OTHER_ANIMALS = {"cow": 2, "sheep": 3, "dog": 4}
 """Further classes that are trained but not served. Without them only objectness could learn to
@@ -173,8 +175,8 @@ class ServedDetector(nn.Module):
 
     ``classes``: how many classes are served, counted from the first. The horse's probability is
     lowered by that of the likeliest class that is not served: what may be a cow is less a horse.
-    One more class follows, "no person": times objectness it is the score of a candidate for a
-    verifier, which misses fewer horses than any of the trained classes.
+    The classes that are not served follow, as witnesses, and "no person": times objectness it is
+    the score of a candidate for a verifier, which misses fewer horses than any trained class.
     """
 
     def __init__(self, network: nn.Module, classes: int = len(CLASSES)):
@@ -183,7 +185,7 @@ class ServedDetector(nn.Module):
         self.classes = classes
 
     def forward(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, A, 5 + classes + 1)."""
+        """(B, 3, H, W) to (B, A, 5 + trained classes + 1)."""
         rows = self.network(picture)
         objectness = torch.sigmoid(rows[..., 4:5])
         kinds = torch.sigmoid(rows[..., 5:])
@@ -191,7 +193,8 @@ class ServedDetector(nn.Module):
         if kinds.shape[-1] > self.classes:
             horse = horse * (1.0 - kinds[..., self.classes :].amax(dim=-1, keepdim=True))
         animal = 1.0 - kinds[..., 1:2]
-        return torch.cat([rows[..., :4], objectness, horse, served, animal], dim=-1)
+        rest = kinds[..., self.classes :]
+        return torch.cat([rows[..., :4], objectness, horse, served, rest, animal], dim=-1)
 
 
 def load_yolox_onnx(network: DetectorNet, path: Path, rows: tuple[int, ...] = COCO_ROWS) -> None:

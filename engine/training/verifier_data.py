@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ class CropSet:
 
     crops: uint8 (N, CROP_PX, CROP_PX, 3) BGR. extents: float32 (N, 2), width and height of the box
     relative to its longer side. species: index into SPECIES, NO_HORSE or UNKNOWN. scores: the
-    detector's, not a number where it did not propose the box. boxes_xyxy_px: in cached picture
+    detector's, not a number where it did not propose the box. odds: the detector's, of a horse
+    against rivals. boxes_xyxy_px: in cached picture
     pixels. pictures: row of the picture. held_out: not trained on.
     """
 
@@ -63,6 +64,7 @@ class CropSet:
     extents: FloatArray
     species: NDArray[np.int64]
     scores: FloatArray
+    odds: FloatArray
     boxes_xyxy_px: FloatArray
     pictures: NDArray[np.int64]
     held_out: NDArray[np.bool_]
@@ -80,6 +82,7 @@ class CropSet:
 class _Rows:
     boxes: FloatArray
     scores: FloatArray
+    odds: FloatArray
     species: NDArray[np.int64]
 
 
@@ -94,8 +97,7 @@ def proposals(detector: GridDetector, picture_bgr: Image) -> tuple[Candidates, I
     found = detector.candidates([scaled], LEAST_SCORE)[0]
     animals = animals_of(found, scaled.shape[:2], LEAST_SCORE)
     boxes = animals.boxes_xyxy_px / np.float32(scale)
-    chosen = Candidates(boxes, animals.scores, animals.class_ids)
-    return chosen, scaled, scale
+    return replace(animals, boxes_xyxy_px=boxes), scaled, scale
 
 
 def _covered(boxes: FloatArray, by: FloatArray) -> FloatArray:
@@ -149,10 +151,11 @@ def _rows_of(
     added = _added(labelled, picture.shape[:2], rng)
     boxes = np.concatenate([found.boxes_xyxy_px, added]).astype(np.float32)
     scores = np.concatenate([found.scores, np.full(len(added), np.nan)]).astype(np.float32)
+    odds = np.concatenate([found.odds, np.zeros(len(added), np.float32)])
     species = species_of(boxes, labelled)
     kept = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=1e9) >= 8.0
     kept &= (species != UNKNOWN) | (labelled.held_out & np.isfinite(scores))
-    return _Rows(boxes[kept], scores[kept], species[kept]), scaled, scale
+    return _Rows(boxes[kept], scores[kept], odds[kept], species[kept]), scaled, scale
 
 
 def cached_crop(scaled_bgr: Image, scale: float, box: FloatArray) -> Image:
@@ -205,6 +208,7 @@ def _make(
             ("extents", extents.astype(np.float32)),
             ("species", rows.species),
             ("scores", rows.scores),
+            ("odds", rows.odds),
             ("boxes_xyxy_px", rows.boxes),
             ("pictures", np.full(count, index, np.int64)),
             ("held_out", np.full(count, labelled.held_out)),

@@ -45,7 +45,13 @@ def publish_verifier(
     opinions = opinions_of(network, crops, crops.held_out, torch.device("cpu"))
     negative = np.array([p.source.endswith("_neg") for p in pictures])[crops.pictures]
     rows = crops.held_out & crops.proposed & ~negative & (crops.species != UNKNOWN)
-    how = fitted(crops.scores[rows], opinions[rows], crops.species[rows] == 0, LEAST_SCORE)
+    how = fitted(
+        crops.scores[rows],
+        crops.odds[rows],
+        opinions[rows],
+        crops.species[rows] == 0,
+        LEAST_SCORE,
+    )
     found = measure_verifier(crops, pictures, opinions, how)
     on = f"{int(found['horses'])} horses on unseen pictures, proposals of the own detector"
     cows = f"{int(found['negatives'])} pictures of cows, sheep and dogs, none trained on"
@@ -67,8 +73,9 @@ def publish_verifier(
             f"Exported to ONNX; largest difference from torch {difference:.1e}; weights stored in "
             f"half precision change logits by at most {rounding:.1e}.",
             f"Fitted to the own detector on {int(rows.sum())} held-out proposals outside the "
-            f"negatives: detector_weight {how.detector_weight}, verifier_weight "
-            f"{how.verifier_weight}, bias {how.bias} (see Verification in the manifest).",
+            f"negatives: detector_weight {how.detector_weight}, odds_weight "
+            f"{how.odds_weight}, verifier_weight {how.verifier_weight}, bias {how.bias} (see "
+            "Verification in the manifest).",
         ],
         figures=figures,
         limits=limits or ["Not examined beyond the figures above."],

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.domain.errors import Bug, OperatorMistake
 from engine.domain.frames import Image
 from engine.domain.geometry import FloatArray
-from engine.models.detectors import GridDetector
+from engine.models.detectors import CANDIDATE_IOU, GridDetector
 from engine.models.manifest import Verification
 from engine.models.suppression import suppress
 from engine.models.verification import CERTAIN_LOGIT, GREY, SpeciesVerifier, combined, logit
@@ -48,8 +48,16 @@ VERIFIER_NAME = "barnhand-species"
 INPUT_PX = 160
 PADDING = 1.15
 MEAN, STD = 127.0, 128.0
-EVEN = Verification(model=VERIFIER_NAME, detector_weight=0.5, verifier_weight=1.0)
+EVEN = Verification(model=VERIFIER_NAME, detector_weight=0.3, odds_weight=0.5, verifier_weight=1.0)
 """How opinions are weighed while training, before the weights are fitted."""
+
+THRESHOLD = 0.35
+"""The product's default threshold (DetectionSettings.confidence)."""
+FALSE_SHARE = 0.005
+"""Share of proposals that are no horses which may pass it."""
+
+RIDGE = 1e-3
+"""Pull of the fitted weights towards 0, relative to the mean loss."""
 
 _HORSES = 0.4
 """Share of horses in a batch."""
@@ -192,7 +200,9 @@ def measure_verifier(
 
     Pictures are rows of ``pictures``; only annotated labels count as horses to be found.
     """
-    scores = np.where(crops.proposed, combined(np.nan_to_num(crops.scores), opinions, how), 0.0)
+    scores = np.where(
+        crops.proposed, combined(np.nan_to_num(crops.scores), crops.odds, opinions, how), 0.0
+    )
     peaks, matches = [], []
     for index, labelled in enumerate(pictures):
         rows = np.flatnonzero((crops.pictures == index) & crops.proposed)
@@ -200,7 +210,7 @@ def measure_verifier(
             peaks.append(float(scores[rows].max(initial=0.0)))
         elif labelled.held_out and labelled.source == "animalpose_horse":
             boxes, values = crops.boxes_xyxy_px[rows], scores[rows].astype(np.float32)
-            kept = suppress(boxes, values, np.zeros(len(rows), np.int16), 0.5, 300)
+            kept = suppress(boxes, values, np.zeros(len(rows), np.int16), CANDIDATE_IOU, 300)
             horses = labelled.class_ids[: labelled.annotated] == 0
             labels = labelled.boxes_xyxy_px[: labelled.annotated][horses]
             matches.append(match_boxes(boxes[kept], values[kept], labels))
@@ -220,31 +230,39 @@ def measure_verifier(
 
 
 def fitted(
-    scores: FloatArray, opinions: FloatArray, horses: NDArray[np.bool_], least: float
-) -> Verification:
+    scores: FloatArray, odds: FloatArray, opinions: FloatArray, horses: NDArray[np.bool_],
+    least: float,
+) -> Verification:  # fmt: skip
     """The logistic regression of ``combined`` on proposals (N,) known to be horses or not.
 
-    Both kinds weigh the same. Newton's method; the weights are kept positive.
+    Both kinds weigh the same. Newton's method; the weights are kept positive. The bias is then
+    moved so that the product's default threshold lets FALSE_SHARE of the others pass, because a
+    score must mean the same whatever the detector.
     """
     cut = np.clip(opinions, -CERTAIN_LOGIT, CERTAIN_LOGIT)
-    columns = np.stack([logit(scores), cut, np.ones_like(cut)], axis=1).astype(np.float64)
+    columns = np.stack([logit(scores), odds, cut, np.ones_like(cut)], axis=1).astype(np.float64)
     wanted = horses.astype(np.float64)
     weight = np.where(horses, 0.5 / max(horses.sum(), 1), 0.5 / max((~horses).sum(), 1))
-    beta = np.array([EVEN.detector_weight, EVEN.verifier_weight, 0.0])
+    beta = np.array([EVEN.detector_weight, EVEN.odds_weight, EVEN.verifier_weight, 0.0])
     for _ in range(30):
         expected = 1.0 / (1.0 + np.exp(-columns @ beta))
-        slope = columns.T @ (weight * (wanted - expected)) - 1e-3 * beta
-        curve = (columns.T * (weight * expected * (1.0 - expected))) @ columns + 1e-3 * np.eye(3)
-        beta = beta + np.linalg.solve(curve, slope)
+        slope = columns.T @ (weight * (wanted - expected)) - RIDGE * beta
+        curve = (columns.T * (weight * expected * (1.0 - expected))) @ columns + RIDGE * np.eye(4)
+        # Small steps: a full one overshoots where horses and others are far apart.
+        beta = beta + np.clip(np.linalg.solve(curve, slope), -0.5, 0.5)
     if not np.isfinite(beta).all():
         raise Bug("the weights of detector and verifier could not be fitted")
-    return Verification(
+    how = Verification(
         model=VERIFIER_NAME,
         detector_weight=round(max(float(beta[0]), 0.05), 3),
-        verifier_weight=round(max(float(beta[1]), 0.05), 3),
-        bias=round(float(beta[2]), 3),
+        odds_weight=round(max(float(beta[1]), 0.0), 3),
+        verifier_weight=round(max(float(beta[2]), 0.05), 3),
         candidates_from=least,
     )
+    mixed = logit(combined(scores, odds, opinions, how))[~horses]
+    passing = float(np.quantile(mixed, 1.0 - FALSE_SHARE))
+    wanted_at = float(logit(np.array([THRESHOLD], np.float32))[0])
+    return how.model_copy(update={"bias": round(wanted_at - passing, 3)})
 
 
 def fitted_to(
@@ -256,7 +274,7 @@ def fitted_to(
     ``detector`` is opened for a verifier (``DetectorOptions.for_verifier``). OperatorMistake when
     it proposes no horse, or nothing else, on them.
     """
-    scores, opinions, horses = [], [], []
+    scores, odds, opinions, horses = [], [], [], []
     for labelled in pictures:
         if not labelled.held_out or labelled.source.endswith("_neg"):
             continue
@@ -268,12 +286,15 @@ def fitted_to(
         known = kinds != UNKNOWN
         boxes = found.boxes_xyxy_px[known] * np.float32(scale)
         scores.append(found.scores[known])
+        odds.append(found.odds[known])
         opinions += verifier.opinions([scaled], [boxes])
         horses.append(kinds[known] == 0)
     every = np.concatenate(horses) if horses else np.zeros(0, np.bool_)
     if not every.any() or every.all():
         raise OperatorMistake("The detector must propose horses and other things to be fitted.")
-    return fitted(np.concatenate(scores), np.concatenate(opinions), every, least)
+    return fitted(
+        np.concatenate(scores), np.concatenate(odds), np.concatenate(opinions), every, least
+    )
 
 
 def train_verifier(

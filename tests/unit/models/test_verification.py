@@ -23,11 +23,17 @@ from engine.models.verification import (
     probability,
     species_crops,
 )
+from engine.models.yolo_decoding import ODDS_LIMIT, ClassTable
 from tests.helpers.tiny_models import Opener, constant_model, entry_of, save
 
 HORSE, PERSON, DOG = SubjectClass.HORSE, SubjectClass.PERSON, SubjectClass.DOG
 HOW = Verification(
-    model="white-horses", detector_weight=0.5, verifier_weight=1.0, bias=0.2, candidates_from=0.05
+    model="white-horses",
+    detector_weight=0.5,
+    odds_weight=0.3,
+    verifier_weight=1.0,
+    bias=0.2,
+    candidates_from=0.05,
 )
 SIDE_PX = 32
 
@@ -73,12 +79,14 @@ def test_log_odds_are_the_inverse_of_probabilities() -> None:
 def test_the_final_score_rises_with_both_opinions_and_certainty_is_bounded() -> None:
     scores = np.array([0.3, 0.6, 0.3, 0.3], np.float32)
     opinions = np.array([0.0, 0.0, 2.0, 99.0], np.float32)
-    final = combined(scores, opinions, HOW)
+    none = np.zeros(4, np.float32)
+    final = combined(scores, none, opinions, HOW)
     expected = 1.0 / (1.0 + np.exp(-(0.5 * np.log(0.3 / 0.7) + 0.2)))
     assert final[0] == pytest.approx(expected, abs=1e-5)
     assert final[1] > final[0] and final[2] > final[0]
-    certain = combined(scores[:1], np.array([CERTAIN_LOGIT], np.float32), HOW)
+    certain = combined(scores[:1], none[:1], np.array([CERTAIN_LOGIT], np.float32), HOW)
     assert final[3] == pytest.approx(certain[0])
+    assert (combined(scores, none - 2.0, opinions, HOW) < final).all()
 
 
 @pytest.mark.parametrize("wanted", [0.1, 0.35, 0.9, 0.999])
@@ -87,7 +95,8 @@ def test_what_could_not_reach_the_wanted_score_is_not_looked_at(wanted: float) -
     assert least >= HOW.candidates_from
     below = np.array([least * 0.98], np.float32)
     if least > HOW.candidates_from:
-        assert combined(below, np.array([CERTAIN_LOGIT], np.float32), HOW)[0] < wanted
+        limits = (np.array([limit], np.float32) for limit in (ODDS_LIMIT, CERTAIN_LOGIT))
+        assert combined(below, *limits, HOW)[0] < wanted
 
 
 def test_crops_keep_proportions_and_fill_the_rest_with_grey() -> None:
@@ -193,3 +202,18 @@ def test_without_the_verifier_the_detector_answers_as_ever(tmp_path: Path) -> No
     assert sorted(found.class_ids) == [HORSE, PERSON, DOG]
     assert found.scores[found.class_ids == HORSE] == pytest.approx([0.6])
     detector.close()
+
+
+def test_odds_compare_the_horse_with_its_likeliest_rival() -> None:
+    classes = {"0": "horse", "1": "person", "2": "dog"}
+    table = ClassTable.of(classes, (3,), False, (4,), (5,))
+    assert table.rivals.tolist() == [2, 3, 4]
+    assert dict(zip(table.indices.tolist(), table.subjects.tolist(), strict=True)) == {
+        0: HORSE, 1: PERSON, 2: DOG, 5: HORSE,
+    }  # fmt: skip
+    rows = np.array(
+        [[0.6, 0.9, 0.1, 0.2, 0.3, 1.0], [0.1, 0.0, 0.0, 0.4, 0.0, 1.0], [0.9, 0, 0, 0, 0, 0]],
+        np.float32,
+    )
+    np.testing.assert_allclose(table.odds(rows), [np.log(2.0), -np.log(4.0), ODDS_LIMIT], atol=1e-5)
+    assert ClassTable.of({"0": "horse"}, (), True).odds(rows).tolist() == [0.0, 0.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from engine.models.manifest import ModelEntry, Task, read_manifest
 from engine.models.pose_estimators import pose_estimator
 from engine.models.sessions import Device, Execution, Session, open_session
 from engine.models.store import FileState, ModelStore
+from engine.models.verification import SpeciesVerifier
 from engine.sources.pictures import ArrayPicture
 from engine.training.publication import DETECTOR_NAME, POSE_NAME
+from engine.training.verifier_training import VERIFIER_NAME
 
 FOLDER = Path(str(files("resources") / "models"))
 LARGEST_BYTES = 40_000_000
@@ -24,7 +27,10 @@ def _entry(name: str) -> ModelEntry:
     return read_manifest(FOLDER / "manifest.toml").named(name)
 
 
-@pytest.mark.parametrize(("name", "task"), [(POSE_NAME, Task.POSE), (DETECTOR_NAME, Task.DETECTOR)])
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [(POSE_NAME, Task.POSE), (DETECTOR_NAME, Task.DETECTOR), (VERIFIER_NAME, Task.VERIFIER)],
+)
 def test_a_fresh_clone_has_intact_own_models(name: str, task: Task, tmp_path: Path) -> None:
     store = ModelStore(read_manifest(FOLDER / "manifest.toml"), tmp_path, (), FOLDER)
     assert store.status_of(_entry(name)).state is FileState.PRESENT
@@ -67,6 +73,26 @@ def test_the_own_detector_finds_nothing_in_an_empty_picture_of_any_shape() -> No
         wide = np.full((234, 416, 3), 90, np.uint8)
         tall = np.full((416, 240, 3), 90, np.uint8)
         found = detector.detect([wide, tall], [0.2, 0.2], 0.3)
+    finally:
+        detector.close()
+    assert [len(batch) for batch in found] == [0, 0]
+
+
+def test_the_own_detector_runs_with_the_verifier_that_it_names() -> None:
+    entry = _entry(DETECTOR_NAME)
+    assert entry.verification is not None and entry.verification.model == VERIFIER_NAME
+    species = _entry(VERIFIER_NAME)
+
+    def opener(wanted: ModelEntry) -> Callable[[Device], Session]:
+        path = FOLDER / wanted.files[0].name
+        return lambda device: open_session(path, wanted.runtime, wanted.input, Execution(device, 1))
+
+    verifier = SpeciesVerifier(species, opener(species), "cpu")
+    detector = grid_detector(entry, opener(entry), "cpu", DetectorOptions(), verifier)
+    try:
+        assert detector.verifier_id == species.id
+        noise = np.random.default_rng(1).integers(0, 256, (234, 416, 3)).astype(np.uint8)
+        found = detector.detect([np.full_like(noise, 90), noise], [1.0, 1.0], 0.35)
     finally:
         detector.close()
     assert [len(batch) for batch in found] == [0, 0]

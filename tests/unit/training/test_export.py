@@ -51,7 +51,7 @@ def test_the_detector_exports_at_any_size(tmp_path: Path) -> None:
     assert export_onnx(ServedDetector(DetectorNet()), path, 96, 128, dynamic_size=True) < 1e-3
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rows = session.run(None, {"images": np.zeros((1, 3, 64, 96), np.float32)})[0]
-    assert rows.shape == (1, (8 * 12) + (4 * 6) + (2 * 3), 8)
+    assert rows.shape == (1, (8 * 12) + (4 * 6) + (2 * 3), 11)
 
 
 def test_weights_in_half_precision_halve_the_file_and_hardly_change_the_answer(
@@ -165,11 +165,11 @@ class _Torn(nn.Module):
 
 def test_what_may_be_a_cow_is_served_as_less_of_a_horse() -> None:
     rows = ServedDetector(_Torn())(torch.zeros(1, 3, 32, 32))[0]
-    assert rows.shape == (2, 8)
+    assert rows.shape == (2, 11)
     assert rows[:, 5].tolist() == pytest.approx([0.9 * 0.999, 0.9 * 0.2], abs=1e-3)
     assert rows[:, 4].tolist() == pytest.approx([0.7, 0.7])
     assert rows[:, 6].tolist() == pytest.approx([0.1, 0.1])
-    assert rows[:, 7].tolist() == pytest.approx([0.9, 0.9]), "a candidate is anything but a person"
+    assert rows[:, -1].tolist() == pytest.approx([0.9, 0.9]), "a candidate is anything but a person"
 
 
 def test_a_file_that_is_no_yolox_is_a_mistake(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_manifest_entry_reads_back_as_written(tmp_path: Path) -> None:
         files=(ModelFile(name="own.onnx", sha256="0" * 64, size_bytes=5),),
         input=InputSpec(width_px=192, height_px=160, mean=(127.0,) * 3, std=(128.0,) * 3),
         licence='AGPL "or later"', origin="here", skeleton="equine26",
-        classes={"0": "horse", "1": "person"}, candidates=(2,),
+        classes={"0": "horse", "1": "person"}, candidates=(5,), rivals=(2, 3),
         verification=Verification(model="own", detector_weight=0.5, verifier_weight=1.5, bias=-0.2),
         measured={"PCK 0.1, on 5 points": 0.5},
     )  # fmt: skip

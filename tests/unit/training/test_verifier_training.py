@@ -119,6 +119,7 @@ def _proposals(opinions: Sequence[float]) -> tuple[CropSet, list[LabelledPicture
     crops = CropSet(
         np.zeros((4, 1, 1, 3), np.uint8), np.ones((4, 2), np.float32),
         np.array([0, UNKNOWN, 2, 2]), np.array([0.4, 0.3, 0.9, 0.9], np.float32),
+        np.zeros(4, np.float32),
         np.array(boxes, np.float32), np.array([0, 0, 1, 2]), np.ones(4, np.bool_),
     )  # fmt: skip
     pictures = [
@@ -138,7 +139,8 @@ def _held_out(group: str) -> bool:
 
 def test_the_figures_follow_the_opinions() -> None:
     how = fitted(
-        np.array([0.4, 0.9], np.float32), np.array([3.0, -3.0], np.float32),
+        np.array([0.4, 0.9], np.float32), np.zeros(2, np.float32),
+        np.array([3.0, -3.0], np.float32),
         np.array([True, False]), 0.05,
     )  # fmt: skip
     right = measure_verifier(*_proposals([5.0, -5.0, -5.0, -5.0]), how)
@@ -153,9 +155,11 @@ def test_the_fit_separates_what_the_verifier_separates() -> None:
     horses = rng.random(400) < 0.4
     opinions = np.where(horses, 2.0, -2.0) + rng.normal(0, 1.0, 400)
     scores = rng.uniform(0.1, 0.9, 400).astype(np.float32)
-    how = fitted(scores, opinions.astype(np.float32), horses, 0.05)
+    odds = rng.normal(0, 1.0, 400).astype(np.float32)
+    how = fitted(scores, odds, opinions.astype(np.float32), horses, 0.05)
     assert how.verifier_weight > how.detector_weight > 0
-    final = combined(scores, opinions.astype(np.float32), how)
+    assert how.verifier_weight > how.odds_weight
+    final = combined(scores, odds, opinions.astype(np.float32), how)
     assert ((final > 0.5) == horses).mean() > 0.95
 
 
