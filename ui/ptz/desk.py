@@ -13,20 +13,19 @@ from PySide6.QtWidgets import QApplication, QInputDialog, QWidget
 
 from engine.domain.errors import BarnhandError, NotFound
 from engine.domain.ids import HorseId, StreamId
-from engine.domain.ptz import Holder, Motion, Priority, ScanPlan, ScanProgress, Tour
+from engine.domain.ptz import Holder, Priority, ScanPlan, ScanProgress, Tour
 from engine.domain.streams import Stream
 from engine.ptz.config import ptz_of
 from ui.actions import ActionBook
 from ui.commands import CommandLog
 from ui.console_state import ConsoleState
 from ui.live.wall import Wall
-from ui.ptz.curve import SPEED_MOST
 from ui.ptz.dock import PtzDock
 from ui.ptz.helm import Helm, Input
-from ui.ptz.joystick import JoystickDevice, Joysticks
+from ui.ptz.joystick import Joysticks
 from ui.ptz.joystick_dialog import JoystickDialog
+from ui.ptz.joystick_hand import JoystickHand
 from ui.ptz.keys import KeySteering
-from ui.ptz.mapping import Act, Order
 from ui.ptz.plans import Plans
 from ui.ptz.scan_dialog import ScanDialog
 from ui.ptz.tour_dialog import TourDialog
@@ -36,7 +35,7 @@ from ui.services import ConsoleServices
 from ui.theme import Theme, icon
 
 LOOK_MS = 200
-SPEED_USUAL, SPEED_STEP = 32, 6
+SPEED_USUAL = 32
 ICONS = {"ptz.dock": "ptz", "ptz.home": "home", "ptz.joystick": "gamepad", "ptz.scan": "barn"}
 
 
@@ -78,9 +77,8 @@ class PtzDesk(QObject):
         self.plans = Plans(
             self._control, services.ptz_store, services.plans_changed, requests, log, self
         )
+        self.hand = JoystickHand(self)
         self._stream: Stream | None = None
-        self._driver: int | None = None
-        self._was_silent = False
         self._timer = QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(self.refresh)
         self._add_actions()
@@ -139,7 +137,6 @@ class PtzDesk(QObject):
         dock.tour_edit_asked.connect(self.edit_tour)
         dock.follow_asked.connect(self.follow)
         self.keys.left.connect(self.close)
-        self.joysticks.ordered.connect(self._on_joystick)
         self.plans.changed.connect(self.refresh)
         self._wall.selected.connect(self._on_selected)
         self._wall.installEventFilter(self.keys)
@@ -417,52 +414,7 @@ class PtzDesk(QObject):
         except BarnhandError as error:
             failed(error)
 
-    # --- joystick ---------------------------------------------------------------------------------
-
-    def _on_joystick(self, device: JoystickDevice, order: Order) -> None:
-        window = self._page.window()
-        if not (self.steering_here and window.isActiveWindow()):
-            self.joysticks.rest_first()
-            self._let_joystick_go()
-            return
-        for act in order.acts:
-            self._joystick_act(act)
-        if order.acts:
-            return  # an act may have ended this motion; the next look knows
-        if not order.motion.still:
-            self._driver = device.instance
-            self.helm.steer(Input.JOYSTICK, order.motion)
-        elif self._driver == device.instance:
-            self._let_joystick_go()
-            if order.silent:
-                self.said.emit(
-                    self.tr("{0} said nothing for 0.5 s: the camera stopped.").format(device.name)
-                )
-
-    def _let_joystick_go(self) -> None:
-        if self._driver is not None:
-            self._driver = None
-            self.helm.steer(Input.JOYSTICK, Motion())
-
-    def _joystick_act(self, act: str) -> None:
-        if act.startswith("preset."):
-            self.helm.go_to(int(act.removeprefix("preset.")))
-            return
-        speed = self.dock.speed
-        acts: dict[str, Callable[[], object]] = {
-            Act.HOME: self.go_home,
-            Act.STOP: self.halt,
-            Act.TAKE: self.helm.take,
-            Act.RELEASE: self.helm.release,
-            Act.SLOWER: lambda: speed.setValue(max(speed.value() - SPEED_STEP, 1)),
-            Act.FASTER: lambda: speed.setValue(min(speed.value() + SPEED_STEP, SPEED_MOST)),
-            Act.PREVIOUS: lambda: self._select_by(-1),
-            Act.NEXT: lambda: self._select_by(1),
-        }
-        if act in acts:
-            acts[act]()
-
-    def _select_by(self, step: int) -> None:
+    def select_by(self, step: int) -> None:
         """The next or previous camera on the wall."""
         places = sorted(p for p in self._wall.rects if self._wall.tile_at(p) is not None)
         if not places:
@@ -470,3 +422,8 @@ class PtzDesk(QObject):
         here = self._wall.selection
         index = places.index(here) + step if here in places else 0
         self._wall.select(places[index % len(places)])
+
+    @property
+    def in_front(self) -> bool:
+        """True while the console's window has the keyboard."""
+        return self._page.window().isActiveWindow()
