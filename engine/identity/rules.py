@@ -11,7 +11,9 @@ class Rules:
 
     accept: from here on it is the same horse (the model's calibrated value or the setting).
     margin: lead over the second best that is needed to be sure.
-    guest_gap: a horse is new only when nobody known reaches ``accept - guest_gap``.
+    guest_gap: a horse is new only when nobody known reaches ``accept - guest_gap``. Wide, because a
+    horse's other side looks less like it than its threshold says: a needless question costs less
+    than a second record of one horse.
     keep_gap: an identified track is doubted only below ``accept - keep_gap`` (hysteresis).
     approve_lead: above ``accept`` by this much, the engine's own decision may teach the gallery.
     crops, guest_crops: good crops before a track may be matched, and before it may be a new horse.
@@ -25,7 +27,7 @@ class Rules:
 
     accept: float = 0.75
     margin: float = 0.05
-    guest_gap: float = 0.10
+    guest_gap: float = 0.20
     keep_gap: float = 0.10
     approve_lead: float = 0.04
     swap_lead: float = 0.08
