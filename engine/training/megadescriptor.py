@@ -65,7 +65,7 @@ def torchvision_names(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class MegaDescriptor(nn.Module):
-    """Swin-T without a classifier: normalised pictures (B, 3, 224, 224) in, vectors (B, 768) out."""
+    """Swin-T without a classifier: normalised (B, 3, 224, 224) in, vectors (B, 768) out."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -253,6 +253,22 @@ def _write_cache(
         labels, landmarks=np.stack(marks), boxes=np.stack(boxes),
         groups=np.array(groups), sources=np.array(sources),
     )  # fmt: skip
+
+
+CutRow = tuple[Picture, FloatArray, FloatArray, str, str]
+"""Crop, landmarks, box, group and source of one animal."""
+
+
+def stacked(rows: Sequence[CutRow]) -> PoseSet:
+    """Cut animals as a set."""
+    count = len(EQUINE26.landmarks)
+    return PoseSet(
+        np.array([row[0] for row in rows], np.uint8).reshape(-1, CROP_PX, CROP_PX, 3),
+        np.array([row[1] for row in rows], np.float32).reshape(-1, count, 3),
+        np.array([row[2] for row in rows], np.float32).reshape(-1, 4),
+        tuple(row[3] for row in rows),
+        tuple(row[4] for row in rows),
+    )
 
 
 def cut_instance(

@@ -29,6 +29,8 @@ from engine.training.pseudo_labels import (
     masked_pictures,
     pseudo_labelled,
 )
+from engine.training.simulated_poses import SOURCE as SIMULATED
+from engine.training.simulated_poses import simulated_pose_set
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +59,11 @@ class PoseMix:
 
 DEFAULT_MIX = PoseMix(
     (
-        ("ridden_walk", 0.27),
+        ("ridden_walk", 0.28),
         ("animalpose_horse", 0.45),
-        ("animalpose_other", 0.20),
-        ("weizmann", 0.08),
+        ("animalpose_other", 0.12),
+        ("weizmann", 0.06),
+        (SIMULATED, 0.09),
     )
 )
 FINE_RATE = 5e-4
@@ -251,20 +254,24 @@ def train_pose(
     data: Path, out: Path, device: str = "cpu", epochs: int = 60, resume: bool = False,
     minutes: float | None = None, steps: int = 100, batch: int = 32, threads: int | None = None,
     seed: int = 1, backbone: Path | None = None, every: int = 3, start: Path | None = None,
-    tell: Callable[[str], None] = _log.info,
+    simulated: int = 600, tell: Callable[[str], None] = _log.info,
 ) -> bool:  # fmt: skip
     """Train, measure and export the pose model into ``out``.
 
     ``minutes`` bends the schedule to a wall-clock budget. ``start`` is a checkpoint of an earlier
-    run to go on from at a lower rate; it also labels the pictures that only have masks. Returns
-    False when it was interrupted (run again with ``resume``). OperatorMistake for unusable data,
-    weights or checkpoints.
+    run to go on from at a lower rate; it also labels the pictures that only have masks.
+    ``simulated`` horses of the simulated farm are added. Returns False when it was interrupted
+    (run again with ``resume``). OperatorMistake for unusable data, weights or checkpoints.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     pose_set = read_pose_data(data, out / "cache", every)
     teacher = None if start is None else load_teacher(start)
+    if simulated:
+        drawn = simulated_pose_set(simulated, seed)
+        tell(f"simulated farm: {len(drawn)} horses drawn")
+        pose_set = joined([pose_set, drawn])
     if teacher is not None:
         pose_set = _with_pseudo_labels(pose_set, teacher, data, torch.device(device), tell)
     recipe = PoseRecipe(

@@ -19,7 +19,7 @@ from engine.domain.geometry import FloatArray
 from engine.domain.skeletons import EQUINE26
 from engine.models.pose_decoding import decode_heatmaps
 from engine.training.augment import mirrored, place, placement
-from engine.training.pose_data import CROP_PX, Picture, PoseInstance, PoseSet, cut_instance
+from engine.training.pose_data import Picture, PoseInstance, PoseSet, cut_instance, stacked
 from engine.training.pose_net import PoseNet
 
 VARIANTS: tuple[tuple[bool, float, float], ...] = (
@@ -83,24 +83,14 @@ def pseudo_labelled(
     ``predict`` gives the teacher's heat maps (N, K, h, w), peaks in 0..1, of network inputs uint8
     (N, size, size, 3).
     """
-    crops, marks, boxes, groups = [], [], [], []
+    rows = []
     for name, picture, box in pictures:
         blank = np.zeros((len(EQUINE26.landmarks), 3), np.float32)
         crop, _, placed = cut_instance(picture, PoseInstance(source, name, blank, box))
         found = _agreed(predict, crop, placed, size_px)
         if (found[:, 2] > 0).sum() >= LEAST_LANDMARKS:
-            crops.append(crop)
-            marks.append(found)
-            boxes.append(placed)
-            groups.append(f"{source}/{name}")
-    stacked = np.stack(crops) if crops else np.zeros((0, CROP_PX, CROP_PX, 3), np.uint8)
-    return PoseSet(
-        stacked,
-        np.array(marks, np.float32).reshape(-1, len(EQUINE26.landmarks), 3),
-        np.array(boxes, np.float32).reshape(-1, 4),
-        tuple(groups),
-        (source,) * len(groups),
-    )
+            rows.append((crop, found, placed, f"{source}/{name}", source))
+    return stacked(rows)
 
 
 def _agreed(
