@@ -37,6 +37,8 @@ LIMITS = (
     "Likeness is not identity: below the threshold most later clips of the same horse are refused "
     "too, so a person decides what enters a horse's gallery.",
     "A few horses of several days carry these figures: the intervals are wide.",
+    "The design was chosen among some dozens of variants by folds of the same horses, so these "
+    "figures lean to the kind side; horses and yards of their own are needed to know.",
 )
 
 

@@ -276,12 +276,13 @@ class FoldResult:
 
 def cross_validate(
     data: HorseSet, table: FeatureTable, out: Path, plan: Plan,
-    folds: int, splits: int, tell: Callable[[str], None],
+    folds: int, splits: int, resume: bool, tell: Callable[[str], None],
 ) -> list[FoldResult]:  # fmt: skip
     """Train the same recipe once a fold on the other horses and ask about the fold's own; again
     for each of ``splits`` ways to deal the horses, because which horses meet matters.
 
-    Fewer than ``folds`` times ``splits`` results mean that it was interrupted.
+    With ``resume`` finished folds are read and an unfinished one goes on. Fewer than ``folds``
+    times ``splits`` results mean that it was interrupted.
     """
     results = []
     dealt = [fold for split in range(splits) for fold in horse_folds(data, folds, split)]
@@ -289,6 +290,8 @@ def cross_validate(
         apart = np.isin(data.horses, unseen)
         recipe = EmbedderRecipe(data, table, ~apart, seed=plan.seed)
         trainer = Trainer(recipe, plan, out / f"fold{number}", lambda _line: None)
+        if resume and (out / f"fold{number}" / CHECKPOINT).is_file():
+            trainer.resume()
         if not trainer.run():
             break
         network = trainer.averaged
@@ -339,7 +342,7 @@ def train_embedder(
         trainer.resume()
     if not trainer.run():
         return False
-    results = cross_validate(horses, table, out / "folds", plan, folds, splits, tell)
+    results = cross_validate(horses, table, out / "folds", plan, folds, splits, resume, tell)
     if len(results) < folds * splits:
         return False
     _publish(trainer, features, horses, table, results, out, tell)

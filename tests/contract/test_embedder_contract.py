@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.domain.errors import ModelInvalid
+from engine.domain.errors import Bug, ModelInvalid
 from engine.domain.ports import Embedder
+from engine.domain.poses import PoseBatch
+from engine.domain.skeletons import EQUINE26, Skeleton
+from engine.models.body_outline import outlines_of
 from engine.models.description import describe_file
 from engine.models.embedders import OnnxEmbedder
 from engine.models.manifest import Layout, Task, read_manifest
@@ -20,6 +23,7 @@ from tests.helpers.tiny_models import Opener, constant_model, entry_of, mean_col
 
 MANIFEST = Path(__file__).resolve().parents[2] / "resources" / "models" / "manifest.toml"
 BOXES = np.array([[100, 50, 400, 300], [10, 10, 60, 50], [500, 200, 640, 360]], np.float32)
+WHOLE = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 RAW = {"width_px": 32, "height_px": 64, "colour": "bgr", "std": (1.0, 1.0, 1.0)}
 
 
@@ -29,9 +33,12 @@ def opened(path: Path, **fields: Any) -> OnnxEmbedder:
     return OnnxEmbedder(entry, Opener(entry, path), "cpu")
 
 
-@pytest.fixture(params=["mean colour", "osnet"])
+@pytest.fixture(params=["mean colour", "osnet", "own"])
 def embedder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Embedder]:
-    if request.param == "osnet":
+    if request.param == "own":
+        entry = read_manifest(MANIFEST).named("barnhand-horse-coat")
+        made = OnnxEmbedder(entry, Opener(entry, MANIFEST.parent / entry.files[0].name), "cpu")
+    elif request.param == "osnet":
         shared = request.getfixturevalue("shared")
         entry = read_manifest(MANIFEST).named("osnet-x0-25-msmt17")
         path = shared / "models" / entry.files[0].name
@@ -74,6 +81,44 @@ def test_the_same_crop_twice_is_alike_and_another_less(embedder: Embedder) -> No
     other = embedder.embed([(ArrayPicture(red), BOXES[:1])])[0][0]
     assert float(a @ again) > 0.999
     assert float(a @ other) < 0.99
+
+
+def horse_pose(rows: int, skeleton: Skeleton = EQUINE26) -> PoseBatch:
+    """Landmarks of a small horse in the first of BOXES, known well."""
+    count = len(skeleton.landmarks)
+    points = np.random.default_rng(1).uniform((150, 90), (340, 240), (rows, count, 2))
+    return PoseBatch(points.astype(np.float32), np.full((rows, count), 0.9, np.float32), skeleton)
+
+
+def _extent(pose: PoseBatch) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Corners of a box that holds the outline and a margin for interpolation."""
+    points = np.concatenate(outlines_of(pose)[0])
+    low, high = points.min(axis=0) - 5, points.max(axis=0) + 5
+    return (int(low[0]), int(low[1])), (int(high[0]), int(high[1]))
+
+
+def test_poses_hide_what_is_not_the_horse(embedder: Embedder) -> None:
+    """Two pictures that differ outside the horse only give the same vector."""
+    first, second = (np.array(picture(seed).warped_bgr(WHOLE, 640, 360)) for seed in (0, 1))
+    (x1, y1), (x2, y2) = _extent(horse_pose(1))
+    second[y1:y2, x1:x2] = first[y1:y2, x1:x2]
+    jobs = [(ArrayPicture(p), BOXES[:1]) for p in (first, second)]
+    seen, hidden = (embedder.embed(jobs, poses) for poses in (None, [horse_pose(1)] * 2))
+    assert float(hidden[0][0] @ hidden[1][0]) > 0.999
+    assert float(seen[0][0] @ seen[1][0]) < float(hidden[0][0] @ hidden[1][0])
+
+
+def test_jobs_without_a_pose_or_of_unsure_ones_are_seen_whole(embedder: Embedder) -> None:
+    whole = embedder.embed([(picture(0), BOXES)])[0]
+    unsure = PoseBatch(horse_pose(3).keypoints_px, np.zeros((3, 26), np.float32), EQUINE26)
+    for poses in ([None], [unsure]):
+        np.testing.assert_allclose(embedder.embed([(picture(0), BOXES)], poses)[0], whole)
+
+
+def test_poses_that_do_not_fit_are_a_bug(embedder: Embedder) -> None:
+    for poses in ([], [horse_pose(2)]):
+        with pytest.raises(Bug, match="poses for"):
+            embedder.embed([(picture(0), BOXES)], poses)
 
 
 def test_a_box_beyond_the_picture_still_gives_a_vector(embedder: Embedder) -> None:

@@ -15,7 +15,10 @@ from engine.domain.poses import PoseBatch
 from engine.domain.skeletons import AP10K, EQUINE26
 from engine.models.body_outline import body_outline, outlines_of
 from engine.models.crops import letterboxed_crops
+from engine.models.embedders import OnnxEmbedder
+from engine.models.manifest import read_manifest
 from engine.sources.pictures import ArrayPicture
+from engine.training.backbone import EfficientNetLite0
 from engine.training.discriminant import ClipFeatures, ScatterWeights, shrinking_map
 from engine.training.embedder_data import (
     HorseSet,
@@ -28,6 +31,7 @@ from engine.training.embedder_features import (
     FeatureTable,
     clean_crop,
     feature_jobs,
+    read_features,
     varied_crop,
 )
 from engine.training.embedder_net import (
@@ -43,9 +47,11 @@ from engine.training.embedder_training import (
     contrast_loss,
     cross_validate,
     horse_folds,
+    train_embedder,
 )
 from engine.training.loop import Plan, Trainer
 from engine.training.pose_data import CLIP_LANDMARKS
+from tests.helpers.tiny_models import Opener
 
 STANDING = {
     "nose": (20, 60), "poll": (40, 20), "withers": (80, 40), "hip": (150, 40),
@@ -348,13 +354,59 @@ def test_folds_share_out_horses_and_are_measured_unseen(tmp_path: Path) -> None:
     folds = horse_folds(data, 2)
     assert sorted(h for fold in folds for h in fold) == sorted(set(data.horses))
     plan = Plan(epochs=1, steps_per_epoch=2)
-    results = cross_validate(data, table, tmp_path, plan, 2, 1, lambda _line: None)
+    results = cross_validate(data, table, tmp_path, plan, 2, 1, False, lambda _line: None)
     for fold, result in zip(folds, results, strict=True):
         assert {clip.horse for clip in result.clips} == set(fold)
     assert sum(len(result.found) for result in results) == 8
+    again = cross_validate(data, table, tmp_path, plan, 2, 1, True, lambda _line: None)
+    assert [r.found for r in again] == [r.found for r in results]
 
 
 def test_one_horse_is_too_few() -> None:
     data, table = synthetic(1)
     with pytest.raises(OperatorMistake, match="two horses"):
         EmbedderRecipe(data, table, np.ones(len(data), bool))
+
+
+def test_the_whole_training_leaves_a_model_that_the_product_loads(
+    yard: Path, tmp_path: Path
+) -> None:
+    for horse, coat in (("dun", (90, 140, 170)), ("ebony", (15, 15, 15))):
+        for day in ("2024-01-01", "2024-01-09"):
+            write_clip(yard / "yard", f"{horse}__{day}", coat, 2)
+    clips = [path.stem for path in sorted((yard / "yard").glob("*.avi"))]
+    write_index(yard / "yard", {name: name.split("_")[0] for name in clips})
+    torch.manual_seed(0)
+    backbone = tmp_path / "random.pth"
+    torch.save(EfficientNetLite0().state_dict(), backbone)
+
+    def train(resume: bool) -> bool:
+        return train_embedder(
+            yard, tmp_path / "out", epochs=1, steps=2, backbone=backbone, every=2, variants=1,
+            folds=2, splits=1, resume=resume,
+        )  # fmt: skip
+
+    with pytest.raises(OperatorMistake, match="nothing to resume"):
+        train(resume=True)
+    assert train(resume=False)
+    entry = read_manifest(tmp_path / "out" / "barnhand-horse-coat.toml").model[0]
+    weights = tmp_path / "out" / entry.files[0].name
+    assert entry.threshold is not None and 0.0 <= entry.threshold <= 1.0
+    assert weights.stat().st_size == entry.files[0].size_bytes < 8_000_000
+    embedder = OnnxEmbedder(entry, Opener(entry, weights), "cpu")
+    picture = ArrayPicture(np.full((160, 200, 3), 90, np.uint8))
+    vectors = embedder.embed([(picture, np.array([[10, 10, 180, 150]], np.float32))])[0]
+    embedder.close()
+    assert vectors.shape == (1, 256)
+    assert "Figures on held-out data" in (tmp_path / "out" / "barnhand-horse-coat.md").read_text()
+
+
+def test_a_damaged_part_of_the_features_is_told(yard: Path, tmp_path: Path) -> None:
+    data = read_horse_data(yard, tmp_path / "cache")
+    folder = tmp_path / "cache" / "features-k"
+    folder.mkdir()
+    (folder / "0.npy").write_bytes(b"half a fi")
+    with pytest.raises(OperatorMistake, match="damaged"):
+        read_features(
+            data, CoatFeatures(), tmp_path / "cache", "k", 1, 1, "cpu", lambda _line: None
+        )

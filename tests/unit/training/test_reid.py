@@ -151,3 +151,30 @@ def test_the_command_tells_of_damaged_data(clips: Path, tmp_path: Path, damage: 
     (clips / damage).write_bytes(b"\x00\xff")
     with pytest.raises(OperatorMistake, match=damage.split(".")[0]):
         run_evaluate(["reid", "--data", str(clips), "--model", str(path)])
+
+
+# --- the bundled model on real horses ----------------------------------------------------------
+
+REAL = ("belle__2021-02-01", "belle_walk__2021-03-03", "karl__2021-02-01", "karl__2021-03-15",
+        "tina__2021-02-01", "easton__2021-02-01")  # fmt: skip
+"""Clips of horses that the bundled weights never saw."""
+
+
+def test_the_bundled_model_knows_unseen_horses_again_on_another_day(
+    shared: Path, tmp_path: Path
+) -> None:
+    walks = shared / "data" / "ridden_walk"
+    folder = tmp_path / "ridden_walk"
+    folder.mkdir()
+    for name in REAL:
+        for suffix in (".mp4", ".keypoints.csv"):
+            (folder / f"{name}{suffix}").symlink_to(walks / f"{name}{suffix}")
+    write_index(folder, {name: name.split("_")[0] for name in REAL})
+    report = tmp_path / "report.json"
+    argv = ["reid", "--data", str(folder), "--held-out", "--every", "8", "--report", str(report)]
+    assert run_evaluate(argv) == 0
+    stored = json.loads(report.read_text())
+    assert stored["model"].startswith("barnhand-horse-coat@")
+    assert (stored["queries"], stored["horses"]) == (2, 4)
+    assert stored["rank1"] == 1.0
+    assert stored["rank1_frame"] > 0.5
