@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import ModelInvalid
-from engine.models.detectors import DetectorOptions, GridDetector, grid_detector
+from engine.models.detectors import DetectorOptions, GridDetector, grid_detector, parts_of_others
 from engine.models.manifest import ModelEntry, Verification
 from engine.models.verification import (
     CERTAIN_LOGIT,
@@ -23,7 +25,7 @@ from engine.models.verification import (
     probability,
     species_crops,
 )
-from engine.models.yolo_decoding import ODDS_LIMIT, ClassTable
+from engine.models.yolo_decoding import ODDS_LIMIT, Candidates, ClassTable
 from tests.helpers.tiny_models import Opener, constant_model, entry_of, save
 
 HORSE, PERSON, DOG = SubjectClass.HORSE, SubjectClass.PERSON, SubjectClass.DOG
@@ -48,7 +50,7 @@ def white_is_a_horse(path: Path) -> ModelEntry:
         make.make_node("Mul", ["light", "none"], ["other"]),
         make.make_node("Concat", ["horse", "other"], ["output"], axis=1),
     ]
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "column": np.array([-1, 1], np.int64),
         "slope": np.array(12.0, np.float32),
         "none": np.array(0.0, np.float32),
@@ -95,8 +97,8 @@ def test_what_could_not_reach_the_wanted_score_is_not_looked_at(wanted: float) -
     assert least >= HOW.candidates_from
     below = np.array([least * 0.98], np.float32)
     if least > HOW.candidates_from:
-        limits = (np.array([limit], np.float32) for limit in (ODDS_LIMIT, CERTAIN_LOGIT))
-        assert combined(below, *limits, HOW)[0] < wanted
+        odds, opinion = (np.array([most], np.float32) for most in (ODDS_LIMIT, CERTAIN_LOGIT))
+        assert combined(below, odds, opinion, HOW)[0] < wanted
 
 
 def test_crops_keep_proportions_and_fill_the_rest_with_grey() -> None:
@@ -217,3 +219,17 @@ def test_odds_compare_the_horse_with_its_likeliest_rival() -> None:
     )
     np.testing.assert_allclose(table.odds(rows), [np.log(2.0), -np.log(4.0), ODDS_LIMIT], atol=1e-5)
     assert ClassTable.of({"0": "horse"}, (), True).odds(rows).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_weak_half_of_a_horse_is_no_horse_but_one_behind_it_is() -> None:
+    whole, half, far, strong = (0, 0, 100, 80), (0, 0, 50, 80), (70, 5, 85, 20), (50, 0, 100, 80)
+    animals = Candidates(
+        np.array([whole, half, far, strong], np.float32),
+        np.array([0.9, 0.06, 0.06, 0.5], np.float32),
+        np.full(4, HORSE, np.int16),
+        np.zeros(4, np.float32),
+    )
+    horse = np.array([0.9, 0.8, 0.8, 0.8], np.float32)
+    assert parts_of_others(animals, horse).tolist() == [False, True, False, False]
+    unlikely = np.array([0.1, 0.8, 0.8, 0.8], np.float32)
+    assert not parts_of_others(animals, unlikely).any(), "the better box must be a horse itself"

@@ -11,10 +11,13 @@ import pytest
 
 from engine.models.detectors import DetectorOptions, grid_detector
 from engine.models.manifest import ModelEntry, Task, read_manifest
+from engine.models.model_set import load_models
 from engine.models.pose_estimators import pose_estimator
 from engine.models.sessions import Device, Execution, Session, open_session
 from engine.models.store import FileState, ModelStore
 from engine.models.verification import SpeciesVerifier
+from engine.runtime.clock import SystemClock
+from engine.settings import EngineSettings
 from engine.sources.pictures import ArrayPicture
 from engine.training.publication import DETECTOR_NAME, POSE_NAME
 from engine.training.verifier_training import VERIFIER_NAME
@@ -96,3 +99,19 @@ def test_the_own_detector_runs_with_the_verifier_that_it_names() -> None:
     finally:
         detector.close()
     assert [len(batch) for batch in found] == [0, 0]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_verifier_is_used_unless_it_is_switched_off(wanted: bool, tmp_path: Path) -> None:
+    store = ModelStore(read_manifest(FOLDER / "manifest.toml"), tmp_path, (), FOLDER)
+    settings = EngineSettings.model_validate(
+        {
+            "detection": {"model": DETECTOR_NAME, "verify": wanted},
+            "pose": {"enabled": False},
+            "tracking": {"embedder": "none"},
+        }
+    )
+    loaded = load_models(settings, store, SystemClock())
+    loaded.close()
+    assert loaded.verified is wanted
+    assert loaded.notices == ()

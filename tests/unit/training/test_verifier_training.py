@@ -103,6 +103,7 @@ def test_folded_normalisations_answer_the_same() -> None:
     network = VerifierNet()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
             torch.nn.init.uniform_(module.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
     picture = torch.randn(1, 3, 64, 64)
