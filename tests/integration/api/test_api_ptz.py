@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+from psycopg import sql
 
 from barnhand_desktop.ptz_memory import PtzMemory
 from barnhand_desktop.ptz_requests import answer_request
@@ -194,8 +195,25 @@ def test_the_password_is_told_nowhere(world: World, desk: Desk) -> None:
     rows = world.request("admin", "GET", "/audit?limit=1000").json()["items"]
     actions = {row["action"] for row in rows}
     assert {"ptz.stop", "ptz.preset", "ptz.goto", "ptz.tour.add"} <= actions
+    assert not tables_with(world, CANARY)
+    assert tables_with(world, "Yard") == {"streams"}, "the search finds what is there"
+
+
+def tables_with(world: World, text: str) -> set[str]:
+    """Tables of the whole database that hold a text anywhere, as a dump would show it."""
+    found = set()
     with world.pool.connection() as connection:
-        row = connection.execute(
-            "SELECT string_agg(s::text, '') FROM streams s", prepare=False
-        ).fetchone()
-    assert row is not None and CANARY not in row[0]
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+        ).fetchall()
+        for (name,) in tables:
+            row = connection.execute(
+                sql.SQL("SELECT EXISTS (SELECT FROM {table} AS t WHERE t::text LIKE %s)").format(
+                    table=sql.Identifier(name)
+                ),
+                (f"%{text}%",),
+            ).fetchone()
+            if row is not None and row[0]:
+                found.add(str(name))
+    return found
