@@ -17,7 +17,7 @@ from engine.domain.geometry import FloatArray
 from engine.domain.ids import ModelId
 from engine.domain.results import Degradation
 from engine.models.batch_runner import BatchRunner
-from engine.models.letterbox import Anchor, Canvas, Letterbox
+from engine.models.letterbox import Anchor, Canvas, Letterbox, shifted, within
 from engine.models.manifest import Layout, ModelEntry, Verification
 from engine.models.sessions import Device, Session
 from engine.models.suppression import suppress
@@ -187,8 +187,7 @@ class GridDetector(ABC):
             outputs = self._runner.run(self.letterbox.fill(chosen, canvas))[0]
             for index, output in zip(indices, outputs, strict=True):
                 found = self._decode(output, canvas, min_score)
-                shift = np.array([canvas.left_px, canvas.top_px] * 2, np.float32)
-                boxes = found.boxes_xyxy_px - shift
+                boxes = shifted(found.boxes_xyxy_px, canvas)
                 results[index] = replace(found, boxes_xyxy_px=boxes)
         return results
 
@@ -241,13 +240,6 @@ def verified(
         )
         for candidates, animals, opinion in zip(found, chosen, opinions, strict=True)
     ]
-
-
-def within(boxes_xyxy_px: FloatArray, size: tuple[int, ...]) -> FloatArray:
-    """Boxes (N, 4) cut at the borders of a picture of (height, width)."""
-    limits = np.array([size[1], size[0]] * 2, np.float32)
-    cut: FloatArray = np.clip(boxes_xyxy_px, np.float32(0.0), limits).astype(np.float32)
-    return cut
 
 
 def animals_of(found: Candidates, size: tuple[int, ...], least: float) -> Candidates:

@@ -83,15 +83,13 @@ def _rounded_up(side_px: int) -> int:
     return -(-side_px // STRIDE_PX) * STRIDE_PX
 
 
-def boxes_to_picture(
-    boxes_xyxy_px: FloatArray, canvas: Canvas, height_px: int, width_px: int, scale: float
-) -> FloatArray:
-    """Boxes from canvas pixels to pixels of the unscaled picture, cut at its borders.
+def shifted(boxes_xyxy_px: FloatArray, canvas: Canvas) -> FloatArray:
+    """Boxes from canvas pixels to pixels of the scaled picture on it."""
+    return boxes_xyxy_px - np.array([canvas.left_px, canvas.top_px] * 2, np.float32)
 
-    ``height_px`` and ``width_px`` are those of the scaled picture, ``scale`` its pixels per
-    original pixel.
-    """
-    shift = np.array([canvas.left_px, canvas.top_px] * 2, np.float32)
-    limits = np.array([width_px, height_px] * 2, np.float32)
-    boxes: FloatArray = np.clip(boxes_xyxy_px - shift, 0.0, limits) / np.float32(scale)
-    return boxes
+
+def within(boxes_xyxy_px: FloatArray, size: tuple[int, ...]) -> FloatArray:
+    """Boxes (N, 4) cut at the borders of a picture of (height, width)."""
+    limits = np.array([size[1], size[0]] * 2, np.float32)
+    cut: FloatArray = np.clip(boxes_xyxy_px, np.float32(0.0), limits).astype(np.float32)
+    return cut

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.domain.errors import Bug
-from engine.models.letterbox import Canvas, Letterbox, boxes_to_picture
+from engine.models.letterbox import Canvas, Letterbox, shifted, within
 
 
 def test_a_wide_picture_gets_a_rectangular_canvas_of_multiples_of_32() -> None:
@@ -46,9 +46,9 @@ def test_a_picture_that_was_not_scaled_to_fit_is_a_bug() -> None:
         Letterbox(64, 64, rectangular=True, anchor="centre").canvas(10, 65)
 
 
-def test_boxes_come_back_to_the_unscaled_picture_and_are_cut() -> None:
+def test_boxes_come_back_to_the_picture_and_are_cut() -> None:
     canvas = Canvas(384, 640, left_px=0, top_px=12)
     boxes = np.array([[10, 22, 110, 72], [-5, 0, 700, 390]], np.float32)
-    back = boxes_to_picture(boxes, canvas, height_px=360, width_px=640, scale=0.5)
-    np.testing.assert_allclose(back, [[20, 20, 220, 120], [0, 0, 1280, 720]])
+    back = within(shifted(boxes, canvas), (360, 640, 3))
+    np.testing.assert_allclose(back, [[10, 10, 110, 60], [0, 0, 640, 360]])
     assert back.dtype == np.float32
