@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import time
+from uuid import uuid4
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt, QTime
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
-from engine.domain.ptz import Preset, ScanPhase, Schedule, Wire
+from engine.domain.ids import HorseId
+from engine.domain.ptz import Preset, Priority, ScanPhase, Schedule, Wire
 from engine.ptz.config import ptz_of
+from engine.runtime.clock import SystemClock
 from tests.gui.console_bench import Bench
 from tests.gui.ptz_bench import SimulatorEyes, Steered, simulated_camera
+from tests.helpers.frame_results import frame_result
 from ui.live.camera_dialog import CameraDialog
 from ui.main_window import MainWindow
 from ui.ptz.dock import ENDS
@@ -202,3 +208,37 @@ def test_onvif_wants_no_dialect(steered: Steered) -> None:
     assert config is not None
     assert config.wire is Wire.ONVIF
     dialog.reject()
+
+
+def test_following_turns_towards_the_horse_and_gives_way_to_the_stick(steered: Steered) -> None:
+    """As the Follow button of a horse's card asks for it; the horse stands far to the right."""
+    horse = HorseId(uuid4())
+    camera = steered.bench.engine.cameras[steered.id]
+
+    def seen_again() -> None:
+        result = frame_result(steered.id, horses=1, horse_ids=(horse,))
+        now_s = SystemClock().mono_s()
+        box = np.array([[1500.0, 420.0, 1800.0, 660.0]], np.float32)
+        camera.results.append(
+            replace(
+                result,
+                stamp=replace(result.stamp, captured_mono_s=now_s, sequence=len(camera.results)),
+                tracks=replace(result.tracks, boxes_xyxy_px=box),
+                completed_mono_s=now_s,
+            )
+        )
+
+    def turns_right() -> bool:
+        seen_again()
+        return steered.view.speed[0] > 0
+
+    steered.desk.follow_on(steered.id, horse)
+    steered.qtbot.waitUntil(turns_right, timeout=8000)
+    state = steered.bench.engine.ptz.state(steered.id)
+    assert state.holder is not None and state.holder.priority is Priority.FOLLOW
+    QTest.keyPress(steered.window.live.wall, Qt.Key.Key_Left)
+    steered.wait_speed(-1, 0)
+    QTest.keyRelease(steered.window.live.wall, Qt.Key.Key_Left)
+    steered.wait_still()
+    control = steered.bench.engine.ptz
+    steered.qtbot.waitUntil(lambda: control.state(steered.id).activity == "", timeout=8000)
