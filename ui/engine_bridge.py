@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.domain.errors import OperatorMistake
 from engine.domain.frames import WallFrame
 from engine.domain.ids import StreamId
-from engine.domain.ptz import PtzControl
+from engine.domain.ptz import PtzConfig, PtzControl
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream
 from engine.facade import Engine
@@ -16,6 +16,8 @@ from engine.ptz.cgi import Credentials
 from engine.ptz.config import ptz_of
 from engine.ptz.dialects import dialects
 from engine.ptz.drivers import open_driver
+from engine.ptz.probing import ProbeFinding, probe_camera, try_camera
+from engine.runtime.clock import SystemClock
 from engine.settings import EngineSettings
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 
@@ -115,6 +117,14 @@ class FacadeBridge:
         """See ``EngineBridge``."""
         return snapshot_of(stream, self._settings().ptz.dialects_file)
 
+    def find_ptz(self, stream: Stream) -> ProbeFinding:
+        """See ``EngineBridge``."""
+        return found_ptz(stream, self._settings().ptz.dialects_file)
+
+    def turn_ptz(self, stream: Stream) -> ProbeFinding:
+        """See ``EngineBridge``."""
+        return turned_ptz(stream, self._settings().ptz.dialects_file)
+
 
 def known_dialects(further: str = "") -> Mapping[str, str]:
     """Dialects by name with their titles; ``further`` names a file with more of them."""
@@ -127,11 +137,25 @@ def known_dialects(further: str = "") -> Mapping[str, str]:
 
 def snapshot_of(stream: Stream, further: str = "") -> bytes:
     """One JPEG over a stream's camera control. Blocks up to 5 s."""
-    config = ptz_of(stream)
-    if config is None:
-        raise OperatorMistake(f"{stream.name} is not set up to be steered.")
-    driver = open_driver(config, Credentials(stream.username, stream.password), further)
+    driver = open_driver(*_control_of(stream), further)
     try:
         return driver.snapshot()
     finally:
         driver.close()
+
+
+def found_ptz(stream: Stream, further: str = "") -> ProbeFinding:
+    """What a stream's camera control answers to; nothing moves. Blocks."""
+    return probe_camera(*_control_of(stream), further)
+
+
+def turned_ptz(stream: Stream, further: str = "") -> ProbeFinding:
+    """What came of turning a stream's camera a little and back. Blocks."""
+    return try_camera(*_control_of(stream), SystemClock(), further)
+
+
+def _control_of(stream: Stream) -> tuple[PtzConfig, Credentials]:
+    config = ptz_of(stream)
+    if config is None:
+        raise OperatorMistake(f"{stream.name} is not set up to be steered.")
+    return config, Credentials(stream.username, stream.password)

@@ -16,6 +16,7 @@ from engine.domain.notices import Notice
 from engine.domain.ptz import PtzControl
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth
+from engine.ptz.probing import ProbeFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class ProbePicture:
 
 
 class EngineBridge(Protocol):
-    """The running engine. Every method but ``probe`` and ``probe_ptz`` returns at once; all are
+    """The running engine. Every method but ``probe`` and those of camera
+    set-up (``..._ptz``) returns at once; all are
     thread-safe."""
 
     @property
@@ -120,4 +122,14 @@ class EngineBridge(Protocol):
 
         Raises OperatorMistake or EnvironmentFault with a message fit for a person.
         """
+        ...
+
+    def find_ptz(self, stream: Stream) -> ProbeFinding:
+        """Find out which dialect and log-in a steered camera takes, without moving it. Blocks
+        some seconds for each way that is tried; call it on a worker. Raises OperatorMistake."""
+        ...
+
+    def turn_ptz(self, stream: Stream) -> ProbeFinding:
+        """Turn a steered camera a little and back, and compare its pictures. Blocks; call it on
+        a worker. Raises OperatorMistake or EnvironmentFault with a message fit for a person."""
         ...

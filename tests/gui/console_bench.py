@@ -46,10 +46,11 @@ from engine.domain.streams import SourceKind, Stream, StreamHealth, StreamState
 from engine.domain.tracks import TrackBatch, TrackState
 from engine.ptz.control import CameraControl
 from engine.ptz.eyes import Eyes
+from engine.ptz.probing import ProbeFinding
 from engine.runtime.clock import SystemClock
 from engine.settings import PtzSettings
 from engine.simulation.barn import SimulatedBarn
-from ui.engine_bridge import known_dialects, snapshot_of
+from ui.engine_bridge import found_ptz, known_dialects, snapshot_of, turned_ptz
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.settings.schema import problems_with
@@ -134,6 +135,12 @@ class BenchEngine:
 
     def probe_ptz(self, stream: Stream) -> bytes:
         return snapshot_of(stream)
+
+    def find_ptz(self, stream: Stream) -> ProbeFinding:
+        return found_ptz(stream)
+
+    def turn_ptz(self, stream: Stream) -> ProbeFinding:
+        return turned_ptz(stream)
 
     def _eyes(self, _stream_id: StreamId) -> Eyes:
         if self.eyes is None:

@@ -242,3 +242,21 @@ def test_following_turns_towards_the_horse_and_gives_way_to_the_stick(steered: S
     steered.wait_still()
     control = steered.bench.engine.ptz
     steered.qtbot.waitUntil(lambda: control.state(steered.id).activity == "", timeout=8000)
+
+
+def test_the_dialog_finds_the_dialect_and_turns_the_camera(steered: Steered, qtbot: QtBot) -> None:
+    dialog = steered.window.live.ask_to_edit(steered.bench.streams.rows[steered.id])
+    assert dialog is not None
+    section = dialog.steering
+    section.dialect.setCurrentIndex(section.dialect.findData("hi3510-param"))
+    before = len(steered.camera.requests)
+    QTest.mouseClick(section.search, LEFT)
+    wanted = steered.camera.firmware.value
+    qtbot.waitUntil(lambda: section.dialect.currentData() == wanted, timeout=15000)
+    assert "answers" in dialog.facts.text()
+    assert {asked.act for asked in steered.camera.requests[before:]} <= {"stop"}
+    QTest.mouseClick(section.turn, LEFT)
+    qtbot.waitUntil(lambda: "moved" in dialog.facts.text(), timeout=15000)
+    steered.wait_still()
+    assert {"right", "left"} <= {asked.act for asked in steered.camera.requests[before:]}
+    dialog.reject()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QElapsedTimer, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
@@ -22,6 +24,7 @@ from PySide6.QtWidgets import (
 from engine.domain.errors import BarnhandError, EnvironmentFault, OperatorMistake
 from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream
+from engine.ptz.probing import ProbeFinding
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
 from ui.live.tile import image_of
@@ -32,6 +35,8 @@ from ui.widgets import button, icon_button, label, restyle
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 480, 270
 BESIDE_PX = 24
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,8 @@ class CameraDialog(QDialog):
         self.name.textEdited.connect(lambda _text: self._clear_problem())
         self.steering.changed.connect(self._fit)
         self.steering.test_asked.connect(self.start_steering_test)
+        self.steering.find_asked.connect(self.start_steering_search)
+        self.steering.turn_asked.connect(self.start_steering_turn)
 
     @staticmethod
     def _field_name(text: str, field: QWidget) -> QWidget:
@@ -273,6 +280,19 @@ class CameraDialog(QDialog):
 
     def start_steering_test(self) -> None:
         """Fetch one snapshot over the camera control, on a worker; the camera does not move."""
+        self._ask_steering(self._bridge.probe_ptz, self._on_snapshot)
+
+    def start_steering_search(self) -> None:
+        """Find out on a worker which dialect and log-in the camera takes; it does not move."""
+        self._ask_steering(self._bridge.find_ptz, self._on_found)
+
+    def start_steering_turn(self) -> None:
+        """Turn the camera a little and back, on a worker, and say whether its picture moved."""
+        self._ask_steering(self._bridge.turn_ptz, self._on_turned)
+
+    def _ask_steering(
+        self, ask: Callable[[Stream], Answer], answered: Callable[[Answer], None]
+    ) -> None:
         self._clear_problem()
         try:
             stream = self._draft().stream
@@ -281,11 +301,35 @@ class CameraDialog(QDialog):
             return
         self._set_testing(True)
         self._request = self._requests.submit(
-            f"camera control of {stream.name}",
-            lambda: self._bridge.probe_ptz(stream),
-            self._on_snapshot,
-            self._on_test_failed,
+            f"camera control of {stream.name}", lambda: ask(stream), answered, self._on_test_failed
         )
+
+    def _on_found(self, finding: ProbeFinding) -> None:
+        self._request = None
+        self._set_testing(False)
+        if finding.config is None:
+            tried = "\n".join(finding.tried)
+            advice = self.tr("Check address, port, user and password.")
+            self._on_test_failed(
+                EnvironmentFault(
+                    self.tr("The camera takes none of these:") + f"\n{tried}\n{advice}"
+                )
+            )
+            return
+        self.steering.take_finding(finding.config)
+        self._show_jpeg(finding.snapshot)
+        self.facts.setText(finding.tried[-1] if finding.tried else "")
+
+    def _on_turned(self, finding: ProbeFinding) -> None:
+        self._request = None
+        self._set_testing(False)
+        self._show_jpeg(finding.snapshot)
+        self.facts.setText(" ".join(finding.tried))
+
+    def _show_jpeg(self, jpeg: bytes | None) -> None:
+        image = QImage() if jpeg is None else QImage.fromData(jpeg)
+        if not image.isNull():
+            self._show_image(image)
 
     def _on_snapshot(self, jpeg: bytes) -> None:
         self._request = None

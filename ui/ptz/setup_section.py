@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -29,10 +29,13 @@ WIDTH_PX = 424
 
 class SetupSection(QWidget):
     """The fields; ``on`` is the switch that shows them, put where the dialog wants it. Off: the
-    camera is not steered. ``test_asked`` wants a snapshot over these fields; ``changed`` follows
-    every change of what is on show."""
+    camera is not steered. ``test_asked`` wants a snapshot over these fields, ``find_asked`` to
+    know what the camera answers to, ``turn_asked`` to see it turn; ``changed`` follows every change
+    of what is on show."""
 
     test_asked = Signal()
+    find_asked = Signal()
+    turn_asked = Signal()
     changed = Signal()
 
     def __init__(self, dialects: Mapping[str, str], parent: QWidget | None = None) -> None:
@@ -45,6 +48,10 @@ class SetupSection(QWidget):
         self.invert_pan = QCheckBox(self.tr("Turn left and right round"))
         self.invert_tilt = QCheckBox(self.tr("Turn up and down round (on a ceiling)"))
         self.test = button(self.tr("Test camera control"))
+        self.search = button(self.tr("Find dialect"))
+        self.search.setToolTip(self.tr("Tries every dialect and log-in; the camera does not move."))
+        self.turn = button(self.tr("Turn it"))
+        self.turn.setToolTip(self.tr("Turns the camera a little to the right and back."))
         self._fill_choices(dialects)
         self._build()
         self._connect()
@@ -99,7 +106,12 @@ class SetupSection(QWidget):
         column.addWidget(
             label(self.tr("User and password are those of the camera."), "small", wrap=True)
         )
-        column.addWidget(self.test, 0, Qt.AlignmentFlag.AlignLeft)
+        acts = QHBoxLayout()
+        acts.setSpacing(8)
+        for act in (self.test, self.search, self.turn):
+            acts.addWidget(act)
+        acts.addStretch(1)
+        column.addLayout(acts)
         column.addStretch(1)
         self.setFixedWidth(WIDTH_PX)
 
@@ -130,6 +142,8 @@ class SetupSection(QWidget):
         self.on.toggled.connect(lambda _on: self.changed.emit())
         self.wire.currentIndexChanged.connect(self._on_wire)
         self.test.clicked.connect(lambda: self.test_asked.emit())
+        self.search.clicked.connect(lambda: self.find_asked.emit())
+        self.turn.clicked.connect(lambda: self.turn_asked.emit())
 
     def _on_wire(self, _index: int) -> None:
         cgi = Wire(self.wire.currentData()) is Wire.CGI
@@ -169,6 +183,11 @@ class SetupSection(QWidget):
         self.on.setChecked(config is not None)
         self.setVisible(config is not None)
         self._on_wire(0)
+
+    def take_finding(self, found: PtzConfig) -> None:
+        """Choose the dialect and log-in that the camera takes; the other fields stay."""
+        self.dialect.setCurrentIndex(self.dialect.findData(found.dialect))
+        self.authentication.setCurrentIndex(self.authentication.findData(found.authentication))
 
     def config(self) -> PtzConfig | None:
         """What the fields say. Raises OperatorMistake naming the field that is wrong."""
