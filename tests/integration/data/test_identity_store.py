@@ -325,9 +325,11 @@ def listener(postgres_dsn: str) -> Iterator[Listener]:
 
 
 def meet(
-    store: DetectionStore, stream: StreamId, seed: int, at: datetime = NOW
+    store: DetectionStore, stream: StreamId, seed: int, at: datetime | None = None
 ) -> tuple[HorseId, TrackId]:
-    """A horse with a finished track and vectors."""
+    """A horse with a finished track and vectors, met a minute ago unless said otherwise: the feed
+    tells whose track it is for ten minutes only."""
+    at = at or datetime.now(UTC) - timedelta(minutes=1)
     track, horse = new_track_id(), found(stream)
     results = [frame_result(stream, n, track_ids=(track,), start=at) for n in range(4)]
     ended = TrackSummary(track, stream, 1, 0, at, at + timedelta(seconds=2), 4, 0.9)
