@@ -188,11 +188,3 @@ files: T head, A fore limbs and back, P hind limbs, Q tail, ``_1`` the other sid
 read off the places of the points; which side is the left one is not stated."""
 
 SKELETONS: dict[str, Skeleton] = {s.name: s for s in (AP10K, EQUINE26, GAIT28)}
-
-
-def skeleton_named(name: str) -> Skeleton:
-    """The skeleton of that name; Bug if there is none (names come from the manifest)."""
-    try:
-        return SKELETONS[name]
-    except KeyError:
-        raise Bug(f"no skeleton is named {name!r}; known: {', '.join(SKELETONS)}") from None

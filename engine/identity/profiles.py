@@ -79,14 +79,3 @@ def merged(kept: Horse, absorbed: Horse, choices: Mapping[str, object]) -> Horse
     resident = HorseStatus.ACTIVE in (kept.status, absorbed.status)
     after = replace(kept, status=HorseStatus.ACTIVE) if resident else kept
     return with_profile(after, Profile(**values))
-
-
-def conflicting(kept: Profile, absorbed: Profile) -> tuple[str, ...]:
-    """Fields where both have a value and the values differ: what a person may choose."""
-    return tuple(
-        name
-        for name in PROFILE_FIELDS
-        if getattr(kept, name) is not None
-        and getattr(absorbed, name) is not None
-        and getattr(kept, name) != getattr(absorbed, name)
-    )

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.simulation.gaits import Bools, Floats
+from engine.simulation.gaits import Floats
 from engine.simulation.looks import Colour
 from engine.simulation.meshes import Mesh, Skin
 from engine.simulation.timelines import ACTIVITY_CODE, Activity, Timeline
@@ -238,8 +238,3 @@ def people_bodies(people: tuple[SimulatedPerson, ...], rows: PeopleRows) -> Peop
     placed[..., 0] += rows.x_m[:, None]
     placed[..., 1] += rows.y_m[:, None]
     return PeopleBodies(placed, turned(up), turned(wide))
-
-
-def near_horse(distance_m: Floats) -> Bools:
-    """Whether a person counts as by a horse at a distance of middles, metres."""
-    return np.asarray(distance_m < 1.8)

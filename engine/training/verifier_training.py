@@ -18,7 +18,7 @@ from engine.domain.geometry import FloatArray
 from engine.models.detectors import CANDIDATE_IOU, GridDetector
 from engine.models.manifest import Verification
 from engine.models.suppression import suppress
-from engine.models.verification import CERTAIN_LOGIT, GREY, SpeciesVerifier, combined, logit
+from engine.models.verification import CERTAIN_LOGIT, GREY, combined, logit
 from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
 from engine.training.augment import PoseVariation, recoloured
 from engine.training.backbone import imagenet_weights
@@ -27,13 +27,10 @@ from engine.training.loop import Plan, Trainer
 from engine.training.verifier_data import (
     CROP_PADDING,
     CROP_PX,
-    LEAST_SCORE,
     UNKNOWN,
     CropSet,
     counts_by_species,
-    proposals,
     read_crops,
-    species_of,
 )
 from engine.training.verifier_net import (
     VerifierNet,
@@ -263,38 +260,6 @@ def fitted(
     passing = float(np.quantile(mixed, 1.0 - FALSE_SHARE))
     wanted_at = float(logit(np.array([THRESHOLD], np.float32))[0])
     return how.model_copy(update={"bias": round(wanted_at - passing, 3)})
-
-
-def fitted_to(
-    detector: GridDetector, verifier: SpeciesVerifier, pictures: Sequence[LabelledPicture],
-    least: float = LEAST_SCORE,
-) -> Verification:  # fmt: skip
-    """The fit for any detector, on the held-out ones of ``pictures`` that are not negatives.
-
-    ``detector`` is opened for a verifier (``DetectorOptions.for_verifier``). OperatorMistake when
-    it proposes no horse, or nothing else, on them.
-    """
-    scores, odds, opinions, horses = [], [], [], []
-    for labelled in pictures:
-        if not labelled.held_out or labelled.source.endswith("_neg"):
-            continue
-        picture = cv2.imread(str(labelled.file))
-        if picture is None:
-            raise OperatorMistake(f"The cached picture {labelled.file} is gone.")
-        found, scaled, scale = proposals(detector, np.asarray(picture, np.uint8))
-        kinds = species_of(found.boxes_xyxy_px, labelled)
-        known = kinds != UNKNOWN
-        boxes = found.boxes_xyxy_px[known] * np.float32(scale)
-        scores.append(found.scores[known])
-        odds.append(found.odds[known])
-        opinions += verifier.opinions([scaled], [boxes])
-        horses.append(kinds[known] == 0)
-    every = np.concatenate(horses) if horses else np.zeros(0, np.bool_)
-    if not every.any() or every.all():
-        raise OperatorMistake("The detector must propose horses and other things to be fitted.")
-    return fitted(
-        np.concatenate(scores), np.concatenate(odds), np.concatenate(opinions), every, least
-    )
 
 
 def train_verifier(

@@ -15,6 +15,7 @@ from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.ownership import own_horse, own_stream
+from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.routers.tracking import carry_out
 from barnhand_desktop.api.services import Services
@@ -36,10 +37,7 @@ def list_horses(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> schemas.Page[schemas.HorseOut]:
     """The horses of the caller's farm by label; ``q`` is part of a name or label."""
-    try:
-        after = "" if cursor is None else schemas.decode_cursor(cursor)
-    except ValueError:
-        raise Problem(422, "cursor_refused", "The cursor is not one of ours.") from None
+    after = text_position(cursor)
     wanted = (q or "").casefold()
     horses = sorted(
         (

@@ -56,27 +56,21 @@ def stop(
     stream_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> bodies.PtzOut:
     """Stop now; never refused to anyone who may steer."""
-    answer = _ask(services, caller, stream_id, "stop")
-    services.audit.record(caller, "ptz.stop", "stream", stream_id, address)
-    return answer
+    return _act(services, caller, address, stream_id, "stop")
 
 
 def hold(
     stream_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> bodies.PtzOut:
     """Take the camera; 409 while somebody of higher priority has it."""
-    answer = _ask(services, caller, stream_id, "hold")
-    services.audit.record(caller, "ptz.hold", "stream", stream_id, address)
-    return answer
+    return _act(services, caller, address, stream_id, "hold")
 
 
 def release(
     stream_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> bodies.PtzOut:
     """Give the camera back."""
-    answer = _ask(services, caller, stream_id, "release")
-    services.audit.record(caller, "ptz.release", "stream", stream_id, address)
-    return answer
+    return _act(services, caller, address, stream_id, "release")
 
 
 def list_presets(
@@ -109,9 +103,7 @@ def go_to(
     address: AddressHere,
 ) -> bodies.PtzOut:
     """Go to a stored view."""
-    answer = _ask(services, caller, stream_id, "go_to", {"preset": number})
-    services.audit.record(caller, "ptz.goto", "stream", stream_id, address, {"preset": number})
-    return answer
+    return _act(services, caller, address, stream_id, "go_to", {"preset": number}, "ptz.goto")
 
 
 def thumbnail(stream_id: UUID, number: Number, services: ServicesHere) -> Response:
@@ -149,9 +141,7 @@ def end_activity(
     stream_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> bodies.PtzOut:
     """End the tour, scan or following; a scan goes home."""
-    answer = _ask(services, caller, stream_id, "end")
-    services.audit.record(caller, "ptz.end", "stream", stream_id, address)
-    return answer
+    return _act(services, caller, address, stream_id, "end")
 
 
 def scan(
@@ -234,6 +224,21 @@ def _ask(
 ) -> bodies.PtzOut:
     document = _document(services, caller, stream_id, act, values or {}, ANSWER_S)
     return bodies.PtzOut.model_validate(document["state"])
+
+
+def _act(
+    services: Services,
+    caller: Caller,
+    address: str,
+    stream_id: UUID,
+    act: str,
+    values: Mapping[str, object] | None = None,
+    action: str = "",
+) -> bodies.PtzOut:
+    """Ask for an act and note it in the audit trail, as ``action`` or under the act's own name."""
+    answer = _ask(services, caller, stream_id, act, values)
+    services.audit.record(caller, action or f"ptz.{act}", "stream", stream_id, address, values)
+    return answer
 
 
 def _document(

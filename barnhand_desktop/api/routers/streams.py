@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from barnhand_desktop.api import schemas
 from barnhand_desktop.api.addresses import CameraAddress, check_address, masked, same_place
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
+from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.services import Services
 from barnhand_desktop.api.stream_states import LiveStateUnavailable
@@ -35,7 +36,7 @@ def list_streams(
 ) -> schemas.Page[schemas.StreamOut]:
     """The streams the caller sees, by name, with their status where the engine tells it."""
     wanted_farm = own_farm(services, caller, farm_id)
-    after = _position(cursor)
+    after = text_position(cursor)
     visible = services.visible_to(caller)
     streams = sorted(
         (
@@ -208,13 +209,6 @@ def _audited(stream: Stream) -> Mapping[str, object]:
 
 def _place(stream: Stream) -> str:
     return f"{stream.name}\x1f{stream.id}"
-
-
-def _position(cursor: str | None) -> str:
-    try:
-        return "" if cursor is None else schemas.decode_cursor(cursor)
-    except ValueError:
-        raise Problem(422, "cursor_refused", "The cursor is not one of ours.") from None
 
 
 def _out(stream: Stream, status: schemas.StreamStatusOut | None) -> schemas.StreamOut:

@@ -11,8 +11,8 @@ from fastapi import Query
 from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
+from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.passwords import require_good
-from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.services import Services
 from db.repositories.users import User
 from engine.domain.errors import NotFound
@@ -26,7 +26,7 @@ def list_users(
     caller: CallerHere, services: ServicesHere, limit: Limit = 100, cursor: Cursor = None
 ) -> schemas.Page[schemas.UserOut]:
     """Accounts by name."""
-    after = _position(cursor)
+    after = text_position(cursor)
     found = services.users.list(caller.farm_id, after, limit + 1)
     more = len(found) > limit
     return schemas.Page(
@@ -135,13 +135,6 @@ def _theirs(services: Services, caller: Caller, user_id: UUID) -> User:
     if caller.farm_id is not None and user.farm_id != caller.farm_id:
         raise NotFound("There is no such account.")
     return user
-
-
-def _position(cursor: str | None) -> str:
-    try:
-        return "" if cursor is None else schemas.decode_cursor(cursor)
-    except ValueError:
-        raise Problem(422, "cursor_refused", "The cursor is not one of ours.") from None
 
 
 def _out(user: User) -> schemas.UserOut:

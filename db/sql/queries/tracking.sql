@@ -44,6 +44,6 @@ SELECT
     (SELECT count(*) FROM done WHERE undone_at IS NOT NULL) AS undone,
     (SELECT count(*) FROM done WHERE kind IN ('swap', 'split', 'reassign')
      AND undone_at IS NULL) AS switches_corrected,
-    (SELECT count(*) FROM asked WHERE state IN ('open', 'later')) AS reviews_open,
+    (SELECT count(*) FROM asked WHERE state = 'open') AS reviews_open,
     (SELECT count(*) FROM asked WHERE kind = 'match' AND state = 'same') AS reviews_same,
     (SELECT count(*) FROM asked WHERE kind = 'match' AND state = 'different') AS reviews_different;
