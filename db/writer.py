@@ -22,6 +22,7 @@ from db.spool import DEFAULT_LIMIT_BYTES, Spool
 from db.timeseries import maintain
 from engine.domain.errors import BarnhandError, EnvironmentFault, StoreUnavailable
 from engine.domain.identity import IdentityEvent
+from engine.domain.motion import MotionEvent
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import TrackSummary
 from engine.domain.results import FrameResult
@@ -162,6 +163,9 @@ class DetectionWriter:
     def on_identity(self, event: IdentityEvent) -> None:
         """Queue a decision about an identity, behind the results that it came from."""
         self._offer(event)
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None:
+        """Not used here."""
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """Queue the end of a track."""

@@ -40,6 +40,7 @@ from engine.domain.errors import BarnhandError, StoreUnavailable
 from engine.domain.horses import Horse
 from engine.domain.identity import IdentityEvent, RegistrySnapshot, SpanDecided, SpanWithdrawn
 from engine.domain.ids import HorseId, StreamId
+from engine.domain.motion import MotionEvent
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import TrackSummary
 from engine.domain.results import FrameResult
@@ -133,6 +134,9 @@ class LivePublisher:
             for known in snapshot.horses:
                 if known.horse.id not in before:
                     self._offer(known.horse)
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None:
+        """Not used here."""
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """No event of its own."""

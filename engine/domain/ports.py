@@ -31,6 +31,7 @@ from engine.domain.identity import (
     Verdict,
 )
 from engine.domain.ids import FarmId, HorseId, ModelId, StreamId, TrackId
+from engine.domain.motion import MotionEvent
 from engine.domain.notices import Notice
 from engine.domain.poses import PoseBatch
 from engine.domain.results import FrameResult
@@ -175,6 +176,8 @@ class EngineSink(Protocol):
     def on_result(self, result: FrameResult) -> None: ...
 
     def on_identity(self, event: IdentityEvent) -> None: ...
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None: ...
 
     def on_track_closed(self, summary: TrackSummary) -> None: ...
 

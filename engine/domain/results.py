@@ -8,6 +8,7 @@ from enum import IntFlag
 from engine.domain.errors import Bug
 from engine.domain.frames import FrameStamp
 from engine.domain.ids import ModelId
+from engine.domain.motion import MotionBatch
 from engine.domain.poses import PoseBatch
 from engine.domain.tracks import TrackBatch
 
@@ -32,7 +33,8 @@ class FrameResult:
     latency is ``completed_mono_s - stamp.captured_mono_s``. ``held`` marks a still scene: the
     motion gate skipped the models and the tracks of the last analysed picture are repeated for
     display; held results are not stored as detections. ``view_moving`` marks a picture of a steered
-    camera that was moving: analysis that needs a still camera leaves it out.
+    camera that was moving: analysis that needs a still camera leaves it out. ``motion`` has a row
+    per track row: what the horses do, and smoothed poses; ``poses`` stay as the model gave them.
     """
 
     stamp: FrameStamp
@@ -46,10 +48,13 @@ class FrameResult:
     completed_mono_s: float
     held: bool = False
     view_moving: bool = False
+    motion: MotionBatch | None = None
 
     def __post_init__(self) -> None:
         if self.poses is not None and len(self.poses) != len(self.tracks):
             raise Bug(f"{len(self.poses)} poses for {len(self.tracks)} tracks")
+        if self.motion is not None and len(self.motion) != len(self.tracks):
+            raise Bug(f"{len(self.motion)} rows of motion for {len(self.tracks)} tracks")
 
     @property
     def latency_ms(self) -> float:

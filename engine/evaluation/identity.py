@@ -33,6 +33,7 @@ from engine.domain.identity import (
     SpanWithdrawn,
 )
 from engine.domain.ids import HorseId, ModelId, StreamId, TrackId, new_stream_id
+from engine.domain.motion import MotionEvent
 from engine.domain.ports import Embedder, PoseEstimator
 from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation, FrameResult
@@ -147,6 +148,9 @@ class _Log:
     """What the pipeline said, as an EngineSink."""
 
     events: list[IdentityEvent] = field(default_factory=list)
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None:
+        """Not used here."""
 
     def on_identity(self, event: IdentityEvent) -> None:
         self.events.append(event)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from engine.domain.identity import IdentityEvent
 from engine.domain.ids import StreamId
+from engine.domain.motion import MotionEvent
 from engine.domain.notices import Notice
 from engine.domain.ports import EngineSink, TrackSummary
 from engine.domain.results import FrameResult
@@ -44,6 +45,10 @@ class FanOut:
     def on_identity(self, event: IdentityEvent) -> None:
         """The engine decided something about an identity."""
         self._tell("on_identity", event)
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None:
+        """Bouts began, went on or ended; strides were made."""
+        self._tell("on_motion", events)
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """One finished tracklet."""

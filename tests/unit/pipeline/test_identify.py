@@ -15,6 +15,7 @@ from engine.domain.frames import AnalysisFrame, FrameStamp, Picture
 from engine.domain.geometry import FloatArray
 from engine.domain.identity import CropTaken, HorseFound, IdentityEvent, SpanDecided
 from engine.domain.ids import new_stream_id
+from engine.domain.motion import MotionEvent
 from engine.domain.results import Degradation, FrameResult
 from engine.models.model_set import ModelSet
 from engine.pipeline.analysis import STAGES, Analysis
@@ -82,6 +83,9 @@ class Stage:
             models, AnalysisInbox(), self.fan_out, SystemClock(), lambda _: None, lambda _: None,
         )  # fmt: skip
         self.now_s = 0.0
+
+    def on_motion(self, events: Sequence[MotionEvent]) -> None:
+        """Not used here."""
 
     def on_identity(self, event: IdentityEvent) -> None:
         self.events.append(event)
