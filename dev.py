@@ -70,6 +70,13 @@ WAYLAND_LIBRARIES = {
     "libwayland-cursor.so.0": "libwayland-cursor0",
 }
 
+TEST_PROGRAMS = {
+    "Xvfb": "xvfb",
+    "ffprobe": "ffmpeg",
+    "pdftoppm": "poppler-utils",
+    "chromium-headless-shell": "chromium-headless-shell",
+}
+"""Programs that tests use as independent eyes, with their Debian packages."""
 FONT_PACKAGES = {
     "NotoSans-Regular": "fonts-noto-core",
     "NotoSansCJK-Regular": "fonts-noto-cjk",
@@ -235,10 +242,10 @@ def ensure_libraries(libraries: dict[str, str]) -> None:
 
 
 def ensure_test_extras() -> None:
-    """Things some tests want and skip without: a virtual display and fonts."""
+    """Things some tests want and skip without: a display, a browser, readers of exports, fonts."""
     if not sys.platform.startswith("linux"):
         return
-    wanted = [] if shutil.which("Xvfb") else ["xvfb"]
+    wanted = [package for program, package in TEST_PROGRAMS.items() if not shutil.which(program)]
     folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), ROOT / "resources/fonts")
     fonts = {file.stem for folder in folders for file in folder.rglob("Noto*.[ot]t[fc]")}
     wanted += [package for font, package in FONT_PACKAGES.items() if font not in fonts]
