@@ -1,0 +1,1 @@
+"""What horses do: postures, actions, bouts, company, alert rules."""
