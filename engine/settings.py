@@ -140,6 +140,52 @@ class PoseSettings(Section):
     keypoint_confidence: float = Field(0.3, ge=0, le=1, description="Draw and use keypoints from")
 
 
+class MotionSettings(Section):
+    """Poses over time: what is believed, how it is smoothed, how pixels become metres."""
+
+    outlier_z: float = Field(
+        3.0, ge=1.5, le=10, description="A landmark this many deviations off is an error"
+    )
+    correct: bool = Field(True, description="Correct impossible landmarks by prediction")
+    smoothing_cutoff_hz: float = Field(
+        2.0,
+        ge=0.2,
+        le=20,
+        description="Smoothing of a resting landmark; lower is smoother",
+        json_schema_extra=_unit("Hz"),
+    )
+    smoothing_speed: float = Field(
+        4.0, ge=0, le=50, description="How far smoothing gives way to a landmark that moves"
+    )
+    reset_after_s: float = Field(
+        1.0,
+        ge=0.2,
+        le=10,
+        description="Forget what was predicted after a gap of",
+        json_schema_extra=_unit("s"),
+    )
+    speed_window_s: float = Field(
+        0.8,
+        ge=0.2,
+        le=5,
+        description="Measure speed over",
+        json_schema_extra=_unit("s"),
+    )
+    withers_height_m: float = Field(
+        1.60,
+        ge=0.5,
+        le=2.2,
+        description="Height at the withers of horses of which it is not stated",
+        json_schema_extra=_unit("m"),
+    )
+    focal_widths: float = Field(
+        0.8,
+        ge=0.2,
+        le=10,
+        description="Focal length of uncalibrated cameras, in picture widths",
+    )
+
+
 class PtzSettings(Section):
     """Camera control."""
 
@@ -186,4 +232,5 @@ class EngineSettings(Section):
     detection: DetectionSettings = DetectionSettings()
     tracking: TrackingSettings = TrackingSettings()
     pose: PoseSettings = PoseSettings()
+    motion: MotionSettings = MotionSettings()
     ptz: PtzSettings = PtzSettings()

@@ -1,0 +1,1 @@
+"""From poses to movement: validation, smoothing, angles, scale, gait, strides, asymmetry."""
