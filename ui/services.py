@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.ports import (
     HorseRepository,
     IdentityRepository,
@@ -17,6 +18,12 @@ from engine.domain.ports import (
     ViewRepository,
 )
 from engine.domain.ptz import PtzRepository
+from engine.domain.recording import (
+    BookmarkRepository,
+    ChunkRepository,
+    EditRepository,
+    JobQueue,
+)
 from ui.engine_port import EngineBridge
 
 
@@ -82,7 +89,9 @@ class ConsoleServices:
     feed after every change of the registry by anybody. ``log_lines`` gives the newest log lines,
     oldest first. ``admin_notice`` is the first administrator's password, shown once, or None.
     ``ptz_store`` keeps tours and scan plans (None: for this run only); ``plans_changed`` is called
-    on a worker after a change of them."""
+    on a worker after a change of them. ``timeline`` to ``edits`` are None where the store does not
+    offer them: what needs them says so. ``media_folder``: paths of chunks and of exports lie in
+    it, None where they are not on this machine."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -97,3 +106,11 @@ class ConsoleServices:
     admin_notice: str | None = None
     ptz_store: PtzRepository | None = None
     plans_changed: Callable[[], None] | None = None
+    timeline: TimelineRepository | None = None
+    motion: MotionRepository | None = None
+    alerts: AlertRepository | None = None
+    chunks: ChunkRepository | None = None
+    jobs: JobQueue | None = None
+    bookmarks: BookmarkRepository | None = None
+    edits: EditRepository | None = None
+    media_folder: Path | None = None

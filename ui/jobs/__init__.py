@@ -1,0 +1,1 @@
+"""Background work as the console shows it: progress, cancel, results."""

@@ -1,0 +1,1 @@
+"""The Timeline page: what every horse and camera did, from ninety days to one picture."""
