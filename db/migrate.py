@@ -19,10 +19,13 @@ from psycopg import Connection
 from psycopg import errors as pg
 
 from db.errors import translated
+from db.queue.schema import migrate_queue
 from engine.domain.errors import Bug, OperatorMistake
 
 log = logging.getLogger(__name__)
 
+_QUEUE_STEP = "jobs"
+"""From this step on the database has the queue library's tables too."""
 _LOCK = 0x6261726E68616E64  # "barnhand"
 _FILE = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 
@@ -79,7 +82,10 @@ def migrate(dsn: str, migrations: Sequence[Migration] | None = None) -> Migratio
     ):
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:
-            return _migrate(connection, steps)
+            report = _migrate(connection, steps)
+            if any(step.name == _QUEUE_STEP for step in steps):
+                migrate_queue(connection)
+            return report
         finally:
             if not connection.broken:
                 connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -134,6 +140,7 @@ def _apply(connection: Connection, step: Migration) -> None:
             connection.execute(
                 "INSERT INTO schema_migrations (number, name, sha256) VALUES (%s, %s, %s)",
                 (step.number, step.name, step.sha256),
+                prepare=False,  # steps are few; a server behind a pooler keeps what is prepared
             )
     except pg.ProgrammingError as error:
         raise Bug(f"migration {step.number:04d}_{step.name} failed: {error}") from error
