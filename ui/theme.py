@@ -100,6 +100,32 @@ class Colours(_Strict):
     scrim: str
 
 
+class TimelineColours(_Strict):
+    """The lanes of one theme, ``#RRGGBB``: one colour a word, on ``ground``."""
+
+    ground: str
+    seen: str
+    lying: str
+    lateral: str
+    changing: str
+    resting: str
+    standing: str
+    grazing: str
+    alert: str
+    walking: str
+    trot: str
+    canter: str
+    gallop: str
+    rolling: str
+    person: str
+    recorded: str
+    locked: str
+    no_data: str
+    information: str
+    warning: str
+    critical: str
+
+
 class _TokenFile(_Strict):
     measures: Measures
     type: Type
@@ -107,6 +133,8 @@ class _TokenFile(_Strict):
     overlay: OverlayColours
     dark: Colours
     light: Colours
+    timeline_dark: TimelineColours
+    timeline_light: TimelineColours
 
 
 @dataclass(frozen=True)
@@ -119,6 +147,7 @@ class Theme:
     type: Type
     tracks: TrackColours
     overlay: OverlayColours
+    timeline: TimelineColours
 
     def colour(self, name: str) -> QColor:
         """The QColor of a token name of ``Colours``."""
@@ -127,6 +156,10 @@ class Theme:
     def overlay_colour(self, name: str) -> QColor:
         """The QColor of a token name of ``OverlayColours``."""
         return qcolor(getattr(self.overlay, name))
+
+    def timeline_colour(self, name: str) -> QColor:
+        """The QColor of a token name of ``TimelineColours``."""
+        return qcolor(getattr(self.timeline, name))
 
     def track_colour(self, index: int) -> QColor:
         """The colour of a track, by its index (taken modulo ten)."""
@@ -173,8 +206,16 @@ def load_theme(name: ThemeName = "dark") -> Theme:
     """The look of that name from the token file; raises on a damaged file (it ships with us)."""
     text = (files("resources.style") / "tokens.toml").read_text(encoding="utf-8")
     tokens = _TokenFile.model_validate(tomllib.loads(text))
-    colours = tokens.dark if name == "dark" else tokens.light
-    return Theme(name, colours, tokens.measures, tokens.type, tokens.tracks, tokens.overlay)
+    dark = name == "dark"
+    return Theme(
+        name,
+        tokens.dark if dark else tokens.light,
+        tokens.measures,
+        tokens.type,
+        tokens.tracks,
+        tokens.overlay,
+        tokens.timeline_dark if dark else tokens.timeline_light,
+    )
 
 
 def load_fonts() -> None:
