@@ -194,6 +194,10 @@ class JobQueue(Protocol):
         ...
 
 
+class JobCancelled(Exception):
+    """Raised by a job's work when ``JobContext.cancelled`` told it to end, after it tidied up."""
+
+
 class JobContext(Protocol):
     """What a running job may say and must ask."""
 

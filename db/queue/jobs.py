@@ -1,0 +1,215 @@
+"""Background work that any node may take (port JobQueue): a row for people, an entry for nodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import procrastinate
+from psycopg import Connection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool
+
+from db.pool import transaction
+from db.queries import queries
+from db.repositories.farms import DEFAULT_FARM
+from engine.domain.errors import Bug, NotFound, OperatorMistake
+from engine.domain.ids import FarmId
+from engine.domain.recording import Job, JobId, JobKind, JobState
+
+MAX_LIMIT = 1000
+QUEUE = "barnhand"
+TASK = "barnhand.job"
+URGENT, BY_ITSELF = 10, 0
+"""Priorities in the queue: what people asked for goes first."""
+NOBODY = "barnhand"
+"""The actor of work that nobody asked for; it gives way to the live pictures."""
+_TITLE_LENGTH = 200
+
+Told = Callable[[Job], None]
+Row = dict[str, Any]
+
+
+class PostgresJobQueue:
+    """Jobs in the table of that name, each with an entry of the queue library's that nodes take.
+
+    ``on_change`` hears of every job that this process submits or cancels, on the caller's thread
+    and after the commit.
+    """
+
+    def __init__(self, pool: ConnectionPool, on_change: Told | None = None) -> None:
+        self._pool = pool
+        self._told = on_change
+        self._app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+        self._sql = queries("jobs")
+
+    def submit(
+        self,
+        kind: JobKind,
+        title: str,
+        arguments: Mapping[str, object],
+        actor: str,
+        farm_id: FarmId | None = None,
+        urgent: bool = True,
+    ) -> Job:
+        """Queue one. A chunk that is to be analysed already is not queued twice: the job that is
+        there is the answer. Raises OperatorMistake for arguments that are not plain JSON."""
+        try:
+            json.dumps(dict(arguments), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise OperatorMistake(f"A job's arguments must be plain values: {error}.") from error
+        fields = {
+            "id": uuid4(),
+            "farm_id": farm_id or DEFAULT_FARM,
+            "kind": kind.value,
+            "title": title[:_TITLE_LENGTH],
+            "urgent": urgent,
+            "actor": actor,
+            "arguments": Jsonb(dict(arguments)),
+        }
+        with transaction(self._pool, "queueing a job") as connection:
+            added = self._rows(connection, "add", fields)
+            if not added:
+                same = {"chunk_id": str(arguments.get("chunk_id"))}
+                found = self._rows(connection, "same_chunk", same)
+                if not found:
+                    raise Bug("a job was neither added nor found")
+                return job_of(found[0])
+            queue_id = self._enqueue(connection, added[0]["id"], urgent)
+            named = {"id": added[0]["id"], "queue_id": queue_id}
+            job = job_of(self._rows(connection, "queued_as", named)[0])
+        self._tell(job)
+        return job
+
+    def cancel(self, job_id: JobId, actor: str) -> Job:
+        """A queued job ends at once, a running one soon; an ended one stays as it is. Raises
+        NotFound."""
+        fields = {"id": job_id, "actor": actor}
+        with transaction(self._pool, "cancelling a job") as connection:
+            locked = self._rows(connection, "lock", {"id": job_id})
+            if not locked:
+                raise _missing(job_id)
+            changed = self._rows(connection, "cancel_queued", fields) or self._rows(
+                connection, "cancel_running", fields
+            )
+            if not changed:
+                return job_of(locked[0])
+            if changed[0]["queue_id"] is not None:
+                self._app.job_manager.cancel_job_by_id(
+                    changed[0]["queue_id"], abort=True, connection=connection
+                )
+            job = job_of(changed[0])
+        self._tell(job)
+        return job
+
+    def get(self, job_id: JobId) -> Job:
+        """One. Raises NotFound."""
+        with transaction(self._pool, "reading a job") as connection:
+            rows = self._rows(connection, "get", {"id": job_id})
+        if not rows:
+            raise _missing(job_id)
+        return job_of(rows[0])
+
+    def list(
+        self, farm_id: FarmId | None = None, active_only: bool = False, limit: int = 100
+    ) -> Sequence[Job]:
+        """Newest first."""
+        if not 1 <= limit <= MAX_LIMIT:
+            raise OperatorMistake(f"The limit must be between 1 and {MAX_LIMIT}.")
+        fields = {"farm_id": farm_id, "active_only": active_only, "limit": limit}
+        with transaction(self._pool, "listing the jobs") as connection:
+            return tuple(map(job_of, self._rows(connection, "list", fields)))
+
+    def waiting_by_itself(self) -> int:
+        """How many jobs wait that nobody asked for."""
+        with transaction(self._pool, "counting the jobs") as connection:
+            return int(self._rows(connection, "waiting", {})[0]["jobs"])
+
+    # --- for the node that runs them -----------------------------------------------------------
+
+    def begin(self, job_id: JobId, node: str) -> Job | None:
+        """Note that ``node`` runs it now; None when it is over or cancelled meanwhile."""
+        return self._change("start", {"id": job_id, "node": node})
+
+    def advance(self, job_id: JobId, node: str, progress: float, message: str) -> Job | None:
+        """Note how far it is; None when it is no longer this node's."""
+        fields = {"id": job_id, "node": node, "progress": progress, "message": message}
+        return self._change("progress", fields)
+
+    def end(
+        self, job_id: JobId, state: JobState, message: str, result: Mapping[str, object]
+    ) -> Job | None:
+        """Note its end; None when it had ended already."""
+        fields = {"id": job_id, "state": state.value, "message": message}
+        return self._change("finish", fields | {"result": Jsonb(dict(result))})
+
+    def give_back(self, job_id: JobId, message: str) -> Job | None:
+        """Note that it waits for a node again."""
+        return self._change("give_back", {"id": job_id, "message": message})
+
+    def tidy(self) -> Sequence[Job]:
+        """End what no node works on any more and forget what is old; the jobs that it ended."""
+        with transaction(self._pool, "tidying the jobs") as connection:
+            ended = [
+                *self._rows(connection, "end_cancelled", {}),
+                *self._rows(connection, "fail_orphans", {}),
+            ]
+            connection.execute(self._sql["forget_old"])
+            connection.execute(self._sql["forget_ended_entries"])
+        jobs = tuple(map(job_of, ended))
+        for job in jobs:
+            self._tell(job)
+        return jobs
+
+    # --- parts ---------------------------------------------------------------------------------
+
+    def _enqueue(self, connection: Connection, job_id: UUID, urgent: bool) -> int:
+        deferrer = self._app.configure_task(
+            TASK, queue=QUEUE, priority=URGENT if urgent else BY_ITSELF, connection=connection
+        )
+        return deferrer.defer(job_id=str(job_id))
+
+    def _change(self, statement: str, fields: Row) -> Job | None:
+        with transaction(self._pool, "noting how a job goes") as connection:
+            rows = self._rows(connection, statement, fields)
+        if not rows:
+            return None
+        job = job_of(rows[0])
+        self._tell(job)
+        return job
+
+    def _tell(self, job: Job) -> None:
+        if self._told is not None:
+            self._told(job)
+
+    def _rows(self, connection: Connection, name: str, fields: Row) -> Sequence[Row]:
+        cursor = connection.cursor(row_factory=dict_row)
+        cursor.execute(self._sql[name], fields)
+        return [] if cursor.description is None else cursor.fetchall()
+
+
+def job_of(row: Row) -> Job:
+    """A job from its row."""
+    return Job(
+        id=JobId(row["id"]),
+        farm_id=FarmId(row["farm_id"]),
+        kind=JobKind(row["kind"]),
+        title=row["title"],
+        state=JobState(row["state"]),
+        progress=float(row["progress"]),
+        message=row["message"],
+        actor=row["actor"],
+        created_at=row["created_at"],
+        arguments=row["arguments"],
+        result=row["result"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        node=row["node"],
+    )
+
+
+def _missing(job_id: JobId) -> NotFound:
+    return NotFound(f"There is no job {job_id}.")
