@@ -1,0 +1,340 @@
+"""Alert rules against simulated days with and without events: precision and recall.
+
+The days are exact histories of the simulated farm in real time (no pictures are drawn: a day has
+864,000 of them per camera). What perception does to them is modelled: postures and actions are
+confused, missed and cut at stated rates, horses go unseen for stretches. So the figures are about
+the rules, given labels of that quality; how good the labels are is measured elsewhere
+(``evaluate behaviour``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from engine.behaviour.baseline import Baseline, DayFigures, figures_of_days
+from engine.behaviour.horse_log import log_of
+from engine.behaviour.rule_catalogue import default_rules
+from engine.behaviour.rules import CameraFact, Finding, Situation, findings
+from engine.domain.behaviour import AlertRule, OwnedBout, RuleKind
+from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
+from engine.domain.motion import Bout, BoutId, BoutKind
+from engine.simulation.days import EventKind, Planned
+from engine.simulation.scenarios import day
+from engine.simulation.truth import TrueBout, TrueEvent
+
+DAY_S = 86_400.0
+TICK_S = 60.0
+"""How often the rules look in this measurement; the program looks more often."""
+KNOWN_S = 10 * 3600.0
+"""How far back the rules look: more than any of their windows."""
+_FARM = FarmId(UUID("00000000-0000-4000-8000-0000000000aa"))
+_CAMERA = StreamId(uuid5(_FARM, "camera"))
+_MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
+
+EXPECTED: Mapping[EventKind, frozenset[RuleKind]] = {
+    EventKind.CAST: frozenset({RuleKind.CAST}),
+    EventKind.ROLLING: frozenset({RuleKind.ROLLING}),
+    EventKind.RESTLESS: frozenset({RuleKind.RESTLESS}),
+    EventKind.LONG_RECUMBENCY: frozenset({RuleKind.LONG_RECUMBENCY}),
+    EventKind.NO_RECUMBENCY: frozenset({RuleKind.NO_RECUMBENCY}),
+    EventKind.FOALING: frozenset({RuleKind.FOALING}),
+    EventKind.MISSING: frozenset({RuleKind.MISSING}),
+}
+"""Which rule should tell of which event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perception:
+    """How labels differ from truth. Shares of bouts, seconds and rates an hour.
+
+    ``lying_swapped``: sternal taken for lateral or the other way. ``lying_missed``: a lying bout
+    taken for standing for a part. ``rolling_missed``: rolling taken for resting. ``false_lying``,
+    ``false_rolling``: short spells an hour that are not there. ``unseen_share``: time out of sight,
+    in stretches of about ``unseen_s``.
+    """
+
+    lying_swapped: float = 0.1
+    lying_missed: float = 0.1
+    rolling_missed: float = 0.2
+    false_lying: float = 0.2
+    false_rolling: float = 0.1
+    false_s: float = 4.0
+    unseen_share: float = 0.08
+    unseen_s: float = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFigures:
+    """One rule over all days: events that it should tell and told, and what it told beside.
+    ``beside_event``: alerts on a horse during another event of that horse, which a person would
+    not call false; ``false``: the rest. ``delays_s``: from an event's start to its alert."""
+
+    events: int = 0
+    found: int = 0
+    alerts: int = 0
+    beside_event: int = 0
+    false: int = 0
+    delays_s: tuple[float, ...] = ()
+
+    @property
+    def recall(self) -> float | None:
+        """Share of events told of; None without events."""
+        return self.found / self.events if self.events else None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of alerts that tell of an event; None without alerts."""
+        return 1.0 - self.false / self.alerts if self.alerts else None
+
+
+@dataclass
+class _Told:
+    finding: Finding
+    raised_s: float
+
+
+@dataclass
+class _Count:
+    events: int = 0
+    found: int = 0
+    alerts: int = 0
+    beside: int = 0
+    false: int = 0
+    delays_s: list[float] = field(default_factory=list)
+
+
+def evaluate_alerts(
+    seeds: Sequence[int],
+    perception: Perception | None = None,
+    horses: int = 10,
+    baseline_days: int = 5,
+    plain_days: int = 1,
+) -> dict[RuleKind, RuleFigures]:
+    """For each seed: ``baseline_days`` uneventful days to learn from, ``plain_days`` uneventful
+    days and one day for every kind of event, all with perception errors."""
+    perception = perception or Perception()
+    counts: dict[RuleKind, _Count] = {kind: _Count() for kind in RuleKind}
+    for seed in seeds:
+        earlier = [_day(seed, 100 + n, (), horses, perception) for n in range(baseline_days)]
+        baselines = _baselines(earlier)
+        for number in range(plain_days):
+            _judge(_day(seed, 200 + number, (), horses, perception), baselines, counts)
+        for kind in EXPECTED:
+            planned = (_planned(kind, seed),)
+            _judge(_day(seed, 300, planned, horses, perception), baselines, counts)
+    return {
+        kind: RuleFigures(c.events, c.found, c.alerts, c.beside, c.false, tuple(sorted(c.delays_s)))
+        for kind, c in counts.items()
+        if c.events or c.alerts
+    }
+
+
+# --- one day --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Day:
+    bouts: Mapping[HorseId, tuple[OwnedBout, ...]]
+    events: tuple[TrueEvent, ...]
+    kinds: frozenset[EventKind]
+    mares: frozenset[HorseId]
+
+
+def horse_of(number: int) -> HorseId:
+    """The id of a simulated horse."""
+    return HorseId(uuid5(_FARM, f"horse {number}"))
+
+
+def _planned(kind: EventKind, seed: int) -> Planned:
+    chance = random.Random(f"{seed} {kind}")
+    hours = {
+        EventKind.MISSING: 5.0, EventKind.LONG_RECUMBENCY: 3.5, EventKind.NO_RECUMBENCY: 6.0,
+    }  # fmt: skip
+    start = {EventKind.MISSING: 16.2, EventKind.NO_RECUMBENCY: 0.0}
+    horse = chance.randrange(4)
+    return Planned(kind, horse, start.get(kind, chance.uniform(0.5, 2.0)), hours.get(kind, 1.0))
+
+
+def _day(
+    seed: int, number: int, events: Sequence[Planned], horses: int, perception: Perception
+) -> _Day:
+    farm = day(seed * 1009 + number, events, horses, compress=1.0)
+    truth = farm.truth_between(0.0, DAY_S)
+    chance = random.Random(seed * 7919 + number)
+    by_horse: dict[int, list[TrueBout]] = {}
+    for bout in truth.bouts:
+        by_horse.setdefault(bout.horse_id, []).append(bout)
+    # Identifiers of simulated horses are those of their place in the herd on every day.
+    ids = {horse.id: index for index, horse in enumerate(farm.horses)}
+    return _Day(
+        {
+            horse_of(ids[horse_id]): tuple(
+                _seen(bouts, horse_of(ids[horse_id]), perception, chance)
+            )
+            for horse_id, bouts in by_horse.items()
+        },
+        tuple(replace(event, horse_id=ids[event.horse_id]) for event in truth.events),
+        frozenset(event.kind for event in events),
+        frozenset(horse_of(e.horse) for e in events if e.kind is EventKind.FOALING),
+    )
+
+
+def _judge(
+    one: _Day, baselines: Mapping[HorseId, Baseline], counts: dict[RuleKind, _Count]
+) -> None:
+    told = _run(one, baselines)
+    for event in one.events:
+        for kind in EXPECTED.get(EventKind(event.kind), ()):
+            counts[kind].events += 1
+            hits = [t for t in told if t.finding.rule.kind is kind and _tells(t, event)]
+            if hits:
+                counts[kind].found += 1
+                counts[kind].delays_s.append(min(t.raised_s for t in hits) - event.start_s)
+    for alert in told:
+        kind = alert.finding.rule.kind
+        counts[kind].alerts += 1
+        about = [event for event in one.events if _tells(alert, event)]
+        if not about:
+            counts[kind].false += 1
+        elif not any(kind in EXPECTED.get(EventKind(e.kind), ()) for e in about):
+            counts[kind].beside += 1
+
+
+def _tells(alert: _Told, event: TrueEvent) -> bool:
+    """The alert is about this event's horse and was raised during it or within three hours."""
+    same = alert.finding.horse_id == horse_of(event.horse_id)
+    return same and event.start_s <= alert.raised_s <= event.end_s + 3 * 3600.0
+
+
+def _run(one: _Day, baselines: Mapping[HorseId, Baseline]) -> list[_Told]:
+    """The rules over a day, minute by minute, with their cool-downs."""
+    rules = tuple(_with_mares(rule, one.mares) for rule in default_rules(_FARM))
+    told: list[_Told] = []
+    standing: dict[str, float] = {}
+    logs = [log_of(horse_id, "horse", True, bouts) for horse_id, bouts in one.bouts.items()]
+    tick_s = TICK_S
+    while tick_s < DAY_S:
+        now_s = _MIDNIGHT.timestamp() + tick_s
+        situation = Situation(
+            now_s=now_s,
+            logs=tuple(log.between(now_s - KNOWN_S, now_s) for log in logs),
+            baselines=baselines,
+            cameras=(CameraFact(_CAMERA, "all cameras"),),
+            local=lambda posix_s: datetime.fromtimestamp(posix_s, UTC),
+        )
+        for finding in findings(rules, situation):
+            last_s = standing.get(finding.key)
+            if last_s is None or tick_s - last_s > max(finding.rule.cooldown_s, 2 * TICK_S):
+                told.append(_Told(finding, tick_s))
+            standing[finding.key] = tick_s
+        tick_s += TICK_S
+    return told
+
+
+def _with_mares(rule: AlertRule, mares: frozenset[HorseId]) -> AlertRule:
+    if rule.kind is not RuleKind.FOALING:
+        return rule
+    return replace(rule, horse_ids=mares, enabled=bool(mares))
+
+
+def _baselines(days: Sequence[_Day]) -> dict[HorseId, Baseline]:
+    figures: dict[HorseId, list[DayFigures]] = {}
+    for one in days:
+        for horse_id, bouts in one.bouts.items():
+            log = log_of(horse_id, "horse", True, bouts)
+            end_s = _MIDNIGHT.timestamp() + DAY_S
+            made = figures_of_days(log, lambda s: datetime.fromtimestamp(s, UTC), end_s)
+            figures.setdefault(horse_id, []).extend(made)
+    return {horse_id: Baseline(tuple(many)) for horse_id, many in figures.items()}
+
+
+# --- perception -----------------------------------------------------------------------------------
+
+_POSTURES = {
+    "standing": "upright", "sternal": "sternal", "lateral": "lateral", "rolling": "lateral",
+    "lowering": "changing", "rising": "changing",
+}  # fmt: skip
+
+
+def _seen(
+    bouts: Sequence[TrueBout], horse_id: HorseId, model: Perception, chance: random.Random
+) -> Iterable[OwnedBout]:
+    """Posture and action bouts as the engine would tell them."""
+    hidden = list(_hidden(model, chance))
+    for bout in bouts:
+        if bout.action == "away" or bout.end_s - bout.start_s < 0.5:
+            continue
+        for start_s, end_s in _parts(bout.start_s, bout.end_s, hidden):
+            posture, action = _POSTURES[bout.posture], bout.action
+            if posture in ("sternal", "lateral") and chance.random() < model.lying_swapped:
+                posture = "lateral" if posture == "sternal" else "sternal"
+            if action == "rolling" and chance.random() < model.rolling_missed:
+                action = "resting"
+            yield _owned(horse_id, BoutKind.POSTURE, posture, start_s, end_s, 0.8)
+            yield _owned(horse_id, BoutKind.ACTION, action, start_s, end_s, 0.8)
+            lying = posture in ("sternal", "lateral")
+            if lying and chance.random() < model.lying_missed:
+                at_s = chance.uniform(start_s, end_s)
+                yield from _slip(horse_id, "upright", "standing", at_s, end_s, model)
+            hours = (end_s - start_s) / 3600.0
+            if posture == "upright" and chance.random() < model.false_lying * hours:
+                at_s = chance.uniform(start_s, end_s)
+                yield from _slip(horse_id, "sternal", "resting", at_s, end_s, model)
+            if lying and chance.random() < model.false_rolling * hours:
+                at_s = chance.uniform(start_s, end_s)
+                yield from _slip(horse_id, "lateral", "rolling", at_s, end_s, model)
+
+
+def _slip(
+    horse_id: HorseId, posture: str, action: str, at_s: float, end_s: float, model: Perception
+) -> Iterable[OwnedBout]:
+    """A short wrong label, surer than the right one so that it hides it."""
+    until_s = min(at_s + model.false_s, end_s)
+    if until_s > at_s:
+        yield _owned(horse_id, BoutKind.POSTURE, posture, at_s, until_s, 0.9)
+        yield _owned(horse_id, BoutKind.ACTION, action, at_s, until_s, 0.9)
+
+
+def _hidden(model: Perception, chance: random.Random) -> Iterable[tuple[float, float]]:
+    at_s = 0.0
+    gap_s = model.unseen_s / max(model.unseen_share, 1e-6) - model.unseen_s
+    while at_s < DAY_S:
+        at_s += chance.expovariate(1.0 / gap_s)
+        length_s = chance.expovariate(1.0 / model.unseen_s)
+        yield at_s, at_s + length_s
+        at_s += length_s
+
+
+def _parts(
+    start_s: float, end_s: float, hidden: Sequence[tuple[float, float]]
+) -> Iterable[tuple[float, float]]:
+    for gone_s, back_s in hidden:
+        if back_s <= start_s or gone_s >= end_s:
+            continue
+        if gone_s > start_s:
+            yield start_s, gone_s
+        start_s = back_s
+        if start_s >= end_s:
+            return
+    yield start_s, end_s
+
+
+def _owned(
+    horse_id: HorseId, kind: BoutKind, word: str, start_s: float, end_s: float, confidence: float
+) -> OwnedBout:
+    start = _MIDNIGHT + timedelta(seconds=start_s)
+    bout = Bout(
+        BoutId(uuid5(horse_id, f"{kind} {start_s} {word}")),
+        TrackId(uuid5(horse_id, "track")),
+        _CAMERA,
+        kind,
+        word,
+        start,
+        _MIDNIGHT + timedelta(seconds=end_s),
+        confidence,
+    )
+    return OwnedBout(horse_id, bout)
