@@ -1,13 +1,11 @@
 """Which camera addresses a remote caller may store: schemes on a list, no way into the machine.
 
 The rules are the API's security rules: link-local and cloud metadata ranges are refused, the
-resolved addresses are pinned with the stream, credentials in a URL are split off. OWASP's
-"Server-Side Request Forgery Prevention" lists the encodings that are unwrapped here.
+resolved addresses are pinned with the stream, credentials in a URL are split off.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -16,9 +14,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from engine.domain.errors import OperatorMistake
+from engine.domain.networks import holds_no_camera, is_loopback
 from engine.domain.streams import SourceKind
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
 _KIND_BY_SCHEME = {
@@ -36,23 +34,6 @@ _SIMULATED = re.compile(
     r"simulated:(//barn/)?[A-Za-z0-9_.-]{1,64}(\?[a-z]{1,16}=\w{1,16}(&[a-z]{1,16}=\w{1,16}){0,5})?\Z"
 )
 _ADDRESS_MAX = 2048
-_REFUSED_NETWORKS = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "0.0.0.0/8",
-        "169.254.0.0/16",  # link-local; 169.254.169.254 is the metadata service of most clouds
-        "100.100.100.200/32",  # metadata service of Alibaba Cloud
-        "168.63.129.16/32",  # wire server of Azure
-        "192.0.0.0/24",  # protocol assignments; metadata service of Oracle Cloud classic
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "::/128",
-        "fe80::/10",
-        "ff00::/8",
-        "fd00:ec2::/32",  # metadata service of AWS
-    )
-)
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SECRET_WORDS = re.compile(
     r"pass(w(or)?d)?|pwd|user(name)?|usr|login|auth|token|secret|key|sig(nature)?", re.IGNORECASE
 )
@@ -142,23 +123,12 @@ def _without_credentials(parts: SplitResult) -> str:
 
 def require_allowed(address: str, rules: AddressRules) -> None:
     """AddressRefused for ranges that no camera is in: link-local, metadata, multicast, none."""
-    ip = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
-    if ip.is_loopback and rules.loopback:
-        return
-    if ip.is_loopback:
+    if is_loopback(address):
+        if rules.loopback:
+            return
         raise AddressRefused("Addresses of this machine itself are refused to remote callers.")
-    if any(ip.version == network.version and ip in network for network in _REFUSED_NETWORKS):
+    if holds_no_camera(address):
         raise AddressRefused("The address lies in a range where no camera may be.")
-
-
-def _unwrapped(ip: IPAddress) -> IPAddress:
-    """The IPv4 address inside an IPv6 one (mapped, 6to4, Teredo server's client, NAT64)."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if ip in _NAT64 or (int(ip) >> 32 == 0 and int(ip) > 1):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    teredo = ip.teredo
-    return ip.ipv4_mapped or ip.sixtofour or (teredo[1] if teredo else None) or ip
 
 
 def _file_below(text: str, media_root: Path | None) -> Path:

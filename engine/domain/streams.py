@@ -12,10 +12,16 @@ from engine.domain.ids import StreamId
 
 
 class SourceKind(StrEnum):
-    """How a stream's pictures are fetched."""
+    """How a stream's pictures are fetched.
+
+    RTMP_PUSH: the camera sends them to a port of this machine. WEB_VIDEO: a page of YouTube, Twitch
+    or another site that yt-dlp knows.
+    """
 
     RTSP = "rtsp"
     RTMP = "rtmp"
+    RTMP_PUSH = "rtmp_push"
+    WEB_VIDEO = "web_video"
     HTTP = "http"
     FILE = "file"
     FOLDER = "folder"
@@ -70,7 +76,9 @@ class StreamHealth:
     analysed. ``corrupt`` counts packets or pictures the decoder refused. ``latency_ms`` is the
     median time from capture to result over the last results, None before the first.
     ``last_frame_age_s`` is None before the first picture. ``retry_in_s`` is set while a back-off
-    runs. ``reason`` says in one sentence why the state is not ACTIVE.
+    runs. ``reason`` says in one sentence why the state is not ACTIVE. ``recording``: ``on``,
+    ``motion`` (kept where something is seen), ``waiting`` (for a key picture), ``off``, or
+    ``stopped`` (the disk is full or refuses); empty where nothing records.
     """
 
     stream_id: StreamId
@@ -89,6 +97,7 @@ class StreamHealth:
     latency_ms: float | None = None
     last_frame_age_s: float | None = None
     retry_in_s: float | None = None
+    recording: str = ""
 
 
 @dataclass(frozen=True, slots=True)

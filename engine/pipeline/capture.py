@@ -36,7 +36,7 @@ from engine.pipeline.selection import Selector, fitted
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import AnalysisSettings, CaptureSettings
 from engine.sources.addresses import host_and_port
-from engine.sources.registry import open_source
+from engine.sources.registry import abandon_opening, open_source
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +152,7 @@ class Capture:
             source = self._source
         if source is not None:
             source.close()
+        abandon_opening(self.stream)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; True if the thread is gone."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from engine.domain.errors import OperatorMistake
 from engine.domain.streams import SourceKind
+from engine.domain.web_sites import PREFIX, is_web_page
 
 _KINDS = {
     "rtsp": SourceKind.RTSP,
@@ -45,6 +46,8 @@ def kind_of(address: str) -> SourceKind:
         raise OperatorMistake("The address is empty.", "Type a camera's URL or a path to a video.")
     if address.startswith("/dev/video"):
         return SourceKind.USB
+    if is_web_page(address):
+        return SourceKind.WEB_VIDEO
     scheme = _SCHEME.match(address)  # at least two letters, so that C:\clips is a path
     if scheme and not Path(address).exists():
         try:
@@ -85,7 +88,7 @@ def redacted(address: str) -> str:
 
 def host_and_port(address: str) -> tuple[str, int] | None:
     """Where a URL's server listens, None where the address names no server."""
-    parts = urlsplit(address)
+    parts = urlsplit(address.removeprefix(PREFIX))
     try:
         port = parts.port or DEFAULT_PORTS.get(parts.scheme.lower(), 0)
     except ValueError:

@@ -14,8 +14,10 @@ from engine.sources.rtmp import open_rtmp
 from engine.sources.rtsp import open_rtsp
 from engine.sources.simulated import open_simulated
 from engine.sources.usb import open_usb
+from engine.sources.web_pages import FINDER
+from engine.sources.web_video import open_web_video
 
-__all__ = ["kind_of", "open_source"]
+__all__ = ["abandon_opening", "kind_of", "open_source"]
 
 _OPENERS = {
     SourceKind.RTSP: open_rtsp,
@@ -25,6 +27,7 @@ _OPENERS = {
     SourceKind.FOLDER: open_folder,
     SourceKind.USB: open_usb,
     SourceKind.SIMULATED: open_simulated,
+    SourceKind.WEB_VIDEO: open_web_video,
 }
 _URL_KINDS = {SourceKind.RTSP, SourceKind.RTMP, SourceKind.HTTP}
 
@@ -41,3 +44,9 @@ def open_source(stream: Stream, settings: CaptureSettings) -> FrameSource:
             "Correct the address or the kind.",
         )
     return _OPENERS[stream.kind](stream, settings)
+
+
+def abandon_opening(stream: Stream) -> None:
+    """Make an opening of this stream that still waits come back with SourceUnreachable."""
+    if stream.kind is SourceKind.WEB_VIDEO:
+        FINDER.cancel(stream.id)

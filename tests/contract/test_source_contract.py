@@ -1,4 +1,5 @@
-"""What every FrameSource keeps, on the real ones: files, folders, RTSP, HTTP, simulated."""
+"""What every FrameSource keeps, on the real ones: files, folders, RTSP, HTTP, web pages,
+simulated."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ from engine.sources.registry import open_source
 from tests.helpers.cameras import RtspServer, http_camera
 from tests.helpers.movies import colour_card, write_movie
 from tests.helpers.streams import QUICK, stream_of
+from tests.helpers.video_site import video_site, write_site
 
-KINDS = ("mp4", "gif", "avi", "folder", "rtsp", "mjpeg", "snapshot", "simulated")
-RECORDED = ("mp4", "gif", "avi", "folder")
+KINDS = ("mp4", "gif", "avi", "folder", "rtsp", "mjpeg", "snapshot", "simulated", "web")
+RECORDED = ("mp4", "gif", "avi", "folder", "web")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     cv2.imwrite(str(mixed / "still.png"), colour_card(64, 48, 0))
     server = RtspServer(folder)
     server.start()
-    with http_camera() as camera:
+    site_folder = folder / "site"
+    site_folder.mkdir()
+    write_site(site_folder)
+    with http_camera() as camera, video_site(site_folder) as site:
         yield {
+            "web": site.page("/watch"),
             "mp4": str(folder / "clip.mp4"),
             "gif": str(write_movie(folder / "clip.gif", codec="gif", pixels="rgb8", frames=12)),
             "avi": str(write_movie(folder / "clip.avi", codec="mjpeg", pixels="yuvj420p")),
@@ -114,7 +120,7 @@ def test_a_recording_ends(source: FrameSource, kind: str) -> None:
         while True:
             source.read()
             pictures += 1
-    assert pictures == {"mp4": 20, "gif": 12, "avi": 25, "folder": 11}[kind]
+    assert pictures == {"mp4": 20, "gif": 12, "avi": 25, "folder": 11, "web": 60}[kind]
 
 
 def test_a_closed_source_cannot_be_read(source: FrameSource) -> None:

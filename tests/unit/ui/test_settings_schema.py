@@ -21,7 +21,8 @@ FIELDS: dict[str, SettingField] = {f.path: f for page in PAGES for f in page.fie
 
 
 def test_every_section_with_fields_is_a_page() -> None:
-    assert [p.path for p in PAGES][:2] == ["engine.capture", "engine.analysis"]
+    assert [p.path for p in PAGES][:2] == ["engine.capture", "engine.capture.web_video"]
+    assert {"engine.capture.push", "engine.analysis"} <= {p.path for p in PAGES}
     assert {"database", "api", "console", "storage"} <= {p.path for p in PAGES}
     assert all(p.help for p in PAGES)
 
