@@ -1,4 +1,4 @@
-"""The analysis worker's body: batch, gate, detect, pose, embed, track, identify, hand on.
+"""The analysis worker's body: batch, gate, detect, pose, embed, track, identify, analyse, hand on.
 
 One thread owns every model session and every tracker.
 """
@@ -27,6 +27,7 @@ from engine.pipeline.barn_prior import with_barn_prior
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.identify import Identify
 from engine.pipeline.inbox import AnalysisInbox
+from engine.pipeline.motion import MotionStage
 from engine.pipeline.motion_gate import MotionGate
 from engine.runtime.meters import Distribution, RateMeter
 from engine.runtime.worker import StopToken
@@ -34,7 +35,7 @@ from engine.settings import EngineSettings
 from engine.tracking.tracker import Tracker
 
 Rows = NDArray[np.bool_]
-STAGES = ("gate", "detect", "pose", "embed", "track", "identify")
+STAGES = ("gate", "detect", "pose", "embed", "track", "identify", "analyse")
 IDLE_S = 0.2
 
 
@@ -79,6 +80,8 @@ class Analysis:
         self.models = models
         self.meters = StageMeters(clock)
         self.identify = Identify(fan_out, clock, lambda: self.models.embedder)
+        self.motion = MotionStage(settings.motion, fan_out.on_motion)
+        self.motion.height_of = self.identify.height_m
         self._inbox = inbox
         self._fan_out = fan_out
         self._clock = clock
@@ -172,10 +175,12 @@ class Analysis:
                 )
             ]
         poses = self._poses_of(frames, detections, tracks, early)
-        return [
-            self._result(frame, seen, pose)
-            for frame, seen, pose in zip(frames, tracks, poses, strict=True)
-        ]
+        self.motion.settings = self.settings.motion
+        with self.meters.measure("analyse"):
+            return [
+                self.motion.run(self._result(frame, seen, pose))
+                for frame, seen, pose in zip(frames, tracks, poses, strict=True)
+            ]
 
     def _detect(self, frames: list[AnalysisFrame]) -> list[DetectionBatch]:
         weakest = min(self._confidence(frame.stamp.stream_id) for frame in frames)
@@ -275,7 +280,7 @@ class Analysis:
     def _held(self, frame: AnalysisFrame) -> FrameResult:
         last = self._last[frame.stamp.stream_id]
         still = replace(last.tracks, velocities_px_s=np.zeros((len(last.tracks), 4), np.float32))
-        return replace(
+        held = replace(
             last,
             stamp=frame.stamp,
             tracks=still,
@@ -283,6 +288,7 @@ class Analysis:
             held=True,
             view_moving=False,
         )
+        return self.motion.hold(held)
 
     def _confidence(self, stream_id: StreamId) -> float:
         own = self._confidence_of(stream_id)
@@ -299,12 +305,14 @@ class Analysis:
 
     def _on_track_closed(self, summary: TrackSummary) -> None:
         self.identify.closed(summary.track_id)
+        self.motion.closed(summary.stream_id, summary.track_id)
         self._fan_out.on_track_closed(summary)
 
     def _drop(self, stream_id: StreamId) -> None:
         tracker = self._trackers.pop(stream_id, None)
         if tracker is not None:
             tracker.finish()
+        self.motion.forget(stream_id)
         self._last.pop(stream_id, None)
         self._gate.forget(stream_id)
 

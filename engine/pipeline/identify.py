@@ -9,7 +9,7 @@ shows.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -59,6 +59,7 @@ class Identify:
         self._lock = threading.Lock()
         self._fresh: Registry | None = None
         self._numbers: dict[StreamId, int] = {}
+        self._heights_m: Mapping[HorseId, float] = {}
         self._turn = 0
 
     # --- any thread -----------------------------------------------------------------------------
@@ -74,12 +75,17 @@ class Identify:
         with self._lock:
             self._fresh = registry
             self._numbers.update(snapshot.next_numbers)
+            self._heights_m = _heights_m(snapshot)
         self._tell_numbers(snapshot)
 
     def first_number(self, stream_id: StreamId) -> int:
         """Number of a camera's next track when the engine starts with it."""
         with self._lock:
             return self._numbers.get(stream_id, 1)
+
+    def height_m(self, horse_id: HorseId) -> float | None:
+        """Height at the withers that people wrote down, None where nobody did."""
+        return self._heights_m.get(horse_id)
 
     def _tell_numbers(self, snapshot: RegistrySnapshot) -> None:
         expected, found = snapshot.expected_residents, len(snapshot.horses)
@@ -169,6 +175,11 @@ class Identify:
             elif int(colours[row]) in taken:
                 colours[row] = colour_index(tracks.track_ids[row], taken)
         return replace(tracks, horse_ids=owners, colours=colours)
+
+
+def _heights_m(snapshot: RegistrySnapshot) -> Mapping[HorseId, float]:
+    told = ((known.horse.id, known.horse.profile.height_cm) for known in snapshot.horses)
+    return {horse_id: height_cm / 100.0 for horse_id, height_cm in told if height_cm}
 
 
 def _calibrated(embedder: object) -> float | None:
