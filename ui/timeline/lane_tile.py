@@ -51,10 +51,12 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class LaneTile:
-    """Rows by whose lane they are and what they tell. ``dark``: when no camera gave a picture."""
+    """Rows by whose lane they are and what they tell. ``dark``: when no camera gave a picture.
+    ``cameras``: which lanes are of cameras. ``exact``: nothing was summed up."""
 
     rows: Mapping[tuple[UUID, Row], Runs]
     dark: Runs
+    cameras: frozenset[UUID]
     exact: bool
 
 
@@ -66,7 +68,7 @@ def prepare(runs: TimelineRuns, horses: Collection[UUID], cameras: Collection[UU
         done = _activity({kind: rows.get((horse, kind)) for kind in KINDS}, dark)
         if len(done):
             rows[horse, ACTIVITY] = done
-    return LaneTile(rows, dark, runs.exact)
+    return LaneTile(rows, dark, frozenset(cameras), runs.exact)
 
 
 def _rows(runs: TimelineRuns) -> dict[tuple[UUID, Row], Runs]:
