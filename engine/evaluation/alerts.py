@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -29,6 +29,8 @@ from engine.simulation.truth import TrueBout, TrueEvent
 DAY_S = 86_400.0
 TICK_S = 60.0
 """How often the rules look in this measurement; the program looks more often."""
+SLEEP_UNTIL_S, LEAST_SLEEP_S = 6 * 3600.0, 300.0
+"""The night and the least lying of the rule's defaults."""
 KNOWN_S = 10 * 3600.0
 """How far back the rules look: more than any of their windows."""
 _FARM = FarmId(UUID("00000000-0000-4000-8000-0000000000aa"))
@@ -123,9 +125,9 @@ def evaluate_alerts(
         baselines = _baselines(earlier)
         for number in range(plain_days):
             _judge(_day(seed, 200 + number, (), horses, perception), baselines, counts)
-        for kind in EXPECTED:
+        for number, kind in enumerate(EXPECTED):
             planned = (_planned(kind, seed),)
-            _judge(_day(seed, 300, planned, horses, perception), baselines, counts)
+            _judge(_day(seed, 300 + number, planned, horses, perception), baselines, counts)
     return {
         kind: RuleFigures(c.events, c.found, c.alerts, c.beside, c.false, tuple(sorted(c.delays_s)))
         for kind, c in counts.items()
@@ -177,10 +179,31 @@ def _day(
             )
             for horse_id, bouts in by_horse.items()
         },
-        tuple(replace(event, horse_id=ids[event.horse_id]) for event in truth.events),
+        (*_sleepless(by_horse, ids), *_happened(truth.events, ids)),
         frozenset(event.kind for event in events),
         frozenset(horse_of(e.horse) for e in events if e.kind is EventKind.FOALING),
     )
+
+
+def _happened(events: Iterable[TrueEvent], ids: Mapping[int, int]) -> Iterable[TrueEvent]:
+    """Planned events by place in the herd; nights without lying are told from the truth itself."""
+    for event in events:
+        if event.kind != EventKind.NO_RECUMBENCY.value:
+            yield replace(event, horse_id=ids[event.horse_id])
+
+
+def _sleepless(
+    bouts: Mapping[int, Sequence[TrueBout]], ids: Mapping[int, int]
+) -> Iterable[TrueEvent]:
+    """Every horse that really lay for less than five minutes between midnight and six."""
+    for horse_id, many in bouts.items():
+        lying_s = sum(
+            max(0.0, min(b.end_s, SLEEP_UNTIL_S) - b.start_s)
+            for b in many
+            if b.posture in ("sternal", "lateral", "rolling") and b.start_s < SLEEP_UNTIL_S
+        )
+        if lying_s < LEAST_SLEEP_S:
+            yield TrueEvent(ids[horse_id], EventKind.NO_RECUMBENCY.value, 0.0, SLEEP_UNTIL_S)
 
 
 def _judge(
@@ -338,3 +361,34 @@ def _owned(
         confidence,
     )
     return OwnedBout(horse_id, bout)
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def alert_report(seeds: Sequence[int], horses: int = 10) -> dict[str, object]:
+    """Figures of ``barnhand evaluate alerts`` as plain JSON values."""
+    perception = Perception()
+    figures = evaluate_alerts(seeds, perception, horses)
+    days = len(seeds) * (1 + len(EXPECTED))
+    return {
+        "data": f"simulated farm, real time, {days} days of {horses} horses, seeds {list(seeds)}",
+        "shows_not": "how well pictures are understood; labels have the stated errors",
+        "perception": {f.name: getattr(perception, f.name) for f in fields(perception)},
+        "horse_days": days * horses,
+        "rules": {kind.value: _plain(figure) for kind, figure in figures.items()},
+    }
+
+
+def _plain(figure: RuleFigures) -> dict[str, object]:
+    delays = [round(s) for s in figure.delays_s]
+    return {
+        "events": figure.events,
+        "found": figure.found,
+        "recall": figure.recall,
+        "alerts": figure.alerts,
+        "beside_event": figure.beside_event,
+        "false": figure.false,
+        "precision": figure.precision,
+        "delays_s": delays,
+    }
