@@ -9,7 +9,13 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from engine.behaviour.baseline import Baseline, baseline_of, figures_of_days, hours_between
+from engine.behaviour.baseline import (
+    Baseline,
+    DayFigures,
+    baseline_of,
+    figures_of_days,
+    hours_between,
+)
 from engine.behaviour.horse_log import HorseLog, Spell, one_line
 from engine.behaviour.rule_catalogue import CATALOGUE, check_rule, default_rules
 from engine.behaviour.rules import CameraFact, Finding, Situation, Trouble, findings
@@ -75,7 +81,7 @@ def told(
 
 def days_of(*days: Iterable[Spell]) -> Baseline:
     """A baseline of uneventful days before the tenth of March."""
-    figures = []
+    figures: list[DayFigures] = []
     for number, actions in enumerate(days):
         shift_s = -(number + 1) * DAY_S
         moved = tuple(
