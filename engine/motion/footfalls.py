@@ -25,10 +25,12 @@ LEAST_STANCE, LEAST_SWING = 0.10, 0.15
 """Shares of a stride; shorter ones are noise. Gallop at racing speed bears 0.18, a slow walk swings
 0.28 (Clayton, "The Dynamic Horse", 2004)."""
 
-_SMOOTH = 0.05
+_SMOOTH = 0.08
 _LONGEST_GAP = 0.15
-_EDGE_REACH = 0.16
+_EDGE_REACH = 0.25
 _LEAST_EDGE = 3
+_LEAST_KINK = 0.5
+_TRIAL_REACH = 0.6
 _TRIALS = 41
 
 
@@ -185,23 +187,28 @@ def _edge(
     if known.sum() < 2 * _LEAST_EDGE:
         return float(rough)
     times = t_s[window][known] - rough
-    way = ahead[window][known] + float(np.median(body[window][known])) * times
-    return float(rough + _kink(times, way, 0.6 * reach, landing, bool(paths.fixed.all())))
+    speed = float(np.median(body[window][known]))
+    way = ahead[window][known] + speed * times
+    least = _LEAST_KINK * abs(speed)
+    return float(
+        rough + _kink(times, way, _TRIAL_REACH * reach, landing, bool(paths.fixed.all()), least)
+    )
 
 
-def _kink(times: Floats, way: Floats, reach: float, landing: bool, still: bool) -> float:
-    """Offset of the kink from 0 within ``reach``. ``still``: the bearing hoof does not move."""
+def _kink(
+    times: Floats, way: Floats, reach: float, landing: bool, still: bool, least_mps: float
+) -> float:
+    """Offset of the kink from 0 within ``reach``. ``still``: the bearing hoof does not move.
+    least_mps: a swinging hoof is at least this fast at the kink, or any bend would be one."""
     trials = np.linspace(-reach, reach, _TRIALS)
-    sign = 1.0 if landing else -1.0
-    tau = np.maximum(sign * (trials[:, None] - times), 0.0)
-    columns = [np.ones_like(tau), tau, tau * tau]
+    sign = -1.0 if landing else 1.0
+    tau = np.maximum(sign * (times - trials[:, None]), 0.0)
+    columns = [np.ones_like(tau), tau * tau]
     if not still:
         columns.append(np.broadcast_to(times, tau.shape))
-    design = np.stack(columns, axis=-1)
-    gram = np.einsum("rti,rtj->rij", design, design) + 1e-9 * np.eye(len(columns))
-    right = np.einsum("rti,t->ri", design, way)
-    found = np.linalg.solve(gram, right[..., None])[..., 0]
-    left = (way @ way) - (found * right).sum(axis=1)
+    free = _rest(np.stack([sign * tau, *columns], axis=-1), np.broadcast_to(way, tau.shape))
+    held = _rest(np.stack(columns, axis=-1), way - least_mps * sign * tau)
+    left = np.where(free[1] >= least_mps, free[0], held[0])
     best = int(left.argmin())
     if 0 < best < _TRIALS - 1:
         before, here, after = left[best - 1 : best + 2]
@@ -209,3 +216,11 @@ def _kink(times: Floats, way: Floats, reach: float, landing: bool, still: bool) 
         if bend > 0:
             return float(trials[best] + 0.5 * (trials[1] - trials[0]) * (before - after) / bend)
     return float(trials[best])
+
+
+def _rest(design: Floats, way: Floats) -> tuple[Floats, Floats]:
+    """Squares left over by each trial's least squares (R,), and its first coefficient (R,)."""
+    gram = np.einsum("rti,rtj->rij", design, design) + 1e-9 * np.eye(design.shape[-1])
+    right = np.einsum("rti,rt->ri", design, way)
+    found = np.linalg.solve(gram, right[..., None])[..., 0]
+    return (way * way).sum(axis=1) - (found * right).sum(axis=1), found[:, 0]

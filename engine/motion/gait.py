@@ -111,9 +111,7 @@ def estimate(
     if _stands(paths, speed_mps, options):
         return _standing(paths, t_s)
     rhythm = rhythm_of(paths)
-    # Where the camera follows the horse, the hooves on the ground tell its speed.
-    ground = rhythm.ground_mps if not paths.fixed.any() else math.nan
-    speed = speed_mps if math.isfinite(speed_mps) else ground
+    speed = speed_mps if math.isfinite(speed_mps) else _speed(paths, rhythm)
     if not math.isfinite(rhythm.stride_hz):
         return GaitEstimate(t_s, Gait.UNKNOWN, speed_mps=speed, evidence=("no rhythm",))
     known = np.where(rhythm.fits >= _LEAST_FIT, rhythm.phases, np.nan)
@@ -126,6 +124,26 @@ _LEAST_FIT = 0.35
 
 _FULL_STRIDES = 2.0
 """Strides in the window from which their number no longer lowers the confidence."""
+
+
+def _speed(paths: LimbPaths, rhythm: Rhythm) -> float:
+    """Over the ground, m/s: the trunk's way in the picture of a fixed camera; where the camera
+    follows the horse, what the bearing hooves say. NaN for a horse that comes or goes."""
+    if not paths.fixed.all():
+        return rhythm.ground_mps
+    later = np.searchsorted(paths.t_s, paths.t_s + _SPEED_OVER_S)
+    first = np.nonzero(later < len(paths))[0]
+    if not len(first) or float(np.median(paths.side)) < _SPEED_SIDE:
+        return math.nan
+    last = later[first]
+    way = paths.trunk_px[last] - paths.trunk_px[first]
+    took = paths.t_s[last] - paths.t_s[first]
+    return float(np.median(np.hypot(way[:, 0], way[:, 1]) / paths.scale_px_m[first] / took))
+
+
+_SPEED_OVER_S = 0.5
+_SPEED_SIDE = 0.5
+"""Share of its length a horse must show for its way in the picture to tell its speed."""
 
 
 def _stands(paths: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:

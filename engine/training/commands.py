@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING
 
 from engine.domain.errors import OperatorMistake
 from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
+from engine.evaluation.motion_commands import (
+    add_gait_arguments,
+    add_motion_arguments,
+    evaluate_gait_folder,
+    evaluate_motion,
+)
 from engine.training import embedder_commands
 
 if TYPE_CHECKING:
@@ -238,13 +244,15 @@ def evaluate_parser() -> argparse.ArgumentParser:
                 "--alone", action="store_true", help="the detector without its verifier"
             )
     add_tracking_arguments(tasks.add_parser("tracking"))
+    add_gait_arguments(tasks.add_parser("gait"))
+    add_motion_arguments(tasks.add_parser("motion"))
     return parser
 
 
 def run_evaluate(argv: Sequence[str]) -> int:
     """Run ``barnhand evaluate``: print the figures and write the report; 0 when measured."""
     wanted = evaluate_parser().parse_args(list(argv))
-    if wanted.task != "tracking" and not wanted.data.is_dir():
+    if wanted.task not in ("tracking", "motion") and not wanted.data.is_dir():
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
     report = _EVALUATIONS[wanted.task](wanted)
     text = json.dumps(report, indent=2)
@@ -323,6 +331,8 @@ _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "detector": _evaluate_detector,
     "reid": lambda wanted: embedder_commands.evaluate(wanted, _model, _tell),
     "tracking": evaluate_tracking,
+    "gait": evaluate_gait_folder,
+    "motion": evaluate_motion,
 }
 
 

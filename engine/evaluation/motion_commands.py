@@ -1,0 +1,56 @@
+"""``barnhand evaluate gait`` and ``evaluate motion``: their arguments and their reports."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from engine.domain.errors import OperatorMistake
+
+RATES_FPS = (10.0, 15.0, 25.0, 50.0)
+"""Picture rates at which the simulated barn is judged."""
+
+
+def add_gait_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``barnhand evaluate gait``."""
+    parser.description = (
+        "Judge the gait analysis on keypoint sequences (COCO JSON) in folders named by gait."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of gait folders")
+    parser.add_argument("--fps", type=float, default=30.0, help="pictures a second (default 30)")
+    parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
+
+
+def evaluate_gait_folder(wanted: argparse.Namespace) -> dict[str, object]:
+    """Measure as asked; returns the report. Raises OperatorMistake for wrong data."""
+    from engine.evaluation.gait import evaluate_gait
+
+    return evaluate_gait(wanted.data, wanted.fps)
+
+
+def add_motion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``barnhand evaluate motion``."""
+    parser.description = (
+        "Judge footfalls, strides, gaits and asymmetry against the simulated barn's truth."
+    )
+    parser.add_argument("--simulated", action="store_true", help="the simulated barn (needed)")
+    parser.add_argument(
+        "--fps", type=float, nargs="+", default=list(RATES_FPS), metavar="FPS",
+        help="picture rates (default 10 15 25 50)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=4.0, help="of trot in hand, and of gaits")
+    parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
+
+
+def evaluate_motion(wanted: argparse.Namespace) -> dict[str, object]:
+    """Measure as asked; returns the report. Raises OperatorMistake for impossible numbers."""
+    from engine.evaluation.motion import evaluate_simulated_motion
+
+    if not wanted.simulated:
+        raise OperatorMistake("Only the simulated barn knows the truth.", "Add --simulated.")
+    if any(not 2 <= fps <= 200 for fps in wanted.fps):
+        raise OperatorMistake("Picture rates lie between 2 and 200.")
+    if not 0.5 <= wanted.minutes <= 60:
+        raise OperatorMistake("Give half a minute to an hour.")
+    return evaluate_simulated_motion(tuple(wanted.fps), wanted.minutes, wanted.seed)
