@@ -36,7 +36,7 @@ from engine.pipeline.selection import Selector, fitted
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import AnalysisSettings, CaptureSettings
 from engine.sources.addresses import host_and_port
-from engine.sources.registry import abandon_opening, open_source
+from engine.sources.registry import abandon_opening, caller_waits, open_source
 
 log = logging.getLogger(__name__)
 
@@ -257,6 +257,8 @@ class Capture:
             if token.wait(min(left_s, _KNOCK_EVERY_S)):
                 return
             self._status.health()
+            if caller_waits(self.stream):
+                return
             if address is not None and time.monotonic() < end_s:
                 answers = _answers(address)
                 if answers and silent:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from engine.domain.errors import OperatorMistake
+from engine.domain.push import SCHEME as PUSH_SCHEME
 from engine.domain.streams import SourceKind
 from engine.domain.web_sites import PREFIX, is_web_page
 
@@ -19,6 +20,7 @@ _KINDS = {
     "rtsps": SourceKind.RTSP,
     "rtmp": SourceKind.RTMP,
     "rtmps": SourceKind.RTMP,
+    PUSH_SCHEME: SourceKind.RTMP_PUSH,
     "http": SourceKind.HTTP,
     "https": SourceKind.HTTP,
     "file": SourceKind.FILE,
@@ -55,7 +57,7 @@ def kind_of(address: str) -> SourceKind:
         except KeyError:
             raise OperatorMistake(
                 f"Addresses that begin with {scheme[1]}: are not known.",
-                "Known are rtsp, rtmp, http, https, usb, simulated, and paths to files or folders.",
+                "Known are rtsp, rtmp, rtmp-listen, http, https, usb, simulated, and paths.",
             ) from None
     return SourceKind.FOLDER if Path(address).is_dir() else SourceKind.FILE
 
@@ -88,6 +90,8 @@ def redacted(address: str) -> str:
 
 def host_and_port(address: str) -> tuple[str, int] | None:
     """Where a URL's server listens, None where the address names no server."""
+    if address.lower().startswith(PUSH_SCHEME):
+        return None
     parts = urlsplit(address.removeprefix(PREFIX))
     try:
         port = parts.port or DEFAULT_PORTS.get(parts.scheme.lower(), 0)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.domain.errors import SourceEnded, SourceUnreadable
+from engine.domain.errors import BarnhandError, SourceEnded, SourceUnreadable
 from engine.domain.frames import Picture
+from engine.domain.ids import new_stream_id
+from engine.domain.ports import FrameSource
 from engine.domain.streams import SourceKind, Stream
 from engine.settings import CaptureSettings
 from engine.sources.addresses import redacted
-from engine.sources.registry import open_source
+from engine.sources.registry import abandon_opening, open_source
+from engine.sources.rtmp_push import open_push
+
+PUSH_STARTS_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ def probe(stream: Stream, settings: CaptureSettings) -> ProbeReport:
 
     Raises what ``open_source`` and ``FrameSource.read`` raise; the messages are fit to be shown.
     """
-    source = open_source(stream, settings)
+    stream = replace(stream, id=new_stream_id())  # a running capture of it goes on undisturbed
+    source = _opened(stream, settings)
     try:
         picture = source.read().picture
         return ProbeReport(
@@ -45,3 +51,16 @@ def probe(stream: Stream, settings: CaptureSettings) -> ProbeReport:
         raise SourceUnreadable(f"{redacted(stream.address)} sent no picture.") from error
     finally:
         source.close()
+        abandon_opening(stream)
+
+
+def _opened(stream: Stream, settings: CaptureSettings) -> FrameSource:
+    """The source; a person gets the time to start a camera that pushes."""
+    if stream.kind is not SourceKind.RTMP_PUSH:
+        return open_source(stream, settings)
+    patient = settings.model_copy(update={"connect_timeout_s": PUSH_STARTS_WITHIN_S})
+    try:
+        return open_push(stream, patient, provisional=True)
+    except BarnhandError:
+        abandon_opening(stream)
+        raise

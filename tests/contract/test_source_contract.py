@@ -1,11 +1,13 @@
-"""What every FrameSource keeps, on the real ones: files, folders, RTSP, HTTP, web pages,
-simulated."""
+"""What every FrameSource keeps, on the real ones: files, folders, RTSP, RTMP that is
+pushed, HTTP, web pages, simulated."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,14 +15,19 @@ import pytest
 
 from engine.domain.errors import SourceEnded, SourceUnreachable
 from engine.domain.ports import FrameSource
+from engine.domain.push import new_push_key
 from engine.domain.streams import Stream
-from engine.sources.registry import open_source
-from tests.helpers.cameras import RtspServer, http_camera
+from engine.settings import CaptureSettings
+from engine.sources.registry import abandon_opening, open_source
+from tests.helpers.cameras import RtspServer, free_port, http_camera
 from tests.helpers.movies import colour_card, write_movie
+from tests.helpers.publisher import Publisher
 from tests.helpers.streams import QUICK, stream_of
 from tests.helpers.video_site import video_site, write_site
 
-KINDS = ("mp4", "gif", "avi", "folder", "rtsp", "mjpeg", "snapshot", "simulated", "web")
+KINDS = ("mp4", "gif", "avi", "folder", "rtsp", "mjpeg", "snapshot", "simulated", "web", "push")
+PATIENT = CaptureSettings(connect_timeout_s=30, read_timeout_s=3)
+ROOT = str(Path(__file__).resolve().parents[2])
 RECORDED = ("mp4", "gif", "avi", "folder", "web")
 
 
@@ -41,6 +48,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with http_camera() as camera, video_site(site_folder) as site:
         yield {
             "web": site.page("/watch"),
+            "push": f"rtmp-listen://127.0.0.1:{free_port()}/barn",
             "mp4": str(folder / "clip.mp4"),
             "gif": str(write_movie(folder / "clip.gif", codec="gif", pixels="rgb8", frames=12)),
             "avi": str(write_movie(folder / "clip.avi", codec="mjpeg", pixels="yuvj420p")),
@@ -59,13 +67,26 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def stream(kind: str, media: dict[str, str]) -> Stream:
-    return stream_of(media[kind], realtime=kind not in RECORDED, extra={"poll_fps": 20})
+def stream(kind: str, media: dict[str, str]) -> Iterator[Stream]:
+    stream = stream_of(media[kind], realtime=kind not in RECORDED, extra={"poll_fps": 20})
+    if kind != "push":
+        yield stream
+        return
+    stream = replace(stream, password=new_push_key())
+    publisher = Publisher(f"rtmp{stream.address[11:]}/{stream.password}", ROOT)
+    yield stream
+    publisher.kill()
+    abandon_opening(stream)
 
 
 @pytest.fixture
-def source(stream: Stream) -> Iterator[FrameSource]:
-    source = open_source(stream, QUICK)
+def settings(kind: str) -> CaptureSettings:
+    return PATIENT if kind == "push" else QUICK
+
+
+@pytest.fixture
+def source(stream: Stream, settings: CaptureSettings) -> Iterator[FrameSource]:
+    source = open_source(stream, settings)
     yield source
     source.close()
 
@@ -145,13 +166,13 @@ def test_closing_from_another_thread_ends_reading(source: FrameSource) -> None:
     reader = threading.Thread(target=read_on)
     reader.start()
     source.close()
-    reader.join(QUICK.read_timeout_s + 10)
+    reader.join(PATIENT.read_timeout_s + 10)
     assert not reader.is_alive()
     assert len(errors) == 1
 
 
-def test_pictures_outlive_their_source(stream: Stream) -> None:
-    source = open_source(stream, QUICK)
+def test_pictures_outlive_their_source(stream: Stream, settings: CaptureSettings) -> None:
+    source = open_source(stream, settings)
     pictures = [source.read().picture for _ in range(3)]
     before = [picture.scaled_bgr(64, 36) for picture in pictures]
     source.close()
