@@ -168,7 +168,7 @@ class IdentityTransaction:
         grown = {"ids": sorted(touched), "created": list(change.created)}
         self.writer.execute("grow_versions", grown)
         self.notify("applied" if again is None else "redone", command_id, farm_id, touched)
-        return record_of(self._command(command_id))
+        return record_of(self.command(command_id))
 
     def _plan(
         self, state: IdentityState, correction: Correction, farm_id: FarmId, again: Row | None
@@ -225,7 +225,7 @@ class IdentityTransaction:
 
     def undo(self, command_id: CommandId) -> CommandRecord:
         self.writer.execute("hold", {})
-        command = self._command(command_id)
+        command = self.command(command_id)
         if command["undone_at"] is not None:
             raise Conflict(
                 f"{command['undone_by']} undid that already ({_clock(command['undone_at'])})."
@@ -236,11 +236,11 @@ class IdentityTransaction:
         self.writer.execute("grow_versions", {"ids": sorted(touched), "created": []})
         self.writer.execute("mark_undone", {"id": command_id, "actor": self.actor})
         self.notify("undone", command_id, command["farm_id"], touched.union(command["horse_ids"]))
-        return record_of(self._command(command_id))
+        return record_of(self.command(command_id))
 
     def redo(self, command_id: CommandId) -> CommandRecord:
         self.writer.execute("hold", {})
-        command = self._command(command_id)
+        command = self.command(command_id)
         if command["undone_at"] is None:
             raise Conflict("That correction is in effect already.")
         correction = correction_from_json(command["kind"], command["arguments"])
@@ -264,7 +264,8 @@ class IdentityTransaction:
                 f"It cannot be done again: {mistake.message}", mistake.advice
             ) from mistake
 
-    def _command(self, command_id: CommandId) -> Row:
+    def command(self, command_id: CommandId) -> Row:
+        """The row of a correction. Raises NotFound."""
         rows = self.writer.execute("command", {"id": command_id})
         if not rows:
             raise NotFound(f"There is no correction {command_id}.")
