@@ -217,6 +217,23 @@ CREATE INDEX alerts_of_horse ON alerts (horse_id) WHERE horse_id IS NOT NULL;
 CREATE INDEX alerts_of_track ON alerts (track_id) WHERE track_id IS NOT NULL;
 CREATE INDEX alerts_of_rule ON alerts (rule_id) WHERE rule_id IS NOT NULL;
 
+-- Whose an alert is now: of one that names a track its owner when it began, else the horse that it
+-- was raised for, through any number of merges.
+CREATE VIEW alerts_with_horse AS
+SELECT a.id, a.farm_id, a.rule_id, a.kind, a.severity, a.message, a.key, a.started_at, a.raised_at,
+       a.ended_at, a.track_id, a.stream_id, a.evidence, a.quiet, a.acknowledged_at,
+       a.acknowledged_by, a.note, a.picture IS NOT NULL AS has_picture,
+       CASE WHEN EXISTS (SELECT FROM identity_spans i WHERE i.track_id = a.track_id)
+            THEN (SELECT i.horse_id FROM identity_spans i
+                  WHERE i.track_id = a.track_id AND i.superseded_at IS NULL
+                    AND i.valid_from <= c.at AND i.valid_to > c.at)
+            ELSE resolved_horse(a.horse_id) END AS horse_id
+FROM alerts a
+LEFT JOIN tracks t ON t.id = a.track_id
+CROSS JOIN LATERAL (
+    SELECT least(greatest(a.started_at, t.started_at), coalesce(t.ended_at, 'infinity')) AS at
+) c;
+
 -- --- sums by hour ------------------------------------------------------------------------------
 
 -- What timelines, budgets and analytics read at low zoom: seconds of each of a UTC day's 24 hours,

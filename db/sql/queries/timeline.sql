@@ -1,0 +1,162 @@
+-- name: horse_intervals
+-- When horses were seen (word 0), and their bouts, cut to spans and to the window. Open tracks are
+-- seen until their last picture. Words are places in %(words)s, from 0.
+WITH owned AS MATERIALIZED (
+    SELECT array_position(%(lanes)s::uuid[], i.horse_id) - 1 AS lane, i.track_id,
+           greatest(i.valid_from, t.started_at, %(start)s) AS since,
+           least(i.valid_to, %(end)s, coalesce(t.ended_at, (
+               SELECT max(d.time) FROM detections d
+               WHERE d.track_id = t.id AND d.time >= t.started_at), t.started_at)) AS until,
+           greatest(i.valid_from, %(start)s) AS bout_since,
+           least(i.valid_to, %(end)s) AS bout_until
+    FROM identity_spans i JOIN tracks t ON t.id = i.track_id
+    WHERE i.horse_id = ANY (%(lanes)s::uuid[]) AND i.superseded_at IS NULL
+      AND i.valid_to > %(start)s AND i.valid_from < %(end)s
+      AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+), found AS (
+    SELECT lane::int AS lane, 0::smallint AS word, since, until, 0::real AS rank
+    FROM owned WHERE since < until
+    UNION ALL
+    SELECT o.lane::int,
+           (array_position(%(words)s::text[], b.kind || ' ' || b.value) - 1)::smallint,
+           greatest(b.start_at, o.bout_since), least(b.end_at, o.bout_until),
+           (b.confidence + CASE WHEN b.provisional THEN 0 ELSE 2 END)::real
+    FROM owned o
+    JOIN bouts b ON b.track_id = o.track_id
+     AND b.start_at < o.bout_until AND b.end_at > o.bout_since
+)
+SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(word)) AS word,
+       array_send(array_agg(since)) AS since, array_send(array_agg(until)) AS until,
+       array_send(array_agg(rank)) AS rank
+FROM found WHERE word IS NOT NULL;
+
+-- name: stream_intervals
+-- When cameras saw a horse.
+WITH found AS (
+    SELECT (array_position(%(lanes)s::uuid[], s.id) - 1)::int AS lane,
+           greatest(t.started_at, %(start)s) AS since,
+           least(%(end)s, coalesce(t.ended_at, (
+               SELECT max(d.time) FROM detections d
+               WHERE d.track_id = t.id AND d.time >= t.started_at), t.started_at)) AS until
+    FROM streams s JOIN tracks t ON t.stream_key = s.key
+    WHERE s.id = ANY (%(lanes)s::uuid[]) AND t.class_id = 0
+      AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+)
+SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(since)) AS since,
+       array_send(array_agg(until)) AS until
+FROM found WHERE since < until;
+
+-- name: outages
+-- When cameras gave no pictures; what lasts lasts until %(now)s.
+WITH found AS (
+    SELECT (array_position(%(lanes)s::uuid[], s.id) - 1)::int AS lane,
+           greatest(o.from_at, %(start)s) AS since,
+           least(coalesce(o.to_at, %(now)s), %(end)s) AS until
+    FROM streams s JOIN stream_outages o ON o.stream_key = s.key
+    WHERE s.id = ANY (%(lanes)s::uuid[]) AND o.from_at < %(end)s
+      AND coalesce(o.to_at, 'infinity') > %(start)s
+)
+SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(since)) AS since,
+       array_send(array_agg(until)) AS until
+FROM found WHERE since < until;
+
+-- name: alerts
+-- Alerts of horses and of cameras; one that nobody knows the end of is as long as it took to raise.
+SELECT (array_position(%(lanes)s::uuid[], l.lane) - 1)::int AS lane, a.severity,
+       a.started_at AS since,
+       greatest(coalesce(a.ended_at, a.raised_at), a.started_at) AS until
+FROM alerts_with_horse a
+CROSS JOIN LATERAL (VALUES (a.horse_id), (a.stream_id)) AS l (lane)
+WHERE l.lane = ANY (%(lanes)s::uuid[]) AND a.started_at < %(end)s
+  AND greatest(coalesce(a.ended_at, a.raised_at), a.started_at) >= %(start)s
+ORDER BY a.started_at DESC LIMIT %(limit)s;
+
+-- name: has_chunks
+SELECT to_regclass('video_chunks') IS NOT NULL AS there;
+
+-- name: of_farm
+-- Which of these lanes are a farm's.
+SELECT id FROM horses WHERE id = ANY (%(lanes)s::uuid[]) AND farm_id = %(farm_id)s
+UNION ALL
+SELECT id FROM streams WHERE id = ANY (%(lanes)s::uuid[]) AND farm_id = %(farm_id)s;
+
+-- name: sums
+-- Sums that hold, of days from %(first)s to before %(until)s.
+SELECT array_send(array_agg((array_position(%(lanes)s::uuid[], d.lane) - 1)::int)) AS lane,
+       array_send(array_agg((d.day - date '1970-01-01')::int)) AS day,
+       array_send(array_agg(
+           (array_position(%(words)s::text[], d.kind || ' ' || d.value) - 1)::smallint)) AS word,
+       string_agg(array_send(d.seconds), '') AS seconds
+FROM timeline_days d JOIN timeline_day_states s USING (lane, day)
+WHERE d.lane = ANY (%(lanes)s::uuid[]) AND d.day >= %(first)s AND d.day < %(until)s
+  AND s.summed = s.generation
+  AND d.kind || ' ' || d.value = ANY (%(words)s::text[]);
+
+-- name: states
+SELECT array_send(array_agg((array_position(%(lanes)s::uuid[], lane) - 1)::int)) AS lane,
+       array_send(array_agg((day - date '1970-01-01')::int)) AS day
+FROM timeline_day_states
+WHERE lane = ANY (%(lanes)s::uuid[]) AND day >= %(first)s AND day < %(until)s
+  AND summed = generation;
+
+-- name: one_summer
+-- One at a time makes sums; the others do without keeping theirs.
+SELECT pg_try_advisory_xact_lock(7091318039310988593) AS mine;
+
+-- name: hold
+SELECT hold_identities();
+
+-- name: meet_days
+-- After this, held alone, every change of those days is seen by their state.
+INSERT INTO timeline_day_states (lane, day)
+SELECT * FROM unnest(%(lane)s::uuid[], %(day)s::date[])
+ON CONFLICT DO NOTHING;
+
+-- name: unmet_days
+SELECT count(*) AS days FROM unnest(%(lane)s::uuid[], %(day)s::date[]) AS u (lane, day)
+WHERE NOT EXISTS (SELECT FROM timeline_day_states s WHERE s.lane = u.lane AND s.day = u.day);
+
+-- name: generations
+SELECT s.lane, s.day, s.generation
+FROM unnest(%(lane)s::uuid[], %(day)s::date[]) AS u (lane, day)
+JOIN timeline_day_states s USING (lane, day);
+
+-- name: keep_days
+-- Those that nothing changed meanwhile, and that nobody is changing now.
+WITH mine AS (
+    SELECT s.lane, s.day
+    FROM unnest(%(lane)s::uuid[], %(day)s::date[], %(generation)s::int[])
+        AS u (lane, day, generation)
+    JOIN timeline_day_states s USING (lane, day)
+    WHERE s.generation = u.generation
+    FOR UPDATE OF s SKIP LOCKED
+)
+UPDATE timeline_day_states s SET summed = s.generation
+FROM mine m WHERE s.lane = m.lane AND s.day = m.day
+RETURNING s.lane, s.day;
+
+-- name: forget_sums
+DELETE FROM timeline_days d
+USING unnest(%(lane)s::uuid[], %(day)s::date[]) AS u (lane, day)
+WHERE d.lane = u.lane AND d.day = u.day;
+
+-- name: add_sums
+INSERT INTO timeline_days (lane, day, kind, value, seconds)
+SELECT u.lane, u.day, u.kind, u.value, u.seconds::real[]
+FROM unnest(%(lane)s::uuid[], %(day)s::date[], %(kind)s::text[], %(value)s::text[],
+            %(seconds)s::text[]) AS u (lane, day, kind, value, seconds);
+
+-- name: lanes_to_sum
+-- Everything that has a timeline: horses that stand for themselves, and cameras.
+SELECT id, true AS horse FROM horses WHERE status <> 'merged'
+UNION ALL
+SELECT id, false FROM streams WHERE removed_at IS NULL;
+
+-- name: forget_gone_lanes
+DELETE FROM timeline_day_states s
+WHERE NOT EXISTS (SELECT FROM horses WHERE id = s.lane)
+  AND NOT EXISTS (SELECT FROM streams WHERE id = s.lane);
+
+-- name: forget_gone_sums
+DELETE FROM timeline_days d
+WHERE NOT EXISTS (SELECT FROM timeline_day_states s WHERE s.lane = d.lane AND s.day = d.day);
