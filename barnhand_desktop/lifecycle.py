@@ -42,6 +42,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     barn.feed.listen(barn.registry)
     if not barn.feed.wait_loaded(REGISTRY_PATIENCE_S):
         log.warning("the registry of horses is late; nobody is identified until it comes")
+    barn.recorder.start()
     barn.engine.set_streams(cameras)
     barn.engine.start()
     barn.ptz_memory.start()
@@ -59,6 +60,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     barn.bus.close()
     barn.feed.close()
     survivors = barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
+    survivors += barn.recorder.stop(deadline_s)
     barn.writer.flush(deadline_s)
     survivors += barn.writer.stop(deadline_s)
     survivors += barn.publisher.stop(min(deadline_s, 3.0))

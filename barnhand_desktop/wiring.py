@@ -31,15 +31,22 @@ from db.live.commands import RedisCommandBus
 from db.live.publisher import LivePublisher
 from db.migrate import migrate
 from db.pool import open_pool
+from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.motion import PostgresMotionRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
+from db.repositories.timeline import PostgresTimelineRepository
 from db.repositories.views import PostgresViewRepository
 from db.writer import DetectionWriter
+from engine.behaviour.rule_catalogue import default_rules
 from engine.domain.notices import Notice
 from engine.facade import Engine
 from engine.models.model_set import load_models
+from engine.recording.layout import media_id
+from engine.recording.recorder import Recorder
 from engine.runtime.clock import SystemClock
 
 log = logging.getLogger(__name__)
@@ -88,7 +95,7 @@ class Servers:
 
 def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> ApiConfig:
     """The API process's configuration; it travels over the child's standard input."""
-    api = place.settings.api
+    api, capture = place.settings.api, place.settings.engine.capture
     return ApiConfig(
         dsn=servers.dsn,
         live_url=servers.live_url,
@@ -102,6 +109,9 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         tls_key=api.tls_key,
         tls_ends_upstream=api.tls_ends_upstream,
         media_root=place.folders.media,
+        video_sites=capture.web_video.sites,
+        push_ports=(capture.push.first_port, capture.push.last_port),
+        push_remote=capture.push.remote,
     )
 
 
@@ -116,6 +126,9 @@ class Barn:
     views: PostgresViewRepository
     horses: PostgresHorseRepository
     identity: AnnouncedIdentity
+    motion: PostgresMotionRepository
+    alerts: PostgresAlertRepository
+    timeline: PostgresTimelineRepository
     announcer: Announcer
     feed: PostgresRegistryFeed
     registry: RegistryRelay
@@ -123,6 +136,8 @@ class Barn:
     publisher: LivePublisher
     bus: RedisCommandBus
     engine: Engine
+    chunks: PostgresChunkRepository
+    recorder: Recorder
     ptz: PostgresPtzRepository
     ptz_memory: PtzMemory
     api: ApiProcess | None
@@ -144,8 +159,14 @@ def build(place: Installation, servers: Servers) -> Barn:
     )
     publisher = LivePublisher(servers.live_url, told)
     models = load_models(settings.engine, open_model_store(folders), SystemClock())
+    chunks = PostgresChunkRepository(pool, media_id(folders.media))
+    recorder = Recorder(settings.engine.recording, folders.media, chunks, told)
     engine = Engine(
-        settings.engine, models, (writer, publisher), recordings=folders.media / "scans"
+        settings.engine,
+        models,
+        (writer, publisher, recorder),
+        recordings=folders.media / "scans",
+        tap=recorder,
     )
     told.engine = engine
     announcer = Announcer(servers.live_url)
@@ -162,6 +183,9 @@ def build(place: Installation, servers: Servers) -> Barn:
         views=PostgresViewRepository(pool),
         horses=PostgresHorseRepository(pool),
         identity=AnnouncedIdentity(PostgresIdentityRepository(pool), announcer),
+        motion=PostgresMotionRepository(pool),
+        alerts=PostgresAlertRepository(pool, default_rules),
+        timeline=PostgresTimelineRepository(pool),
         announcer=announcer,
         feed=PostgresRegistryFeed(servers.dsn, None if embedder is None else embedder.model_id),
         registry=RegistryRelay(engine.load_registry, publisher.on_registry),
@@ -169,6 +193,8 @@ def build(place: Installation, servers: Servers) -> Barn:
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),
         engine=engine,
+        chunks=chunks,
+        recorder=recorder,
         ptz=ptz,
         ptz_memory=PtzMemory(engine.ptz, ptz),
         api=api,

@@ -20,6 +20,7 @@ from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.graph import Pipeline
+from engine.pipeline.tap import Tap
 from engine.ptz.control import CameraControl
 from engine.ptz.eyes import EngineEyes
 from engine.ptz.guardian import GuardianProcess
@@ -33,7 +34,8 @@ CAMERA_STOP_SHARE = 0.6
 
 class Engine:
     """Watches cameras. Methods may be called from any thread; only ``start``, ``stop`` and
-    ``probe`` block. ``recordings``: where scans keep their recordings."""
+    ``probe`` block. ``recordings``: where scans keep their recordings. ``tap``: the recorder, which
+    gets what cameras send as they send it."""
 
     def __init__(
         self,
@@ -42,11 +44,13 @@ class Engine:
         sinks: Sequence[EngineSink],
         clock: Clock | None = None,
         recordings: Path | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._models = models
+        self._tap = tap
         self._fan_out = FanOut(sinks)
-        self._pipeline = Pipeline(settings, models, self._fan_out, self._clock)
+        self._pipeline = Pipeline(settings, models, self._fan_out, self._clock, tap)
         folder = recordings or Path(tempfile.gettempdir()) / "barnhand-recordings"
         self._ptz = CameraControl(
             settings.ptz,
@@ -141,6 +145,8 @@ class Engine:
         self._pipeline.settings = settings
         self._ptz.settings = settings.ptz
         self._pipeline.analysis.settings = settings
+        if self._tap is not None:
+            self._tap.apply(settings.recording)
 
     def health(self) -> EngineHealth:
         """Everything a person or a monitor may want to know now."""

@@ -101,6 +101,10 @@ class ChunkRepository(Protocol):
         continues a page."""
         ...
 
+    def remove(self, chunk_ids: Collection[ChunkId]) -> int:
+        """Forget chunks that were not worth keeping (motion-only recording); how many."""
+        ...
+
     def lock(
         self, stream_ids: Collection[StreamId], start: datetime, end: datetime, locked: bool
     ) -> int:
@@ -109,6 +113,15 @@ class ChunkRepository(Protocol):
 
     def oldest_unlocked(self, limit: int = 100) -> Sequence[Chunk]:
         """What retention takes first, closed ones only, oldest first."""
+        ...
+
+    def retire(self, chunk_id: ChunkId) -> bool:
+        """Make it REMOVED because its files are about to be deleted; False, and nothing is
+        changed, when it is locked, still open or not there."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Forget REMOVED chunks that ended before this instant; how many."""
         ...
 
     def unfinal(self, limit: int = 10) -> Sequence[Chunk]:

@@ -22,6 +22,7 @@ from engine.domain.errors import (
 )
 from engine.domain.frames import AnalysisFrame, FrameStamp, Picture, WallFrame
 from engine.domain.geometry import read_only
+from engine.domain.packets import PacketSource
 from engine.domain.ports import Clock, FrameSource, SourcePicture
 from engine.domain.streams import (
     SourceKind,
@@ -33,6 +34,7 @@ from engine.domain.streams import (
 from engine.pipeline.capture_status import CaptureStatus
 from engine.pipeline.retry import STABLE_AFTER_S, retry_delay_s
 from engine.pipeline.selection import Selector, fitted
+from engine.pipeline.tap import SourceTap, Tap
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import AnalysisSettings, CaptureSettings
 from engine.sources.addresses import host_and_port
@@ -88,7 +90,8 @@ class Capture:
     live source ``sequence`` grows and ``pts_s`` is whatever the camera says.
 
     A capture starts once; after it ended or was stopped, make a new one (``first_sequence`` lets
-    it go on counting). ``detector_size_px`` is asked for each analysed picture.
+    it go on counting). ``detector_size_px`` is asked for each analysed picture. ``tap`` gets the
+    packets and pictures of every opening.
     """
 
     def __init__(
@@ -100,8 +103,11 @@ class Capture:
         deliver: CaptureOutputs,
         detector_size_px: Callable[[], tuple[int, int]],
         first_sequence: int = 0,
+        tap: Tap | None = None,
     ) -> None:
         self.stream = stream
+        self._tap = tap
+        self._recording: SourceTap | None = None
         self._settings = settings
         self._clock = clock
         self._deliver = deliver
@@ -220,12 +226,27 @@ class Capture:
         try:
             if source.nominal_fps:
                 self._playback.step_s = 1.0 / source.nominal_fps
+            self._listen(source)
             while not token.stopping:
                 self._handle(source.read(), source, token)
         finally:
             with self._source_lock:
                 self._source = None
             source.close()
+            if self._recording is not None:
+                self._recording.on_closed()
+                self._recording = None
+
+    def _listen(self, source: FrameSource) -> None:
+        """Let the tap hear what this opening brings."""
+        if self._tap is None:
+            return
+        packets = source if isinstance(source, PacketSource) else None
+        coding = None if packets is None else packets.coding
+        offset_s = 0.0 if source.live else self._playback.offset_s
+        self._recording = self._tap.opened(self.stream, coding, offset_s)
+        if packets is not None and self._recording is not None:
+            packets.tap(self._recording.on_packet)
 
     def _after_end(self, end: SourceEnded, played: bool) -> bool:
         """A recording came to its end: again from the start, or done."""
@@ -274,8 +295,13 @@ class Capture:
         self._sequence += 1
         self._latest = (stamp, picture)
         self._status.picture(shot, picture)
+        analysed = self._is_analysed(stamp)
+        if self._recording is not None:
+            copied = isinstance(source, PacketSource) and source.coding is not None
+            self._recording.on_picture(stamp, picture, analysed, copied)
         self._offer_wall(stamp, picture)
-        self._offer_analysis(stamp, picture)
+        if analysed:
+            self._offer_analysis(stamp, picture)
 
     def _time_of(self, shot: SourcePicture, source: FrameSource) -> float | None:
         """PTS, for recordings growing over loops and made up where the source states none."""
@@ -334,12 +360,12 @@ class Capture:
             while stamp.captured_mono_s - self._wall[0].stamp.captured_mono_s > WALL_KEPT_S:
                 self._wall.popleft()
 
-    def _offer_analysis(self, stamp: FrameStamp, picture: Picture) -> None:
+    def _is_analysed(self, stamp: FrameStamp) -> bool:
         if self._every is not None:
-            if stamp.sequence % self._every:
-                return
-        elif not self._analysed.picks(stamp.captured_mono_s):
-            return
+            return stamp.sequence % self._every == 0
+        return self._analysed.picks(stamp.captured_mono_s)
+
+    def _offer_analysis(self, stamp: FrameStamp, picture: Picture) -> None:
         size, scale = fitted(picture.width_px, picture.height_px, self._detector_size_px())
         detector_bgr = picture.scaled_bgr(*size)
         read_only(detector_bgr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.domain.errors import NotFound
@@ -22,6 +23,7 @@ from engine.pipeline.capture import Capture
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.tally import Tally
+from engine.pipeline.tap import Tap
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import EngineSettings
 
@@ -34,14 +36,21 @@ class Pipeline:
     """Owns every worker of the engine. Methods may be called from any thread."""
 
     def __init__(
-        self, settings: EngineSettings, models: ModelSet, fan_out: FanOut, clock: Clock
+        self,
+        settings: EngineSettings,
+        models: ModelSet,
+        fan_out: FanOut,
+        clock: Clock,
+        tap: Tap | None = None,
     ) -> None:
         self.settings = settings
+        self._tap = tap
         self.inbox = AnalysisInbox()
         self.tally = Tally(clock)
         self.analysis = Analysis(
             settings, models, self.inbox, fan_out, clock, self._confidence_of, self.tally.on_result
         )
+        self.analysis.motion.stream_of = self._stream_or_none
         self._models = models
         self._fan_out = fan_out
         self._clock = clock
@@ -158,14 +167,17 @@ class Pipeline:
         """How every camera is doing, capture and analysis together."""
         with self._lock:
             pairs = [(stream, self._captures.get(stream.id)) for stream in self._streams.values()]
-        return tuple(
-            self.tally.health(
-                StreamHealth(stream.id, StreamState.INACTIVE, "Not started.")
-                if capture is None
-                else capture.health(),
-                self.inbox.dropped(stream.id),
-            )
-            for stream, capture in pairs
+        return tuple(self._health(stream, capture) for stream, capture in pairs)
+
+    def _health(self, stream: Stream, capture: Capture | None) -> StreamHealth:
+        idle = StreamHealth(stream.id, StreamState.INACTIVE, "Not started.")
+        health = self.tally.health(
+            idle if capture is None else capture.health(), self.inbox.dropped(stream.id)
+        )
+        return (
+            health
+            if self._tap is None
+            else replace(health, recording=self._tap.state_of(stream.id))
         )
 
     # --- what the capture threads call (CaptureOutputs) -----------------------------------------
@@ -195,6 +207,10 @@ class Pipeline:
             raise NotFound("There is no such camera.", "It may have been removed meanwhile.")
         return stream
 
+    def _stream_or_none(self, stream_id: StreamId) -> Stream | None:
+        with self._lock:
+            return self._streams.get(stream_id)
+
     def _begin(self, stream: Stream) -> None:
         capture = Capture(
             stream,
@@ -204,6 +220,7 @@ class Pipeline:
             self,
             lambda: self._models.detector.input_size_px,
             self._sequences.get(stream.id, 0),
+            self._tap,
         )
         capture.show(self._tiles.get(stream.id))
         self._captures[stream.id] = capture
@@ -222,6 +239,8 @@ class Pipeline:
     def _forget(self, stream_id: StreamId) -> None:
         self.analysis.remove(stream_id)
         self._fan_out.forget(stream_id)
+        if self._tap is not None:
+            self._tap.forget(stream_id)
         self._tiles.pop(stream_id, None)
         self._sequences.pop(stream_id, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import av
@@ -16,6 +16,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from engine.domain.errors import BarnhandError, SourceEnded, SourceUnreachable, SourceUnreadable
+from engine.domain.packets import EncodedPacket, VideoCoding
 from engine.domain.ports import SourcePicture
 from engine.domain.streams import Stream
 from engine.settings import CaptureSettings
@@ -76,6 +77,8 @@ class ContainerSource:
         self._pictures = 0
         self._seen_key = not opening.live
         self._first_pts_s = self._stated_start_s()
+        self._tap: Callable[[EncodedPacket], None] | None = None
+        self._coding = self._stated_coding()
 
     @property
     def live(self) -> bool:
@@ -103,6 +106,15 @@ class ContainerSource:
     def format(self) -> str:
         """FFmpeg's name of the container format."""
         return str(self._container.format.name)
+
+    @property
+    def coding(self) -> VideoCoding | None:
+        """See ``PacketSource``."""
+        return self._coding
+
+    def tap(self, sink: Callable[[EncodedPacket], None] | None) -> None:
+        """See ``PacketSource``."""
+        self._tap = sink
 
     def read(self) -> SourcePicture:
         """See ``FrameSource``."""
@@ -164,7 +176,35 @@ class ContainerSource:
             self._packets = self._container.demux(self._stream)
             return None
         self._bytes += packet.size
+        if self._tap is not None and packet.size:
+            self._tap(self._copy(packet))
         return packet
+
+    def _copy(self, packet: Packet[VideoStream]) -> EncodedPacket:
+        pts, time_base = packet.pts, packet.time_base or self._stream.time_base
+        pts_s = None if pts is None or time_base is None else float(pts * time_base)
+        if pts_s is None:
+            self._coding = None
+        elif self._opening.from_zero:
+            if self._first_pts_s is None:  # the first picture decoded will be this one's
+                self._first_pts_s = pts_s
+            pts_s -= self._first_pts_s
+        return EncodedPacket(
+            bytes(packet), pts, packet.dts, packet.duration or 0, packet.is_keyframe, pts_s
+        )
+
+    def _stated_coding(self) -> VideoCoding | None:
+        context, time_base = self._stream.codec_context, self._stream.time_base
+        if time_base is None:
+            return None
+        return VideoCoding(
+            self.codec,
+            bytes(context.extradata or b""),
+            context.width,
+            context.height,
+            time_base,
+            self.nominal_fps,
+        )
 
     def _decode(self, packet: Packet[VideoStream]) -> None:
         self._seen_key = self._seen_key or packet.is_keyframe
@@ -184,6 +224,8 @@ class ContainerSource:
 
     def _add(self, frame: av.VideoFrame) -> None:
         picture = picture_of(frame)
+        if frame.rotation % 360:
+            self._coding = None  # shown turned, packets would lie on their side
         time_base = frame.time_base or self._stream.time_base
         pts_s = None if frame.pts is None or time_base is None else float(frame.pts * time_base)
         if self._opening.from_zero:
