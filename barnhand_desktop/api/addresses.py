@@ -14,8 +14,11 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from engine.domain.errors import OperatorMistake
-from engine.domain.networks import holds_no_camera, is_loopback
+from engine.domain.networks import holds_no_camera, is_loopback, is_public
+from engine.domain.push import SCHEME as PUSH_SCHEME
+from engine.domain.push import read_push_address
 from engine.domain.streams import SourceKind
+from engine.domain.web_sites import PREFIX, is_known_site, is_web_page, page_of
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -47,10 +50,15 @@ class AddressRefused(OperatorMistake):
 @dataclass(frozen=True, slots=True)
 class AddressRules:
     """What this server accepts. ``loopback``: cameras on this machine are allowed (only callers on
-    this machine reach the server). ``media_root``: files below it are allowed."""
+    this machine reach the server). ``media_root``: files below it are allowed. ``sites``: pages of
+    these are allowed beside those of the known sites. ``push_ports``: the first and the last port
+    at which cameras may push; ``push_remote``: from other machines too."""
 
     loopback: bool = False
     media_root: Path | None = None
+    sites: tuple[str, ...] = ()
+    push_ports: tuple[int, int] = (1935, 1966)
+    push_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,15 @@ def check_address(text: str, rules: AddressRules, resolve_host: Resolve = resolv
     if not text or len(text) > _ADDRESS_MAX or re.search(r"[\x00-\x20\x7f\\]", text):
         raise AddressRefused("The address is empty, too long or has characters no URL has.")
     scheme = text.partition(":")[0].lower()
+    if scheme == PUSH_SCHEME:
+        return _push_address(text, rules)
+    if is_web_page(text, rules.sites):
+        return _page_address(text, rules, resolve_host)
     kind = _KIND_BY_SCHEME.get(scheme)
     if kind is None:
         raise AddressRefused(
             "The address does not start with a scheme that is allowed here.",
-            f"Allowed: {', '.join(sorted(_KIND_BY_SCHEME))}.",
+            f"Allowed: {', '.join(sorted([*_KIND_BY_SCHEME, PUSH_SCHEME, PREFIX[:-1]]))}.",
         )
     if kind is SourceKind.SIMULATED:
         if not _SIMULATED.match(text):
@@ -114,6 +126,42 @@ def _network_address(
         require_allowed(address, rules)
     username, password = unquote(parts.username or ""), unquote(parts.password or "")
     return CameraAddress(kind, _without_credentials(parts), username, password, pinned)
+
+
+def _page_address(text: str, rules: AddressRules, resolve_host: Resolve) -> CameraAddress:
+    """A page of a known site, in the public internet."""
+    try:
+        parts = urlsplit(page_of(text))
+        host, port = parts.hostname or "", parts.port
+    except (OperatorMistake, ValueError) as error:
+        raise AddressRefused("The address names no page with a video.") from error
+    if parts.username or parts.password:
+        raise AddressRefused("The address of a page carries no user name or password.")
+    if not is_known_site(host, rules.sites):
+        raise AddressRefused(
+            "Pages of this site are not looked at for remote callers.",
+            "Its host name can be allowed in the settings of this machine.",
+        )
+    pinned = tuple(resolve_host(host, port or _PORT_BY_SCHEME[parts.scheme.lower()]))
+    if not pinned or not all(is_public(address) for address in pinned):
+        raise AddressRefused("The site does not lie in the public internet.")
+    return CameraAddress(SourceKind.WEB_VIDEO, text, pinned=pinned)
+
+
+def _push_address(text: str, rules: AddressRules) -> CameraAddress:
+    """Where a camera is to push; the key in it is taken out."""
+    try:
+        address, key = read_push_address(text)
+    except OperatorMistake as error:
+        raise AddressRefused(error.message, error.advice) from error
+    first, last = rules.push_ports
+    if not first <= address.port <= last:
+        raise AddressRefused(f"Cameras push to the ports {first} to {last} of this machine.")
+    if not address.local and not rules.push_remote:
+        raise AddressRefused(
+            "Other machines may not push here.", "Remote pushing is switched on in the settings."
+        )
+    return CameraAddress(SourceKind.RTMP_PUSH, str(address), password=key)
 
 
 def _without_credentials(parts: SplitResult) -> str:

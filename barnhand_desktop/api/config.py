@@ -63,7 +63,8 @@ class ApiConfig(BaseModel):
     (``https://barn.example``); none by default. ``public_hosts`` are names under which a proxy
     offers this server; ``trusted_proxies`` the addresses whose forwarding headers are believed.
     ``tls_ends_upstream``: a proxy on the same trusted network does TLS.
-    ``media_root``: files below it may be added as streams; None refuses files.
+    ``media_root``: files below it may be added as streams; None refuses files. ``video_sites``,
+    ``push_ports`` and ``push_remote`` are the engine's settings of web videos and pushing cameras.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,6 +83,9 @@ class ApiConfig(BaseModel):
     tls_ends_upstream: bool = False
     trusted_proxies: tuple[str, ...] = ()
     media_root: Path | None = None
+    video_sites: tuple[str, ...] = ()
+    push_ports: tuple[int, int] = (1935, 1966)
+    push_remote: bool = False
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
     body_bytes: int = Field(1_000_000, ge=1_000, description="longest request body")
     rates: RateLimits = RateLimits()

@@ -220,9 +220,12 @@ class StreamOut(BaseModel):
 
 class StreamChanged(StreamOut):
     """A stream after a change; ``engine_notified`` is false while the engine is out of reach (it
-    reads the change when it comes back)."""
+    reads the change when it comes back). ``push_url`` is where a camera that pushes sends to;
+    ``push_key`` is its stream key, told once, when it was made."""
 
     engine_notified: bool
+    push_url: str | None = None
+    push_key: str | None = Field(None, repr=False)
 
 
 class CommandAccepted(BaseModel):

@@ -188,7 +188,13 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
             config.remote,
             clock.now,
         ),
-        address_rules=AddressRules(loopback=not config.remote, media_root=config.media_root),
+        address_rules=AddressRules(
+            loopback=not config.remote,
+            media_root=config.media_root,
+            sites=config.video_sites,
+            push_ports=config.push_ports,
+            push_remote=config.push_remote,
+        ),
     )
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 
+PINNED = "pinned_addresses"
+"""Key in ``Stream.extra`` of a stream that a remote caller made: the addresses its host stood for
+when it was checked. Such a stream never leads anywhere else."""
+
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _REFUSED_NETWORKS = tuple(

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine.domain.errors import BarnhandError, OperatorMistake, SourceUnreachable
-from engine.domain.networks import is_public
+from engine.domain.networks import PINNED, is_public
 from engine.domain.streams import Stream
 from engine.domain.web_sites import is_known_site, page_of
 from engine.settings import CaptureSettings
@@ -20,7 +20,6 @@ from engine.sources.container import ContainerSource, Opening
 from engine.sources.options import stream_options
 from engine.sources.web_pages import FINDER, FoundVideo, PageFinder, PageQuestion, failure
 
-PINNED = "pinned_addresses"
 _HEIGHT_PX = range(144, 2161)
 
 

@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import SecretStr
 
 from barnhand_desktop.api import schemas
-from barnhand_desktop.api.addresses import CameraAddress, check_address, masked, same_place
+from barnhand_desktop.api.addresses import (
+    AddressRefused,
+    CameraAddress,
+    check_address,
+    masked,
+    same_place,
+)
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.problems import Problem
@@ -20,10 +27,9 @@ from barnhand_desktop.api.services import Services
 from barnhand_desktop.api.stream_states import LiveStateUnavailable
 from engine.domain.commands import EngineCommand, StartStream, StopStream, StreamsChanged
 from engine.domain.ids import StreamId, new_stream_id
-from engine.domain.streams import Stream, StreamState
-
-PINNED = "pinned_addresses"
-"""Key in ``Stream.extra``: the addresses the host stood for when it was checked."""
+from engine.domain.networks import PINNED
+from engine.domain.push import new_push_key, read_push_address, require_push_key
+from engine.domain.streams import SourceKind, Stream, StreamState
 
 
 def list_streams(
@@ -60,9 +66,16 @@ def list_streams(
 def add_stream(
     body: schemas.StreamIn, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> schemas.StreamChanged:
-    """Make a stream. The address is checked; credentials in it are split off."""
+    """Make a stream. The address is checked; credentials in it are split off. For a camera that is
+    to push (``rtmp-listen:``) a port and a stream key are chosen where none are given."""
     checked = check_address(body.address, services.address_rules)
     farm_id = own_farm(services, caller, body.farm_id)
+    password = body.password.get_secret_value() or checked.password
+    made_key = None
+    if checked.kind is SourceKind.RTMP_PUSH:
+        checked = _at_free_port(body.address, checked, services)
+        made_key = None if password else new_push_key()
+        password = made_key or require_push_key(password)
     stream = services.streams.add(
         Stream(
             id=new_stream_id(),
@@ -70,7 +83,7 @@ def add_stream(
             kind=checked.kind,
             address=checked.address,
             username=body.username.get_secret_value() or checked.username,
-            password=body.password.get_secret_value() or checked.password,
+            password=password,
             enabled=body.enabled,
             analysis_fps=body.analysis_fps,
             confidence=body.confidence,
@@ -81,7 +94,7 @@ def add_stream(
         farm_id,
     )
     services.audit.record(caller, "stream.add", "stream", stream.id, address, _audited(stream))
-    return _changed(services, stream)
+    return _changed(services, stream, made_key)
 
 
 def get_stream(stream_id: UUID, caller: CallerHere, services: ServicesHere) -> schemas.StreamOut:
@@ -101,7 +114,14 @@ def change_stream(
     """Change a stream. An address as it was answered keeps what was masked in it."""
     stored = services.streams.get(StreamId(stream_id))
     checked = _readdressed(stored, body.address, services)
+    if checked.kind is SourceKind.RTMP_PUSH and checked.address != stored.address:
+        checked = _at_free_port(body.address, checked, services, stored.id)
     keeps = same_place(stored.address, checked.address)
+    password = _credential(body.password, checked.password, stored.password, keeps)
+    made_key = None
+    if checked.kind is SourceKind.RTMP_PUSH:
+        made_key = None if password else new_push_key()
+        password = made_key or require_push_key(password)
     stream = services.streams.update(
         replace(
             stored,
@@ -109,7 +129,7 @@ def change_stream(
             kind=checked.kind,
             address=checked.address,
             username=_credential(body.username, checked.username, stored.username, keeps),
-            password=_credential(body.password, checked.password, stored.password, keeps),
+            password=password,
             enabled=body.enabled,
             analysis_fps=body.analysis_fps,
             confidence=body.confidence,
@@ -120,7 +140,7 @@ def change_stream(
         )
     )
     services.audit.record(caller, "stream.change", "stream", stream.id, address, _audited(stream))
-    return _changed(services, stream)
+    return _changed(services, stream, made_key)
 
 
 def remove_stream(
@@ -228,6 +248,38 @@ def _out(stream: Stream, status: schemas.StreamStatusOut | None) -> schemas.Stre
     )
 
 
-def _changed(services: Services, stream: Stream) -> schemas.StreamChanged:
+def _changed(
+    services: Services, stream: Stream, made_key: str | None = None
+) -> schemas.StreamChanged:
     notified = services.tell_engine(StreamsChanged())
-    return schemas.StreamChanged(**_out(stream, None).model_dump(), engine_notified=notified)
+    url = None
+    if stream.kind is SourceKind.RTMP_PUSH:
+        url = read_push_address(stream.address)[0].url()
+    return schemas.StreamChanged(
+        **_out(stream, None).model_dump(),
+        engine_notified=notified,
+        push_url=url,
+        push_key=made_key,
+    )
+
+
+def _at_free_port(
+    text: str, checked: CameraAddress, services: Services, own: StreamId | None = None
+) -> CameraAddress:
+    """The push address at a port of its own: as given, else the first that no stream has."""
+    address, _ = read_push_address(checked.address)
+    taken = {
+        read_push_address(stream.address)[0].port
+        for stream in services.streams.list(None)
+        if stream.kind is SourceKind.RTMP_PUSH and stream.id != own
+    }
+    if address.port in taken and urlsplit(text).port is not None:
+        raise AddressRefused(
+            f"Port {address.port} belongs to another camera.", "Leave the port out for a free one."
+        )
+    first, last = services.address_rules.push_ports
+    free = next((port for port in range(first, last + 1) if port not in taken), None)
+    if free is None:
+        raise AddressRefused(f"All ports from {first} to {last} belong to other cameras.")
+    port = address.port if urlsplit(text).port is not None else free
+    return replace(checked, address=str(replace(address, port=port)))

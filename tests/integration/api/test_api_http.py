@@ -250,6 +250,38 @@ def test_a_stream_is_made_changed_and_removed_and_the_engine_hears_of_it(
         assert audited(world, action), action
 
 
+def test_a_camera_that_pushes_gets_a_port_and_a_key_that_is_told_once(world: World) -> None:
+    made = world.request("manager", "POST", "/streams", {"name": "p1", "address": "rtmp-listen:"})
+    assert made.status_code == 201, made.text
+    first, key = made.json(), made.json()["push_key"]
+    assert first["kind"] == "rtmp_push"
+    assert (first["address"], first["push_url"]) == (
+        "rtmp-listen://127.0.0.1:1935/barn",
+        "rtmp://127.0.0.1:1935/barn",
+    )
+    assert streams(world).get(StreamId(first["id"])).password == key
+    path = f"/streams/{first['id']}"
+    assert key not in world.request("manager", "GET", path).text
+    change = {"name": "p one", "address": first["address"], "version": first["version"]}
+    changed = world.request("manager", "PUT", path, change)
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["push_key"] is None
+    assert streams(world).get(StreamId(first["id"])).password == key
+    second = {"name": "p2", "address": "rtmp-listen:"}
+    made = world.request("manager", "POST", "/streams", second)
+    assert made.json()["push_url"] == "rtmp://127.0.0.1:1936/barn"
+    for number, (address, password) in enumerate(
+        [
+            ("rtmp-listen://127.0.0.1:1935/barn", ""),
+            ("rtmp-listen://0.0.0.0:1937/barn", ""),
+            ("rtmp-listen://127.0.0.1:22/barn", ""),
+            ("rtmp-listen://127.0.0.1:1937/barn", "short"),
+        ]
+    ):
+        body = {"name": f"no {number}", "address": address, "password": password}
+        require_problem(world.request("manager", "POST", "/streams", body), 422)
+
+
 def test_credentials_do_not_follow_an_address_to_another_host(world: World) -> None:
     stored = streams(world).add(camera("moves away"), world.farm)
     change = {
@@ -290,6 +322,9 @@ def test_a_masked_address_is_kept_when_it_comes_back(world: World) -> None:
         "file:///etc/passwd",
         "ftp://192.0.2.1/x",
         "rtsp://192.0.2.1/ -f x",
+        "web:http://127.0.0.1/page",
+        "web:https://stud.example/live",
+        "rtmp-listen://127.0.0.1:22/barn",
     ],
 )
 def test_addresses_that_no_camera_has_are_refused(world: World, address: str) -> None:

@@ -174,3 +174,73 @@ def test_files_stay_below_the_media_root(tmp_path: Path) -> None:
     ):
         with pytest.raises(AddressRefused):
             check_address(text, rules)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://www.youtube.com/watch?v=a", "https://twitch.tv/barn", "web:https://youtu.be/a"],
+)
+def test_pages_of_known_sites_are_accepted_and_pinned(text: str) -> None:
+    checked = check_address(text, RULES, lambda host, port: ("142.250.1.1",))
+    assert (checked.kind, checked.address) == (SourceKind.WEB_VIDEO, text)
+    assert checked.pinned == ("142.250.1.1",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "web:https://stud.example/live",
+        "web:http://127.0.0.1/",
+        "web:file:///etc/passwd",
+        "web:https://youtube.com@stud.example/",
+        "web:https://youtube.com.stud.example/",
+        "web:",
+        "https://groom:word@youtube.com/watch?v=a",
+    ],
+)
+def test_other_pages_are_refused(text: str) -> None:
+    with pytest.raises(AddressRefused):
+        check_address(text, RULES, lambda host, port: ("142.250.1.1",))
+
+
+def test_a_further_site_is_accepted_where_the_operator_says_so() -> None:
+    rules = AddressRules(sites=("stud.example",))
+    checked = check_address("https://live.stud.example/1", rules, lambda h, p: ("142.250.1.1",))
+    assert checked.kind is SourceKind.WEB_VIDEO
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "fd00::1"])
+def test_a_known_sites_name_that_leads_inside_is_refused(address: str) -> None:
+    local = AddressRules(loopback=True)
+    with pytest.raises(AddressRefused, match="public internet"):
+        check_address("https://youtube.com/watch?v=a", local, lambda host, port: (address,))
+
+
+def test_cameras_may_push_to_the_ports_meant_for_them() -> None:
+    checked = check_address("rtmp-listen://127.0.0.1:1940/barn/abc-def-ghi-jkl", RULES)
+    assert checked.kind is SourceKind.RTMP_PUSH
+    assert checked.address == "rtmp-listen://127.0.0.1:1940/barn"
+    assert checked.password == "abc-def-ghi-jkl"
+    assert "abc-def" not in repr(checked)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtmp-listen://127.0.0.1:22/barn",
+        "rtmp-listen://127.0.0.1:8620/barn",
+        "rtmp-listen://0.0.0.0:1935/barn",
+        "rtmp-listen://192.168.1.9:1935/barn",
+        "rtmp-listen://barn.example:1935/barn",
+        "rtmp-listen://127.0.0.1:1935/../x",
+    ],
+)
+def test_other_places_to_push_to_are_refused(text: str) -> None:
+    with pytest.raises(AddressRefused):
+        check_address(text, RULES)
+
+
+def test_other_machines_may_push_where_the_settings_say_so() -> None:
+    rules = AddressRules(push_remote=True)
+    checked = check_address("rtmp-listen://0.0.0.0:1935/barn", rules)
+    assert checked.address == "rtmp-listen://0.0.0.0:1935/barn"
