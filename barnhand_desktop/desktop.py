@@ -101,6 +101,9 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             admin_notice=barn.admin_password,
             ptz_store=barn.ptz,
             plans_changed=barn.ptz_memory.plans_changed,
+            motion=barn.motion,
+            alerts=barn.alerts,
+            timeline=barn.timeline,
         )
         return run_console(services, argv)
     finally:

@@ -159,6 +159,9 @@ def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
         on_registry_changed=barn.registry.subscribe,
         ptz_store=barn.ptz,
         plans_changed=barn.ptz_memory.plans_changed,
+        motion=barn.motion,
+        alerts=barn.alerts,
+        timeline=barn.timeline,
     )
 
 
