@@ -33,18 +33,14 @@ from db.migrate import migrate
 from db.pool import open_pool
 from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.chunks import PostgresChunkRepository
-from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
-from db.repositories.motion import PostgresMotionRepository
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.timeline import PostgresTimelineRepository
-from db.repositories.timeline import PostgresTimelineRepository
 from db.repositories.views import PostgresViewRepository
 from db.writer import DetectionWriter
-from engine.behaviour.rule_catalogue import default_rules
 from engine.behaviour.rule_catalogue import default_rules
 from engine.domain.notices import Notice
 from engine.facade import Engine
@@ -133,9 +129,6 @@ class Barn:
     motion: PostgresMotionRepository
     alerts: PostgresAlertRepository
     timeline: PostgresTimelineRepository
-    motion: PostgresMotionRepository
-    alerts: PostgresAlertRepository
-    timeline: PostgresTimelineRepository
     announcer: Announcer
     feed: PostgresRegistryFeed
     registry: RegistryRelay
@@ -190,9 +183,6 @@ def build(place: Installation, servers: Servers) -> Barn:
         views=PostgresViewRepository(pool),
         horses=PostgresHorseRepository(pool),
         identity=AnnouncedIdentity(PostgresIdentityRepository(pool), announcer),
-        motion=PostgresMotionRepository(pool),
-        alerts=PostgresAlertRepository(pool, default_rules),
-        timeline=PostgresTimelineRepository(pool),
         motion=PostgresMotionRepository(pool),
         alerts=PostgresAlertRepository(pool, default_rules),
         timeline=PostgresTimelineRepository(pool),
