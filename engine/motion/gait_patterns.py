@@ -40,6 +40,8 @@ class GaitRules:
     canter_lag, gallop_lag: between the two limbs of a pair. canter_diagonal, gallop_gap: trailing
     front after leading hind limb. speed_mps: the specification's limits of standing, walk, trot and
     canter (0.5, 2, 4 and 6 m/s), stride_hz: ranges of Clayton, "The Dynamic Horse" (2004), widened.
+    support_at_most: cost of one supporting number that does not fit; it never outweighs a footfall
+    order that does not fit, which costs 50 and more.
     """
 
     phase_sd: float = 0.05
@@ -51,7 +53,7 @@ class GaitRules:
     duty_sd: float = 0.07
     speed_sd_mps: float = 1.0
     stride_sd_hz: float = 0.3
-    support_at_most: float = 4.0
+    support_at_most: float = 9.0
     support: dict[Gait, GaitSupport] = field(
         default_factory=lambda: {
             Gait.WALK: GaitSupport((0.52, 0.80), (0.3, 2.0), (0.45, 1.2)),

@@ -16,7 +16,7 @@ from engine.motion.limb_paths import Floats, LimbPaths
 STRIDE_HZ = (0.45, 2.9)
 """Stride frequencies of horses, from a dawdling walk to racing (about 2.7 Hz)."""
 
-_STEP_HZ = 0.05
+_STEP_HZ = 0.08
 _GRID_HZ = np.arange(STRIDE_HZ[0], STRIDE_HZ[1] + 1e-9, _STEP_HZ)
 LEAST_TIMES = 8
 _WAVE = np.arange(0.0, 1.0, 1.0 / 128)
@@ -118,10 +118,13 @@ def _waves(t_s: Floats, values: Floats, weights: Floats, stride_hz: float) -> tu
 def _outliers_down(left: Floats, weights: Floats) -> Floats:
     """Huber weights of residuals: 1 within two robust standard deviations, falling outside."""
     size = np.abs(left)
-    used = np.where(weights > 0, size, np.nan)
-    known = np.isfinite(used).any(axis=0)
-    spread = np.full(left.shape[1], 1.0)
-    spread[known] = 1.4826 * np.nanmedian(used[:, known], axis=0)
+    used = weights > 0
+    if used.all():
+        middle = np.median(size, axis=0)
+    else:
+        columns = [size[used[:, limb], limb] for limb in range(left.shape[1])]
+        middle = np.array([np.median(column) if len(column) else 1.0 for column in columns])
+    spread = 1.4826 * middle
     limit = 2.0 * np.maximum(spread, 1e-3)
     return np.asarray(np.minimum(1.0, limit / np.maximum(size, 1e-9)), np.float64)
 

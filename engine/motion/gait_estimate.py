@@ -1,0 +1,289 @@
+"""The gait in one window of hoof paths: stillness, else rhythm and footfall order."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.domain.motion import Gait, Lead
+from engine.domain.skeletons import Skeleton
+from engine.motion.gait_patterns import (
+    RULES,
+    GaitRules,
+    Pattern,
+    patterns,
+    posteriors,
+    relative_to_hind,
+)
+from engine.motion.limb_paths import Floats, LimbPaths
+from engine.motion.rhythm import LEAST_TIMES, Rhythm, rhythm_of
+
+_UNKNOWN4 = (math.nan, math.nan, math.nan, math.nan)
+Four = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class GaitOptions:
+    """How gaits are found. Seconds and metres.
+
+    windows_s: stretches of poses looked at together; the one that tells most counts: short ones see
+    a few gallop strides, long ones a dawdling walk. every_s: how often the live form decides anew.
+    hold_s: how long another gait must last before the label changes. standing_s: stillness that is
+    standing. change_cost: of a change of gait in the final form, in units of -log probability.
+    still_sway_m: hooves that travel less than this back and forth, and still_mps: a trunk slower
+    than this, stand still. least_confidence: below, the gait is unknown.
+    """
+
+    windows_s: tuple[float, ...] = (1.3, 2.0, 3.0)
+    every_s: float = 0.3
+    hold_s: float = 0.6
+    change_cost: float = 3.0
+    standing_s: float = 1.0
+    still_sway_m: float = 0.12
+    still_mps: float = 0.25
+    least_confidence: float = 0.25
+    rules: GaitRules = RULES
+
+
+@dataclass(frozen=True, slots=True)
+class GaitEstimate:
+    """What the legs do around one instant.
+
+    confidence: 0..1. stride_hz, stride_m, speed_mps, duty: NaN where not known; ``speed_mps`` is
+    what was given, else what the hooves say. phases: landing of each limb of ``LIMBS`` as a share
+    of the stride after the left hind limb. fit: 0..1, how much of the hooves' movement the rhythm
+    explains. strides: how many the window holds. symmetry: 0..1 or NaN. shares: probability of each
+    gait. evidence: in words, what decided.
+    """
+
+    t_s: float
+    gait: Gait
+    lead: Lead = Lead.NONE
+    confidence: float = 0.0
+    stride_hz: float = math.nan
+    stride_m: float = math.nan
+    speed_mps: float = math.nan
+    duty: float = math.nan
+    phases: Four = _UNKNOWN4
+    fit: float = 0.0
+    strides: float = 0.0
+    symmetry: float = math.nan
+    shares: tuple[tuple[Gait, float], ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+def estimate(
+    paths: LimbPaths, skeleton: Skeleton, speed_mps: float = math.nan,
+    options: GaitOptions | None = None, at_s: float = math.nan, thorough: bool = True,
+) -> GaitEstimate:  # fmt: skip
+    """The gait around ``at_s`` (the last instant by default) from the hoof paths around it.
+
+    speed_mps: over the ground, NaN if not known. Stillness comes first; then each of ``windows_s``
+    is judged, and the surest answer counts. Not ``thorough``: shorter windows are left out where
+    the longest is sure and holds so few strides that a shorter one could not be surer.
+    """
+    options = options or GaitOptions()
+    if len(paths) < LEAST_TIMES:
+        return GaitEstimate(math.nan, Gait.UNKNOWN, speed_mps=speed_mps, evidence=_TOO_FEW)
+    last = math.isnan(at_s)
+    at_s = float(paths.t_s[-1]) if last else at_s
+    around = _around(paths, at_s, options.standing_s, last)
+    if _stands(around, speed_mps, options):
+        return _standing(around, at_s)
+    best = GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps)
+    for width_s in sorted(options.windows_s, reverse=True):
+        window = _one_way(_around(paths, at_s, width_s, last), at_s)
+        made = _judged(window, skeleton, speed_mps, options, at_s)
+        if not best.evidence or made.confidence >= best.confidence - _SURER:
+            best = made
+        if not thorough and best.confidence >= _SURE and best.strides <= _FEW_STRIDES:
+            break
+    if best.gait is Gait.UNKNOWN and _stays(around, speed_mps, options):
+        words = ("stays in place without a rhythm", *best.evidence)
+        return replace(
+            best, gait=Gait.STANDING, confidence=_IN_PLACE, shares=((Gait.STANDING, 1.0),),
+            evidence=words,
+        )  # fmt: skip
+    return best
+
+
+_TOO_FEW = ("too few poses",)
+_IN_PLACE = 0.55
+"""Confidence of standing told from a trunk that stays, while the feet are not still."""
+_SURER = 0.05
+"""By so much a longer window must be surer than a shorter one to count."""
+
+_SURE, _FEW_STRIDES = 0.6, 3.2
+
+
+def _around(paths: LimbPaths, at_s: float, width_s: float, last: bool) -> LimbPaths:
+    """``width_s`` seconds that end at an instant, or have it in the middle."""
+    start = at_s - width_s if last else at_s - width_s / 2
+    first, end = np.searchsorted(paths.t_s, (start - 1e-6, start + width_s + 1e-6))
+    return paths.part(int(first), int(end))
+
+
+def _one_way(paths: LimbPaths, at_s: float) -> LimbPaths:
+    """The part around an instant in which the horse looks one way: while it turns about, forward
+    changes sides."""
+    if not len(paths):
+        return paths
+    here = min(int(np.searchsorted(paths.t_s, at_s)), len(paths) - 1)
+    other = np.nonzero(paths.facing != paths.facing[here])[0]
+    before, after = other[other < here], other[other > here]
+    first = int(before[-1]) + 1 if len(before) else 0
+    return paths.part(first, int(after[0]) if len(after) else len(paths))
+
+
+def _judged(
+    paths: LimbPaths, skeleton: Skeleton, speed_mps: float, options: GaitOptions, at_s: float
+) -> GaitEstimate:
+    """The gait of one window of a moving horse."""
+    rhythm = rhythm_of(paths)
+    if not math.isfinite(rhythm.stride_hz):
+        return GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps, evidence=("no rhythm",))
+    speed = speed_mps if math.isfinite(speed_mps) else _speed(paths, rhythm)
+    known = np.where(rhythm.fits >= _LEAST_FIT, rhythm.phases, np.nan)
+    found = patterns(known, rhythm.duty, speed, rhythm.stride_hz, options.rules)
+    return _decided(at_s, rhythm, known, found, speed, skeleton, options)
+
+
+_LEAST_FIT = 0.35
+"""A limb whose movement the common rhythm explains less than this is not used."""
+
+_NO_STRIDES, _FULL_STRIDES = 0.7, 2.0
+"""Strides in the window that tell nothing, and from which more add no confidence."""
+
+_PLAUSIBLE = 16.0
+"""Cost of phases and support at which the confidence has fallen to a third: each of four phase
+rules and three supporting numbers off by one and a half standard deviations."""
+
+
+def _speed(paths: LimbPaths, rhythm: Rhythm) -> float:
+    """Over the ground, m/s: the trunk's way in the picture of a fixed camera; where the camera
+    follows the horse, what the bearing hooves say. NaN for a horse that comes or goes."""
+    if not paths.fixed.all():
+        return rhythm.ground_mps
+    later = np.searchsorted(paths.t_s, paths.t_s + _SPEED_OVER_S)
+    first = np.nonzero(later < len(paths))[0]
+    if not len(first) or float(np.median(paths.side)) < _SPEED_SIDE:
+        return math.nan
+    last = later[first]
+    way = paths.trunk_px[last] - paths.trunk_px[first]
+    took = paths.t_s[last] - paths.t_s[first]
+    return float(np.median(np.hypot(way[:, 0], way[:, 1]) / paths.scale_px_m[first] / took))
+
+
+_SPEED_OVER_S = 0.5
+_SPEED_SIDE = 0.5
+"""Share of its length a horse must show for its way in the picture to tell its speed."""
+
+
+def _stands(lately: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:
+    """Trunk and at least three hooves stay where they are."""
+    if len(lately) < 3 or lately.t_s[-1] - lately.t_s[0] < _LEAST_STAY * options.standing_s:
+        return False
+    if math.isfinite(speed_mps) and speed_mps > 2 * options.still_mps:
+        return False
+    still = seen = 0
+    for limb in range(4):
+        column = lately.ahead_m[:, limb][np.isfinite(lately.ahead_m[:, limb])]
+        if len(column) < 3:
+            continue
+        seen += 1
+        low, high = np.percentile(column, (10, 90))
+        still += int(high - low < options.still_sway_m)
+    if seen < 2 or still < min(seen, 3):
+        return False
+    return not lately.fixed.all() or _stays(lately, speed_mps, options)
+
+
+def _stays(lately: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:
+    """The trunk stays where it is on the ground; False where that is not known."""
+    if math.isfinite(speed_mps):
+        return speed_mps <= options.still_mps
+    if len(lately) < 3 or not lately.fixed.all():
+        return False
+    ends = max(len(lately) // 4, 1)
+    moved = np.median(lately.trunk_px[-ends:], axis=0) - np.median(lately.trunk_px[:ends], axis=0)
+    metres = float(np.hypot(moved[0], moved[1])) / float(np.median(lately.scale_px_m))
+    took = float(lately.t_s[-1] - lately.t_s[0])
+    return took >= _LEAST_STAY * options.standing_s and metres <= options.still_mps * took
+
+
+_LEAST_STAY = 0.8
+"""Share of ``standing_s`` that must be in sight."""
+
+
+def _standing(paths: LimbPaths, t_s: float) -> GaitEstimate:
+    trust = paths.trust[paths.trust > 0]
+    sure = float(trust.mean()) if len(trust) else 0.0
+    shares = ((Gait.STANDING, 1.0),)
+    return GaitEstimate(
+        t_s, Gait.STANDING, confidence=sure, speed_mps=0.0, shares=shares,
+        evidence=("hooves and trunk still",),
+    )  # fmt: skip
+
+
+def _decided(
+    t_s: float, rhythm: Rhythm, known: Floats, found: list[Pattern], speed: float,
+    skeleton: Skeleton, options: GaitOptions,
+) -> GaitEstimate:  # fmt: skip
+    used = np.isfinite(known)
+    fit = float(rhythm.fits[used].mean()) if used.any() else 0.0
+    relative = relative_to_hind(known)
+    numbers = GaitEstimate(
+        t_s=t_s,
+        gait=Gait.UNKNOWN,
+        stride_hz=rhythm.stride_hz,
+        stride_m=speed / rhythm.stride_hz,
+        speed_mps=speed,
+        duty=rhythm.duty,
+        phases=(float(relative[0]), float(relative[1]), float(relative[2]), float(relative[3])),
+        fit=fit,
+        strides=rhythm.strides,
+    )
+    if not found:
+        return replace(numbers, evidence=(f"{int(used.sum())} limbs in rhythm, too few",))
+    best = found[0]
+    shares = posteriors(found)
+    plausible = math.exp(-(best.misfit + best.support) / _PLAUSIBLE)
+    strides = np.clip((rhythm.strides - _NO_STRIDES) / (_FULL_STRIDES - _NO_STRIDES), 0.0, 1.0)
+    enough = float(strides) * (0.7 + 0.3 * used.sum() / 4)
+    sure = shares[best.gait] * plausible * min(1.0, fit / 0.8) * enough * min(1, rhythm.trust + 0.2)
+    gait = best.gait if sure >= options.least_confidence else Gait.UNKNOWN
+    return replace(
+        numbers,
+        gait=gait,
+        lead=_lead(best.lead, skeleton) if gait is not Gait.UNKNOWN else Lead.NONE,
+        confidence=float(sure),
+        shares=tuple(sorted(shares.items(), key=lambda item: -item[1])),
+        evidence=_words(best, rhythm, relative, speed, int(used.sum())),
+    )
+
+
+def _lead(lead: Lead, skeleton: Skeleton) -> Lead:
+    """The lead as far as the skeleton knows its sides."""
+    if skeleton.sides_known or lead is Lead.NONE:
+        return lead
+    return Lead.ONE if lead is Lead.LEFT else Lead.OTHER
+
+
+def _words(
+    best: Pattern, rhythm: Rhythm, relative: Floats, speed: float, limbs: int
+) -> tuple[str, ...]:
+    order = " ".join("-" if math.isnan(v) else f"{v:.2f}" for v in relative)
+    words = [
+        f"landings {order}",
+        f"phase misfit {best.misfit:.1f} over {best.terms} rules, {limbs} limbs",
+        f"{rhythm.strides:.1f} strides at {rhythm.stride_hz:.2f} Hz",
+    ]
+    if math.isfinite(rhythm.duty):
+        words.append(f"duty {rhythm.duty:.2f}")
+    if math.isfinite(speed):
+        words.append(f"{speed:.1f} m/s")
+    if best.note:
+        words.append(best.note)
+    return tuple(words)
