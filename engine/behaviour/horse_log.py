@@ -20,8 +20,10 @@ from engine.domain.motion import Action, BoutKind, Posture
 LYING = frozenset({Posture.STERNAL.label, Posture.LATERAL.label, Posture.LYING.label})
 UP_AFTER_S = 5.0
 """Upright for this long it has got up; shorter is a label that flickers or a failed attempt."""
-UNSEEN_BRIDGE_S = 300.0
-"""A lying horse that is out of sight for less than this is taken to have gone on lying."""
+LYING_BRIDGE_S = 900.0
+"""Lying before and after less than this out of sight, it is taken to have gone on lying."""
+DOING_BRIDGE_S = 300.0
+"""Something else after less than this out of sight counts as a change of what it does."""
 JOIN_S = 3.0
 """Spells of the same word this close together are one."""
 LEAST_S = 2.0
@@ -92,7 +94,7 @@ class HorseLog:
         return tuple(
             later.start_s
             for earlier, later in itertools.pairwise(lasting)
-            if later.word != earlier.word and later.start_s - earlier.end_s <= UNSEEN_BRIDGE_S
+            if later.word != earlier.word and later.start_s - earlier.end_s <= DOING_BRIDGE_S
         )
 
     def between(self, start_s: float, end_s: float) -> HorseLog:
@@ -235,7 +237,7 @@ def _downs(postures: Sequence[Spell]) -> Iterable[Down]:
     lying: list[Spell] = []
     for spell in postures:
         if spell.word in LYING:
-            if lying and spell.start_s - lying[-1].end_s > UNSEEN_BRIDGE_S:
+            if lying and spell.start_s - lying[-1].end_s > LYING_BRIDGE_S:
                 yield _down(lying, up=False)
                 lying = []
             lying.append(spell)

@@ -169,6 +169,7 @@ def _add_cameras(book: ActionBook, page: LivePage) -> None:
     for action_id, text, run, keys in (
         ("camera.toggle", page.tr("Start or stop camera"), page.toggle, ["Ctrl+E"]),
         ("camera.edit", page.tr("Edit camera…"), page.ask_to_edit, ["F2"]),
+        ("camera.ground", page.tr("Calibrate ground…"), page.ask_for_ground, []),
         ("camera.remove", page.tr("Remove camera"), page.remove, ["Del"]),
     ):
         book.add(action_id, group, text, run, *keys, page=page).setEnabled(False)

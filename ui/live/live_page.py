@@ -19,6 +19,7 @@ from engine.domain.errors import BarnhandError
 from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream, StreamState
 from ui.actions import ActionBook
+from ui.calibration.ground_dialog import GroundDialog
 from ui.commands import AddStream, CommandLog, EditStream, RemoveStream
 from ui.console_choices import ConsoleChoices
 from ui.console_state import ConsoleState
@@ -241,7 +242,13 @@ class LivePage(QWidget):
         self.inspector.setVisible(wanted and not self.ptz.is_open)
 
     def _on_selected(self, stream: Stream | None) -> None:
-        for action_id in ("camera.edit", "camera.remove", "camera.toggle", "wall.maximise"):
+        for action_id in (
+            "camera.edit",
+            "camera.ground",
+            "camera.remove",
+            "camera.toggle",
+            "wall.maximise",
+        ):
             self._book[action_id].setEnabled(stream is not None)
         self.inspector.show_stream(stream, None)
 
@@ -275,7 +282,10 @@ class LivePage(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         ids: tuple[str, ...] = ("camera.add", "camera.files")
         if stream is not None:
-            ids = ("wall.maximise", "ptz.dock", "camera.toggle", "camera.edit", "camera.remove")
+            ids = (
+                "wall.maximise", "ptz.dock", "camera.toggle", "camera.edit", "camera.ground",
+                "camera.remove",
+            )  # fmt: skip
         for action_id in ids:
             menu.addAction(self._book[action_id])
         menu.popup(at)
@@ -318,6 +328,22 @@ class LivePage(QWidget):
         dialog = self.ask_to_edit(stream)
         if dialog is not None:
             dialog.begin_steering()
+        return dialog
+
+    def ask_for_ground(self, stream: Stream | None = None) -> GroundDialog | None:
+        """Open the dialog that says how a camera's picture lies on the ground."""
+        before = stream or self.wall.selected_stream
+        if before is None:
+            return None
+        services = self._services
+        dialog = GroundDialog(before, services.engine, self._requests, self._theme, self.window())
+
+        def store(after: Stream) -> None:
+            command = EditStream(before, after, services.streams, services.engine)
+            self._log.run(command, dialog.finish, dialog.show_problem)
+
+        dialog.submitted.connect(store)
+        dialog.open()
         return dialog
 
     def change(self, before: Stream, after: Stream) -> None:

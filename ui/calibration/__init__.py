@@ -1,0 +1,1 @@
+"""Telling the program how a camera's picture lies on the ground."""
