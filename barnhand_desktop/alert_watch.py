@@ -13,14 +13,17 @@ import numpy as np
 
 from barnhand_desktop.snapshot import snapshot_jpeg
 from engine.behaviour.rules import CameraFact, Trouble
-from engine.behaviour.watch import EngineFacts
-from engine.domain.behaviour import Alert
+from engine.behaviour.watch import AlertWatch, EngineFacts
+from engine.domain.behaviour import Alert, AlertRepository, MotionRepository
 from engine.domain.errors import BarnhandError
-from engine.domain.ids import StreamId
-from engine.domain.ports import Clock
+from engine.domain.identity import RegistrySnapshot
+from engine.domain.ids import FarmId, StreamId
+from engine.domain.ports import Clock, HorseRepository
 from engine.domain.recording import ChunkRepository
 from engine.domain.streams import StreamState
 from engine.facade import Engine
+from engine.runtime.clock import SystemClock
+from engine.runtime.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -134,3 +137,41 @@ class AlertRelay:
             )
         except BarnhandError as error:
             log.warning("the recordings of an alert were not locked: %s", error)
+
+
+class AlertNode:
+    """The watch of this program on its own thread, with everything around it."""
+
+    def __init__(
+        self,
+        farm_id: FarmId,
+        motion: MotionRepository,
+        alerts: AlertRepository,
+        horses: HorseRepository,
+        engine: Engine,
+        announcer: AlertAnnouncer,
+        chunks: ChunkRepository | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._expected: int | None = None
+        self.relay = AlertRelay(announcer, chunks)
+        self.watch = AlertWatch(
+            farm_id, motion, alerts, horses, FacadeWatch(engine, clock), self.relay, clock,
+            lambda: self._expected,
+        )  # fmt: skip
+        self._worker = Worker("alert watch", self.watch.run, restart_budget=1000)
+
+    def on_registry(self, snapshot: RegistrySnapshot) -> None:
+        """Identities or the farm changed; called on the feed's thread."""
+        self._expected = snapshot.expected_residents
+        self.watch.forget_horses()
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._worker.start()
+
+    def stop(self, deadline_s: float) -> tuple[str, ...]:
+        """End; the name of the thread if it did not."""
+        self._worker.ask_to_stop()
+        return () if self._worker.join(deadline_s) else (self._worker.name,)

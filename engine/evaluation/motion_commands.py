@@ -1,4 +1,4 @@
-"""``barnhand evaluate gait`` and ``evaluate motion``: their arguments and their reports."""
+"""``barnhand evaluate gait``, ``motion`` and ``alerts``: their arguments and their reports."""
 
 from __future__ import annotations
 
@@ -54,3 +54,23 @@ def evaluate_motion(wanted: argparse.Namespace) -> dict[str, object]:
     if not 0.5 <= wanted.minutes <= 60:
         raise OperatorMistake("Give half a minute to an hour.")
     return evaluate_simulated_motion(tuple(wanted.fps), wanted.minutes, wanted.seed)
+
+
+def add_alert_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``barnhand evaluate alerts``."""
+    parser.description = "Judge the alert rules on simulated days with and without events."
+    parser.add_argument("--simulated", action="store_true", help="the simulated barn (needed)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12], metavar="SEED")
+    parser.add_argument("--horses", type=int, default=10)
+    parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
+
+
+def evaluate_alert_rules(wanted: argparse.Namespace) -> dict[str, object]:
+    """Measure as asked; returns the report. Raises OperatorMistake for impossible numbers."""
+    from engine.evaluation.alerts import alert_report
+
+    if not wanted.simulated:
+        raise OperatorMistake("Only the simulated barn knows the truth.", "Add --simulated.")
+    if not 4 <= wanted.horses <= 14:
+        raise OperatorMistake("A simulated barn with events has 4 to 14 horses.")
+    return alert_report(wanted.seeds, wanted.horses)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from engine.domain.errors import OperatorMistake
 from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
 from engine.evaluation.motion_commands import (
+    add_alert_arguments,
     add_gait_arguments,
     add_motion_arguments,
+    evaluate_alert_rules,
     evaluate_gait_folder,
     evaluate_motion,
 )
@@ -246,13 +248,14 @@ def evaluate_parser() -> argparse.ArgumentParser:
     add_tracking_arguments(tasks.add_parser("tracking"))
     add_gait_arguments(tasks.add_parser("gait"))
     add_motion_arguments(tasks.add_parser("motion"))
+    add_alert_arguments(tasks.add_parser("alerts"))
     return parser
 
 
 def run_evaluate(argv: Sequence[str]) -> int:
     """Run ``barnhand evaluate``: print the figures and write the report; 0 when measured."""
     wanted = evaluate_parser().parse_args(list(argv))
-    if wanted.task not in ("tracking", "motion") and not wanted.data.is_dir():
+    if wanted.task not in ("tracking", "motion", "alerts") and not wanted.data.is_dir():
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
     report = _EVALUATIONS[wanted.task](wanted)
     text = json.dumps(report, indent=2)
@@ -333,6 +336,7 @@ _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "tracking": evaluate_tracking,
     "gait": evaluate_gait_folder,
     "motion": evaluate_motion,
+    "alerts": evaluate_alert_rules,
 }
 
 
