@@ -28,16 +28,6 @@ def later_texts() -> dict[str, LaterText]:
         return QCoreApplication.translate("Later", text)
 
     return {
-        "timeline": LaterText(
-            tr("Timeline"),
-            tr("What each horse did, from ninety days down to a single frame."),
-            (
-                tr("A lane for every horse and camera: presence, posture, gait, alerts"),
-                tr("Speed, stride frequency and head height plotted beneath"),
-                tr("Drag a range to export, bookmark or lock it"),
-            ),
-            tr("Every detection is stored in the database with its time and camera."),
-        ),
         "review": LaterText(
             tr("Review"),
             tr("Recordings of up to four cameras, played in step."),

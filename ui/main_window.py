@@ -41,6 +41,8 @@ from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.settings.settings_page import SettingsPage
 from ui.status_bar import StatusBar
 from ui.theme import Theme, ThemeName, apply_theme, load_theme
+from ui.timeline.cursor import TimeCursor
+from ui.timeline.timeline_page import TimelinePage
 from ui.toast import Toast
 
 FOLLOW_MS = 400
@@ -105,11 +107,22 @@ class MainWindow(QMainWindow):
             services, self.requests, self.log, self.directory, self.actions_book, theme
         )
         self.live_identity = LiveIdentity(self.registry.context, self.live.card, self)
+        self.time_cursor = TimeCursor(self)
+        self.timeline = TimelinePage(
+            services,
+            self.requests,
+            self.log,
+            self.directory,
+            self.actions_book,
+            self.time_cursor,
+            theme,
+        )
         self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
             "registry": self.registry,
+            "timeline": self.timeline,
             "settings": self.settings,
             "health": self.diagnostics,
         }
@@ -168,6 +181,9 @@ class MainWindow(QMainWindow):
         self.registry.failed.connect(self.errors.show_error)
         self.registry.wanted.connect(self._on_registry_wanted)
         self.live_identity.failed.connect(self.errors.show_error)
+        self.timeline.failed.connect(self.errors.show_error)
+        self.timeline.said.connect(lambda text, warns: self.toast.say(text, warning=warns))
+        self.timeline.wanted.connect(self.show_page)
         self.directory.failed.connect(self._on_directory_failed)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
@@ -193,6 +209,8 @@ class MainWindow(QMainWindow):
             self.live.wall.setFocus()
         if name == "registry":
             self.registry.take_focus()
+        if name == "timeline":
+            self.timeline.take_focus()
         if name == "health":
             self._show_diagnostics()
 
@@ -256,7 +274,7 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         if isinstance(app, QApplication):
             apply_theme(app, self._theme)
-        for part in (self.rail, self.strip, self.status, self.live, self.registry):
+        for part in (self.rail, self.strip, self.status, self.live, self.registry, self.timeline):
             part.set_theme(self._theme)
         dress_live_actions(self.actions_book, self._theme)
         self.actions_book["look"].setChecked(name == "light")
@@ -290,7 +308,9 @@ class MainWindow(QMainWindow):
             return
         streams, report = self._services.engine.streams(), self._services.engine.report()
         self.live.follow(streams, report)
-        self.registry.follow({stream.id: stream.name for stream in streams})
+        cameras = {stream.id: stream.name for stream in streams}
+        self.registry.follow(cameras)
+        self.timeline.follow(cameras)
         self.notices.update_from(report.notices)
         self.status.show_engine(report)
         if self.page == "health":
@@ -409,5 +429,6 @@ class MainWindow(QMainWindow):
         self.loop_meter.stop()
         self.live.ptz.stop()
         self.live.wall.stop()
+        self.timeline.stop()
         self.directory.stop()
         return self.requests.close(2.0)

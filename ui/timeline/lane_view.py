@@ -117,7 +117,7 @@ class LaneView(QAbstractScrollArea):
 
     def place(self) -> Place:
         """Where time lies in the viewport."""
-        right = max(self.viewport().width() - RIGHT_PX, NAMES_PX + 1)
+        right = max(self.width() - RIGHT_PX, NAMES_PX + 1)
         return place_of(self.view.start_us, self.view.span_us, float(NAMES_PX), float(right))
 
     def row_at(self, y: float) -> LaneRow | None:

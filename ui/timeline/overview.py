@@ -31,7 +31,6 @@ from ui.timeline.raster import Columns, codes
 from ui.timeline.tile_grid import TileKey, covering, level_for
 from ui.timeline.tile_loader import TileLoader
 from ui.timeline.time_view import MOST_US, TimeView
-from ui.timeline.words import length_words
 
 HEIGHT_PX = 52
 TICKS_PX = 16
@@ -151,7 +150,8 @@ class Overview(QWidget):
         start_us, end_us = self._context
         painter.setFont(theme.font(theme.measures.font_small))
         painter.setPen(theme.colour("muted"))
-        words = self.tr("seen · {0}").format(length_words(_rounded(end_us - start_us)))
+        days = _days(end_us - start_us)
+        words = self.tr("seen in {0} days").format(days) if days > 1 else self.tr("seen in 24 h")
         painter.drawText(QRectF(12, 2, NAMES_PX - 20, bottom - 4), MIDDLE_LEFT, words)
         metrics = QFontMetricsF(painter.font())
         step_us = tick_step_us(end_us - start_us, wide, 72.0)
@@ -295,6 +295,6 @@ def _stretches(on: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def _rounded(length_us: int) -> int:
+def _days(length_us: int) -> int:
     """Whole days, without the room after now."""
-    return next((c for c in CONTEXTS_US[:-1] if c == length_us), 90 * DAY_US)
+    return min(length_us // DAY_US, 90)
