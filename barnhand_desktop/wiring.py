@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 from barnhand_desktop.api.accounts import ensure_admin
 from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.installation import Installation
+from barnhand_desktop.jobs.node import JobStores, job_node
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.model_store import open_model_store
 from barnhand_desktop.ptz_memory import PtzMemory
@@ -31,8 +32,12 @@ from db.live.commands import RedisCommandBus
 from db.live.publisher import LivePublisher
 from db.migrate import migrate
 from db.pool import open_pool
+from db.queue.jobs import PostgresJobQueue
+from db.queue.node import JobNode
 from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.bookmarks import PostgresBookmarkRepository
 from db.repositories.chunks import PostgresChunkRepository
+from db.repositories.edits import PostgresEditRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.motion import PostgresMotionRepository
@@ -140,6 +145,10 @@ class Barn:
     recorder: Recorder
     ptz: PostgresPtzRepository
     ptz_memory: PtzMemory
+    jobs: PostgresJobQueue
+    job_node: JobNode
+    bookmarks: PostgresBookmarkRepository
+    edits: PostgresEditRepository
     api: ApiProcess | None
     supervisor: ServerSupervisor
     admin_password: str | None
@@ -171,15 +180,17 @@ def build(place: Installation, servers: Servers) -> Barn:
     told.engine = engine
     announcer = Announcer(servers.live_url)
     ptz = PostgresPtzRepository(pool)
+    jobs = PostgresJobQueue(pool, announcer.job)
     embedder = models.embedder
     api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
     watched = [*servers.started, *([api] if api is not None else [])]
     key = secrets.credential_key_text().encode()
+    streams = PostgresStreamRepository(pool, key)
     return Barn(
         place=place,
         servers=servers,
         pool=pool,
-        streams=PostgresStreamRepository(pool, key),
+        streams=streams,
         views=PostgresViewRepository(pool),
         horses=PostgresHorseRepository(pool),
         identity=AnnouncedIdentity(PostgresIdentityRepository(pool), announcer),
@@ -197,6 +208,12 @@ def build(place: Installation, servers: Servers) -> Barn:
         recorder=recorder,
         ptz=ptz,
         ptz_memory=PtzMemory(engine.ptz, ptz),
+        jobs=jobs,
+        job_node=job_node(
+            place, servers.dsn, JobStores(pool, streams, chunks, jobs), engine, announcer
+        ),
+        bookmarks=PostgresBookmarkRepository(pool),
+        edits=PostgresEditRepository(pool, announcer.corrected),
         api=api,
         supervisor=ServerSupervisor(watched, _log_status),
         admin_password=ensure_admin(pool),

@@ -1,4 +1,4 @@
-"""Tells every console and client of a correction, from the process that made it.
+"""Tells every console and client of corrections and jobs, from the process that made them.
 
 A correction is published once, by whoever committed it: ``horse:update`` for every horse it
 touched and ``track:updated`` for the command, in the farm's room. Numbers within a channel are
@@ -15,15 +15,21 @@ import redis
 
 from db.live.connection import connect, translated
 from db.live.protocol import (
+    CHUNK_PROCESSED,
     HORSE_UPDATE,
+    JOB_UPDATE,
     PUBLISH_EVENT,
     SEQUENCE_KEY,
     TRACK_UPDATED,
+    chunk_processed,
     event_halves,
     events_channel,
+    job_update,
 )
 from engine.domain.errors import BarnhandError
 from engine.domain.identity import CommandRecord
+from engine.domain.ids import StreamId
+from engine.domain.recording import Chunk, Job
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +67,36 @@ class Announcer:
             return False
         return True
 
+    def job(self, job: Job) -> bool:
+        """Tell how a job is going. True if told."""
+        return self._tell(JOB_UPDATE, None, job_update(job))
+
+    def chunk_processed(self, chunk: Chunk) -> bool:
+        """Tell that a recording's results are final. True if told."""
+        return self._tell(CHUNK_PROCESSED, chunk.stream_id, chunk_processed(chunk))
+
+    def _tell(self, event: str, stream_id: StreamId | None, data: dict[str, Any]) -> bool:
+        try:
+            with translated(f"telling of {event}"):
+                pipeline = self._client.pipeline(transaction=True)
+                self._add(pipeline, event, datetime.now(UTC).isoformat(), data, stream_id)
+                pipeline.execute()
+        except BarnhandError as error:
+            log.info("%s was not announced: %s", event, error)
+            return False
+        return True
+
     def _add(
-        self, pipeline: redis.client.Pipeline, event: str, at: str, data: dict[str, Any]
+        self,
+        pipeline: redis.client.Pipeline,
+        event: str,
+        at: str,
+        data: dict[str, Any],
+        stream_id: StreamId | None = None,
     ) -> None:
-        head, tail = event_halves(event, None, at, data)
-        pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, events_channel(None), head, tail, "", "0")
+        head, tail = event_halves(event, stream_id, at, data)
+        channel = events_channel(stream_id)
+        pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, channel, head, tail, "", "0")
 
     def close(self) -> None:
         """Close the connections."""

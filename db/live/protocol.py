@@ -30,6 +30,7 @@ from engine.domain.horses import Horse
 from engine.domain.identity import SpanDecided, SpanWithdrawn
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.notices import Notice
+from engine.domain.recording import Chunk, Job
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.streams import StreamStatusChanged
 
@@ -46,6 +47,8 @@ ALERT_RAISED = "alert:raised"
 HORSE_IDENTIFIED = "horse:identified"
 HORSE_UPDATE = "horse:update"
 TRACK_UPDATED = "track:updated"
+JOB_UPDATE = "job:update"
+CHUNK_PROCESSED = "chunk:processed"
 
 HORSE_STATE_LIFE_S = 300
 REPLY_LIFE_S = 10
@@ -283,6 +286,27 @@ def notice(raised: Notice) -> dict[str, Any]:
         "advice": raised.advice,
         "at": raised.at.isoformat(),
         "active": raised.active,
+    }
+
+
+def job_update(job: Job) -> dict[str, Any]:
+    """Data of ``job:update``: how far background work is. Its title and result are asked for."""
+    return {
+        "job_id": str(job.id),
+        "farm_id": str(job.farm_id),
+        "kind": job.kind.value,
+        "state": job.state.value,
+        "progress": round(job.progress, 4),
+    }
+
+
+def chunk_processed(chunk: Chunk) -> dict[str, Any]:
+    """Data of ``chunk:processed``: a recording was analysed again and its results are final."""
+    return {
+        "chunk_id": str(chunk.id),
+        "start_at": chunk.start_at.isoformat(),
+        "end_at": chunk.end_at.isoformat(),
+        "horses": chunk.horses,
     }
 
 

@@ -29,7 +29,7 @@ NOBODY = "barnhand"
 """The actor of work that nobody asked for; it gives way to the live pictures."""
 _TITLE_LENGTH = 200
 
-Told = Callable[[Job], None]
+Told = Callable[[Job], object]
 Row = dict[str, Any]
 
 

@@ -1,0 +1,1 @@
+"""What background jobs do, and the node of this process that does them."""
