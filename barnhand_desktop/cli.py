@@ -50,6 +50,11 @@ def _run(arguments: list[str]) -> int:
         from engine.ptz.guardian import main as guard
 
         return guard()
+    if arguments[:1] == ["video-resolver"]:
+        # How a packaged program starts the process that asks yt-dlp.
+        from engine.sources.web_resolver import main as resolve
+
+        return resolve()
     if arguments[:1] == ["train"]:
         from engine.training.commands import run_train
 

@@ -18,7 +18,7 @@ from engine.ptz.dialects import dialects
 from engine.ptz.drivers import open_driver
 from engine.ptz.probing import ProbeFinding, probe_camera, try_camera
 from engine.runtime.clock import SystemClock
-from engine.settings import EngineSettings
+from engine.settings import EngineSettings, PushSettings
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 
 PROBE_WIDTH_PX = 640
@@ -94,6 +94,10 @@ class FacadeBridge:
             ),
             notices=tuple(health.notices),
         )
+
+    def push_rules(self) -> PushSettings:
+        """See ``EngineBridge``."""
+        return self._settings().capture.push
 
     def probe(self, stream: Stream) -> ProbePicture:
         """See ``EngineBridge``."""

@@ -17,6 +17,7 @@ from engine.domain.ptz import PtzControl
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth
 from engine.ptz.probing import ProbeFinding
+from engine.settings import PushSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ class EngineBridge(Protocol):
         ...
 
     def report(self) -> EngineReport: ...
+
+    def push_rules(self) -> PushSettings:
+        """Where cameras may push to."""
+        ...
 
     def probe(self, stream: Stream) -> ProbePicture:
         """Open an address and fetch one picture. Blocks; call it on a worker.

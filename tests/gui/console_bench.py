@@ -48,7 +48,7 @@ from engine.ptz.control import CameraControl
 from engine.ptz.eyes import Eyes
 from engine.ptz.probing import ProbeFinding
 from engine.runtime.clock import SystemClock
-from engine.settings import PtzSettings
+from engine.settings import PtzSettings, PushSettings
 from engine.simulation.barn import SimulatedBarn
 from ui.engine_bridge import found_ptz, known_dialects, snapshot_of, turned_ptz
 from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
@@ -78,6 +78,7 @@ class BenchEngine:
         self.calls: list[tuple[str, object]] = []
         self.probe_answer: Callable[[Stream], ProbePicture] = self._no_probe
         self.eyes: Eyes | None = None
+        self.push = PushSettings()
         self.ptz = CameraControl(PtzSettings(), SystemClock(), self._eyes, self.results)
         """The real control; a test that steers starts and stops it."""
 
@@ -88,6 +89,9 @@ class BenchEngine:
         camera = BenchCamera(stream, replace(state, **health))
         self.cameras[stream.id] = camera
         return camera
+
+    def push_rules(self) -> PushSettings:
+        return self.push
 
     def streams(self) -> tuple[Stream, ...]:
         return tuple(c.stream for c in self.cameras.values())

@@ -8,7 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from engine.domain.errors import OperatorMistake
+from engine.domain.push import SCHEME as PUSH_SCHEME
+from engine.domain.push import read_push_address
 from engine.domain.streams import SourceKind
+from engine.domain.web_sites import is_web_page, page_of
 
 SCHEMES = {
     "rtsp": SourceKind.RTSP,
@@ -33,8 +36,10 @@ class Address:
 
 
 def read_address(text: str) -> Address:
-    """Understand an RTSP, RTMP or HTTP URL, a file or folder, ``usb:0``, ``simulated:NAME``,
-    or a bare host name (taken as RTSP). Raises OperatorMistake saying what is wrong.
+    """Understand an RTSP, RTMP or HTTP URL, a page of YouTube, Twitch and the like (``web:`` before
+    those of other sites), ``rtmp-listen:`` for a camera that pushes, a file or folder, ``usb:0``,
+    ``simulated:NAME``, or a bare host name (taken as RTSP). Raises OperatorMistake saying what is
+    wrong.
     """
     text = text.strip().strip('"')
     if not text:
@@ -49,6 +54,15 @@ def read_address(text: str) -> Address:
         device = usb.group(1) or usb.group(2)
         number = re.sub(r"\D", "", device)
         return Address(SourceKind.USB, f"usb:{number}", "", "", f"USB camera {number}")
+    if lower.startswith(f"{PUSH_SCHEME}:"):
+        push, key = read_push_address(text)
+        name = f"Camera on port {push.port}"
+        return Address(SourceKind.RTMP_PUSH, str(push), "", key, name)
+    page = f"https://{text}" if is_web_page(f"https://{text}") and "://" not in text else text
+    if is_web_page(page):
+        host = urlsplit(page_of(page)).hostname or ""
+        name = host.removeprefix("www.").removeprefix("m.")
+        return Address(SourceKind.WEB_VIDEO, page, "", "", name)
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", lower)
     if scheme and scheme.group(1) == "file":
         return _path(unquote(urlsplit(text).path))
@@ -81,7 +95,7 @@ def _path(text: str) -> Address:
 def _url(text: str, scheme: str) -> Address:
     kind = SCHEMES.get(scheme)
     if kind is None:
-        known = ", ".join(f"{s}://" for s in SCHEMES)
+        known = ", ".join(f"{s}://" for s in (*SCHEMES, PUSH_SCHEME))
         raise OperatorMistake(f"Addresses of kind {scheme}:// are not known.", f"Known: {known}")
     try:
         parts = urlsplit(text)
@@ -104,6 +118,8 @@ def kind_words(kind: SourceKind) -> str:
     return {
         SourceKind.RTSP: "RTSP camera",
         SourceKind.RTMP: "RTMP stream",
+        SourceKind.RTMP_PUSH: "Camera that sends its picture here (RTMP push)",
+        SourceKind.WEB_VIDEO: "Video of a web page (YouTube, Twitch, …)",
         SourceKind.HTTP: "HTTP stream or file",
         SourceKind.FILE: "Video file, played in a loop",
         SourceKind.FOLDER: "Folder of videos or pictures",

@@ -23,10 +23,12 @@ from PySide6.QtWidgets import (
 
 from engine.domain.errors import BarnhandError, EnvironmentFault, OperatorMistake
 from engine.domain.ids import new_stream_id
+from engine.domain.push import DEFAULT_APP, PushAddress, read_push_address
 from engine.domain.streams import SourceKind, Stream
 from engine.ptz.probing import ProbeFinding
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
+from ui.live.source_section import SourceSection
 from ui.live.tile import image_of
 from ui.ptz.setup_section import WIDTH_PX, SetupSection
 from ui.requests import RequestId, RequestRunner
@@ -80,7 +82,7 @@ class CameraDialog(QDialog):
 
     def _build(self) -> None:
         self.address = QLineEdit(
-            placeholderText=self.tr("rtsp://192.168.1.20/stream1, a file, usb:0, simulated:paddock")
+            placeholderText=self.tr("rtsp://192.168.1.20/stream1, a web page, a file, usb:0")
         )
         self.name = QLineEdit(placeholderText=self.tr("Stall 4, North fence, …"))
         self.username = QLineEdit()
@@ -88,6 +90,10 @@ class CameraDialog(QDialog):
         self.loop = QCheckBox(self.tr("Start again at the end"))
         self.loop.setChecked(True)
         self.kind = label("", "small")
+        self.push = button(self.tr("The camera sends its picture here…"), "link")
+        self.push.setToolTip(self.tr("For cameras and programs that push over RTMP, such as OBS."))
+        self.push.clicked.connect(self._on_push)
+        self.source = SourceSection(self._bridge.push_rules(), self._theme)
         self.problem = label("", "problem", wrap=True)
         self.problem.hide()
         browse = icon_button("folder", self._theme, self.tr("Choose a video file"))
@@ -102,15 +108,20 @@ class CameraDialog(QDialog):
         grid.addWidget(self._field_name(self.tr("Address"), self.address), 0, 0)
         grid.addLayout(row, 0, 1)
         grid.addWidget(self.kind, 1, 1)
+        grid.addWidget(self.push, 1, 1, Qt.AlignmentFlag.AlignLeft)
         fields = (
             (self.tr("Name"), self.name),
             (self.tr("User"), self.username),
             (self.tr("Password"), self.password),
         )
+        self._logins: list[QWidget] = []
         for index, (text, field) in enumerate(fields, start=2):
-            grid.addWidget(self._field_name(text, field), index, 0)
+            name = self._field_name(text, field)
+            grid.addWidget(name, index, 0)
             grid.addWidget(field, index, 1)
-        grid.addWidget(self.loop, 5, 1)
+            self._logins += [name, field] if field is not self.name else []
+        grid.addWidget(self.source, 5, 0, 1, 2)
+        grid.addWidget(self.loop, 6, 1)
         self.steering = SetupSection(self._bridge.ptz_dialects(), self)
         across = QHBoxLayout()
         across.setSpacing(BESIDE_PX)
@@ -132,6 +143,7 @@ class CameraDialog(QDialog):
         self.address.textChanged.connect(self._on_address)
         self.address.editingFinished.connect(self._hide_credentials)
         self.name.textEdited.connect(lambda _text: self._clear_problem())
+        self.source.readdressed.connect(self.address.setText)
         self.steering.changed.connect(self._fit)
         self.steering.test_asked.connect(self.start_steering_test)
         self.steering.find_asked.connect(self.start_steering_search)
@@ -188,10 +200,12 @@ class CameraDialog(QDialog):
             self.address.setText(address)
             self._hide_credentials()
             return
+        self.source.show_stream(existing)
         self.address.setText(existing.address)
         self.name.setText(existing.name)
-        self.username.setText(existing.username)
-        self.password.setText(existing.password)
+        if existing.kind is not SourceKind.RTMP_PUSH:  # its password is the stream key
+            self.username.setText(existing.username)
+            self.password.setText(existing.password)
         self.loop.setChecked(existing.loop)
         self.steering.show_stream(existing)
 
@@ -203,13 +217,35 @@ class CameraDialog(QDialog):
             address = read_address(text)
         except OperatorMistake:
             self.kind.setText("")
+            self.push.setVisible(not text.strip())
             return
+        self.push.hide()
         self.kind.setText(kind_words(address.kind))
         network = address.kind in (SourceKind.RTSP, SourceKind.RTMP, SourceKind.HTTP)
         for field in (self.username, self.password):
             field.setEnabled(network)
-        self.loop.setVisible(address.kind in (SourceKind.FILE, SourceKind.FOLDER))
+        special = address.kind in (SourceKind.RTMP_PUSH, SourceKind.WEB_VIDEO)
+        for part in self._logins:
+            part.setVisible(not special)
+        self.source.show_kind(address.kind, address.address, address.password)
+        ending = (SourceKind.FILE, SourceKind.FOLDER, SourceKind.WEB_VIDEO)
+        self.loop.setVisible(address.kind in ending)
         self.name.setPlaceholderText(address.suggested_name)
+        self._fit()
+
+    def _on_push(self) -> None:
+        """Take the first port that no camera has."""
+        taken = {
+            read_push_address(stream.address)[0].port
+            for stream in self._bridge.streams()
+            if stream.kind is SourceKind.RTMP_PUSH
+        }
+        rules = self._bridge.push_rules()
+        ports = (p for p in range(rules.first_port, rules.last_port + 1) if p not in taken)
+        host = "0.0.0.0" if rules.remote else "127.0.0.1"
+        port = next(ports, rules.first_port)
+        self.address.setText(str(PushAddress(host, port, DEFAULT_APP)))
+        self.name.setFocus()
 
     def _hide_credentials(self) -> None:
         """Move a password typed into the address to its own field, where it is hidden."""
@@ -218,8 +254,9 @@ class CameraDialog(QDialog):
         except OperatorMistake:
             return
         if address.username or address.password:
-            self.username.setText(address.username)
-            self.password.setText(address.password)
+            if address.kind is not SourceKind.RTMP_PUSH:
+                self.username.setText(address.username)
+                self.password.setText(address.password)
             self.address.setText(address.address)
 
     def _on_browse(self) -> None:
@@ -246,6 +283,7 @@ class CameraDialog(QDialog):
             password=self.password.text() or address.password,
             loop=self.loop.isChecked(),
         )
+        stream = self.source.applied_to(stream, self._existing)
         return _Draft(self.steering.applied_to(stream), address)
 
     def show_problem(self, error: BarnhandError) -> None:
@@ -370,12 +408,17 @@ class CameraDialog(QDialog):
         if on:
             self._clock.start()
             self._ticker.start()
-            self.facts.setText(self.tr("Connecting…"))
+            self.facts.setText(self._waiting_words())
         else:
             self._ticker.stop()
 
     def _on_waiting(self) -> None:
-        self.facts.setText(self.tr("Connecting… {0} s").format(self._clock.elapsed() // 1000))
+        self.facts.setText(f"{self._waiting_words()} {self._clock.elapsed() // 1000} s")
+
+    def _waiting_words(self) -> str:
+        if self.source.waits_for_camera:
+            return self.tr("Waiting for the camera: start it there now…")
+        return self.tr("Connecting…")
 
     def _on_picture(self, probed: ProbePicture) -> None:
         self._request = None

@@ -21,6 +21,11 @@ from ui.live.address import kind_words, read_address
         ("192.168.1.20/stream1", SourceKind.RTSP, "rtsp://192.168.1.20/stream1"),
         ("cam.local", SourceKind.RTSP, "rtsp://cam.local"),
         ("rtsp://[fe80::1]:554/a", SourceKind.RTSP, "rtsp://[fe80::1]:554/a"),
+        ("https://youtu.be/a", SourceKind.WEB_VIDEO, "https://youtu.be/a"),
+        ("www.youtube.com/watch?v=a", SourceKind.WEB_VIDEO, "https://www.youtube.com/watch?v=a"),
+        ("twitch.tv/barn", SourceKind.WEB_VIDEO, "https://twitch.tv/barn"),
+        ("web:http://stud.example/1", SourceKind.WEB_VIDEO, "web:http://stud.example/1"),
+        ("rtmp-listen:", SourceKind.RTMP_PUSH, "rtmp-listen://127.0.0.1:1935/barn"),
         ("usb:1", SourceKind.USB, "usb:1"),
         ("0", SourceKind.USB, "usb:0"),
         ("/dev/video2", SourceKind.USB, "usb:2"),
@@ -51,7 +56,17 @@ def test_a_folder_is_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "   ", "ftp://x/y", "rtsp://", "http://a b/c", "rtsp://h:x/"]
+    "typed",
+    [
+        "",
+        "   ",
+        "ftp://x/y",
+        "rtsp://",
+        "http://a b/c",
+        "rtsp://h:x/",
+        "web:x",
+        "rtmp-listen://a/b",
+    ],
 )
 def test_wrong_addresses_are_told(typed: str) -> None:
     with pytest.raises(OperatorMistake) as caught:
