@@ -103,6 +103,8 @@ class CameraRecorder:
         self._closing: deque[_Closing] = deque()
         self._motion: MotionOnly[tuple[OpenChunk, Chunk]] = MotionOnly()
         self._newest_result = -1
+        self._newest_shown = -1
+        self._drained = False
         self._touched_mono_s = time.monotonic()
         self._again_mono_s = 0.0
         self._losing = False
@@ -144,6 +146,7 @@ class CameraRecorder:
 
     def _open(self, opened: Opened) -> None:
         self.stream = opened.stream
+        self._drained = False
         settings = self._settings()
         goes_on = opened.offset_s > 0.0
         if self._copy is not None and opened.coding is not None and goes_on:
@@ -177,7 +180,8 @@ class CameraRecorder:
         chunk = self._chunk
         if chunk is not None and chunk.pictures:
             ticks = chunk.last_tick - chunk.begins.first_tick
-            if chunk.shown(shown.stamp.sequence, ticks, shown.stamp.captured_at):
+            self._newest_shown = shown.stamp.sequence
+            if chunk.shown(shown.stamp, ticks, shown.analysed):
                 self._announce(chunk)
 
     def _decoded(self, shown: Shown) -> None:
@@ -187,7 +191,8 @@ class CameraRecorder:
         for chunk in self._recent():
             ticks = chunk.place(pts_s)
             if ticks is not None:
-                if chunk.shown(shown.stamp.sequence, ticks, shown.stamp.captured_at):
+                self._newest_shown = shown.stamp.sequence
+                if chunk.shown(shown.stamp, ticks, shown.analysed):
                     self._announce(chunk)
                 return
 
@@ -209,6 +214,7 @@ class CameraRecorder:
             return
         self._apply([*self._flush(), Ending()])
         self._reset()
+        self._drained = True
         self.state = "waiting"
 
     # --- chunks -------------------------------------------------------------------------------
@@ -218,6 +224,8 @@ class CameraRecorder:
         for step in steps:
             try:
                 if isinstance(step, Beginning):
+                    if self._chunk is not None:
+                        self._chunk.followed_by(step)
                     self._close_chunk()
                     self._begin(step)
                 elif isinstance(step, Ending):
@@ -247,7 +255,7 @@ class CameraRecorder:
         chunk, self._chunk = self._chunk, None
         if chunk is None:
             return
-        if not chunk.pictures or (chunk.start_at is None and chunk.last_sequence is None):
+        if not chunk.pictures or chunk.start_at is None:
             self._maybe_discard(chunk)
             return
         self._chunk = chunk
@@ -305,8 +313,11 @@ class CameraRecorder:
             self._finish(self._closing.popleft().chunk)
 
     def _is_settled(self, closing: _Closing, now_s: float) -> bool:
-        last = closing.chunk.last_sequence
-        return now_s >= closing.due_mono_s or (last is not None and self._newest_result > last)
+        if now_s >= closing.due_mono_s:
+            return True
+        chunk = closing.chunk
+        shown = chunk.all_shown or self._drained or self._newest_shown > chunk.last_shown
+        return shown and self._newest_result >= chunk.last_analysed
 
     def _finish(self, chunk: OpenChunk) -> None:
         try:

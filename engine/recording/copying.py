@@ -13,6 +13,7 @@ from engine.recording.segment_file import Sample
 
 GAP_S = 2.0
 """A longer hole in a stream's own time ends the chunk: its pictures are not where p says."""
+_UNDATED_AT_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class CopyTrack:
         self._begun: Beginning | None = None
         self._held: list[Sample] = []
         self._held_begins: Beginning | None = None
+        self._undated: list[EncodedPacket] = []
         self._last_dts = 0
         self._last_pts = 0
         self._shift = 0
@@ -74,14 +76,39 @@ class CopyTrack:
     def flush(self) -> list[Step]:
         """What is held back while looking for the end of a chunk."""
         steps: list[Step] = []
+        undated, self._undated = self._undated, []
+        for packet in undated:
+            steps += self._fed(packet)
         if self._held_begins is not None:
-            steps = [*self._leading(), self._held_begins, self._held[0]]
+            steps += [*self._leading(), self._held_begins, self._held[0]]
             self._begun, self._held_begins = self._held_begins, None
         self._held.clear()
         return steps
 
     def feed(self, packet: EncodedPacket) -> list[Step]:
         """The steps of one packet."""
+        if packet.dts is None and len(self._undated) < _UNDATED_AT_MOST:
+            self._undated.append(packet)
+            return []
+        steps: list[Step] = []
+        for waiting in self._dated(packet):
+            steps += self._fed(waiting)
+        return [*steps, *self._fed(packet)]
+
+    def _dated(self, packet: EncodedPacket) -> list[EncodedPacket]:
+        """Packets before the first one whose decoding time is known (Matroska keeps none, FFmpeg
+        works it out after some packets), with times a picture apart before it."""
+        waiting, self._undated = self._undated, []
+        if packet.dts is None:
+            return waiting
+        step = packet.duration or int(1 / ((self.coding.fps or 25.0) * self.coding.time_base))
+        back = len(waiting)
+        return [
+            replace(one, dts=packet.dts - (back - index) * max(step, 1))
+            for index, one in enumerate(waiting)
+        ]
+
+    def _fed(self, packet: EncodedPacket) -> list[Step]:
         if packet.pts is None or packet.pts_s is None:
             self.unusable += 1
             return []

@@ -28,11 +28,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture was decoded. ``picture``: to be encoded, None where its packet is recorded."""
+    """A picture was decoded. ``picture``: to be encoded, None where its packet is recorded.
+    ``analysed``: it goes to the analysis too."""
 
     stamp: FrameStamp
-    size_px: tuple[int, int]
     picture: Picture | None
+    analysed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from engine.domain.detections import SubjectClass
+from engine.domain.frames import FrameStamp
 from engine.domain.ids import StreamId
 from engine.domain.motion import Gait
 from engine.domain.recording import Chunk, ChunkId, ChunkState
@@ -68,7 +69,8 @@ class OpenChunk:
     def __init__(self, media: Path, stream_id: StreamId, begins: Beginning) -> None:
         self.id = ChunkId(uuid4())
         self.begins = begins
-        self.last_sequence: int | None = None
+        self.last_shown = -1
+        self.last_analysed = -1
         self.start_at: datetime | None = None
         self.digest = ""
         self._media = media
@@ -77,6 +79,7 @@ class OpenChunk:
         self._file = SegmentFile(media / self._path, begins.codec, begins.size_px, begins.time_base)
         self._ticks: set[int] = set()
         self._durations = 0
+        self._end_tick: int | None = None
         self._of_sequence: dict[int, int] = {}
         self._seen = _Seen()
         self._journal: TextIOWrapper | None = None
@@ -107,7 +110,14 @@ class OpenChunk:
     @property
     def duration_s(self) -> float:
         """From the first picture to the end of the last."""
+        if self._end_tick is not None:
+            return self.seconds(self._end_tick - self.begins.first_tick)
         return self.seconds(max(self._ticks, default=0)) + self._step_s()
+
+    def followed_by(self, next_one: Beginning) -> None:
+        """The next chunk of the same source begins; this one lasts until then, even if it keeps a
+        copy of the next one's first picture."""
+        self._end_tick = next_one.first_tick
 
     def _step_s(self) -> float:
         if self._durations:
@@ -125,15 +135,21 @@ class OpenChunk:
         ticks = round((pts_s - self.begins.first_source_s) / float(self.begins.time_base))
         return ticks if ticks in self._ticks else None
 
-    def shown(self, sequence: int, ticks: int, captured_at: datetime) -> bool:
-        """The picture at this file tick was decoded as number ``sequence``; True if that told
-        when the chunk began."""
-        self._of_sequence[sequence] = ticks
-        self.last_sequence = sequence
+    def shown(self, stamp: FrameStamp, ticks: int, analysed: bool) -> bool:
+        """The picture at this file tick was decoded; True if that told when the chunk began."""
+        self._of_sequence[stamp.sequence] = ticks
+        self.last_shown = stamp.sequence
+        if analysed:
+            self.last_analysed = stamp.sequence
         if self.start_at is not None:
             return False
-        self.start_at = captured_at - timedelta(seconds=self.seconds(ticks))
+        self.start_at = stamp.captured_at - timedelta(seconds=self.seconds(ticks))
         return True
+
+    @property
+    def all_shown(self) -> bool:
+        """Every one of its pictures was decoded."""
+        return len(self._of_sequence) >= len(self._ticks)
 
     def note(self, result: FrameResult) -> bool:
         """Keep what was seen in one of its pictures; False if it is none of them."""

@@ -379,15 +379,14 @@ class _Listener:
 
     def on_picture(self, stamp: FrameStamp, picture: Picture, analysed: bool, copied: bool) -> None:
         """See ``SourceTap``. What is encoded is every analysed picture and others at the rate."""
-        size_px = (picture.width_px, picture.height_px)
         self._copies = self._copies and copied
         if self._copies:
-            self._intake.put(Shown(stamp, size_px, None))
+            self._intake.put(Shown(stamp, None, analysed))
             return
         time_s = stamp.captured_mono_s if stamp.pts_s is None else stamp.pts_s
         if analysed or not 0.0 <= time_s - self._last_s < 0.95 * self._every_s:
             self._last_s = time_s
-            self._intake.put(Shown(stamp, size_px, picture))
+            self._intake.put(Shown(stamp, picture, analysed))
 
     def on_closed(self) -> None:
         """See ``SourceTap``."""
