@@ -122,6 +122,7 @@ class AlertWatch:
         self._reload_mono_s = 0.0
         self._baselines: dict[HorseId, tuple[object, Baseline]] = {}
         self._standing: dict[str, datetime] = {}
+        self._stored_keys: dict[str, str] = {}
 
     def run(self, token: StopToken) -> None:
         """Look every EVERY_S until stopped."""
@@ -224,10 +225,15 @@ class AlertWatch:
 
     def _take_over(self, now: datetime) -> None:
         """Alerts of horses that last by the store, this program's before a restart or another
-        workstation's, are ended by whoever sees that they are over."""
+        workstation's, are ended by whoever sees that they are over. After a merge an alert goes
+        on under the horse that is left."""
         for alert in self._alerts.list(self._farm_id, limit=500):
             if alert.ended_at is None and alert.horse_id is not None:
-                self._standing.setdefault(alert.key, now)
+                key = f"{alert.rule_id}:{alert.horse_id}"
+                if key != alert.key:
+                    self._standing.pop(alert.key, None)
+                    self._stored_keys[key] = alert.key
+                self._standing.setdefault(key, now)
 
     def _raise(self, finding: Finding, now: datetime) -> Alert | None:
         rule = finding.rule
@@ -262,8 +268,7 @@ class AlertWatch:
             if key not in lasting and (now - last_at).total_seconds() >= OVER_AFTER_S
         ]
         for key in over:
-            ended = self._alerts.end(key, self._standing[key])
-            del self._standing[key]
+            ended = self._alerts.end(self._stored_keys.pop(key, key), self._standing.pop(key))
             if ended:
                 self._witness.ended(ended)
 
