@@ -284,7 +284,7 @@ class MotionSettings(Section):
         json_schema_extra=_unit("Hz"),
     )
     smoothing_speed: float = Field(
-        4.0, ge=0, le=50, description="How far smoothing gives way to a landmark that moves"
+        20.0, ge=0, le=100, description="How far smoothing gives way to a landmark that moves"
     )
     reset_after_s: float = Field(
         1.0,

@@ -69,8 +69,8 @@ class BodyPlan:
     withers, else of the base of the neck. poll: of the poll; head: those that stand for it.
     hooves: (4,) by limb. legs: (4, 3) by limb, elbow or stifle, carpus or hock, hoof. fetlocks:
     (4,). partner: (K,), the same landmark of the other side, itself in the middle. parent: (K,),
-    the landmark above it in its leg, -1 elsewhere. ends: landmarks below elbow or stifle of the
-    left and the right leg, front and hind, in the same order.
+    the landmark above it in its leg, -1 elsewhere. ends: landmarks from elbow or stifle down of
+    the left and the right leg, front and hind, in the same order.
     """
 
     skeleton: Skeleton
@@ -142,7 +142,7 @@ def body_plan(skeleton: Skeleton) -> BodyPlan:
         legs=legs,
         partner=partner,
         parent=parent,
-        ends=tuple((_known(chains[left][1:]), _known(chains[left + 1][1:])) for left in (0, 2)),
+        ends=tuple((_known(chains[left]), _known(chains[left + 1])) for left in (0, 2)),
     )
 
 

@@ -21,8 +21,10 @@ OLDEST_S = 2.5
 FEWEST = 3
 SHORTEST_SHARE = 0.35
 """Positions must span this share of the window."""
-CERTAIN = 2.5
-"""A change of distance is believed from this many standard errors on."""
+CERTAIN = 2.0
+"""A change of distance counts from this many standard errors on, and in full well beyond."""
+WANDER_S = 0.02
+"""A standing horse's measured size wanders by this share a second: its head and legs move."""
 FASTEST_MPS = 22.0
 """Faster than any horse that a barn will see: racing Thoroughbreds reach about 19 m/s."""
 
@@ -32,11 +34,13 @@ Doubles = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Slopes:
     """Straight lines through the last positions, float64: rate (N, 2) a second and error (N,) of
-    its length; scale_rate (N,) of the scale's logarithm, 0 where uncertain; known (N,)."""
+    its length; scale_rate (N,) of the scale's logarithm, shrunk towards 0 by its error; scale_now
+    (N,), the line's logarithm of the scale at the end, NaN with too few positions; known (N,)."""
 
     rate: Doubles
     error: Doubles
     scale_rate: Doubles
+    scale_now: Doubles
     known: NDArray[np.bool_]
 
 
@@ -55,15 +59,17 @@ def slopes(
     lag = np.where(used, when - middle[:, None], 0.0)
     spread = np.maximum((lag * lag * weight).sum(axis=1), 1e-9)
     rate, error = _line(np.where(used[..., None], path, 0.0), lag, weight, spread, count)
-    logs = np.where(used & np.isfinite(path_scale), path_scale, np.nan)
-    whole = np.isfinite(logs).sum(axis=1) == count
-    scale_rate, scale_error = _line(
-        np.nan_to_num(logs)[..., None].astype(np.float64), lag, weight, spread, count
-    )
-    certain = whole & (count > FEWEST) & (np.abs(scale_rate[:, 0]) > CERTAIN * scale_error)
+    logs = np.where(used & np.isfinite(path_scale), path_scale, 0.0)[..., None]
+    whole = (np.isfinite(path_scale) | ~used).all(axis=1) & (count > FEWEST)
+    scale_rate, scale_error = _line(logs.astype(np.float64), lag, weight, spread, count)
+    scale_error = np.hypot(scale_error, WANDER_S)
+    doubt = (CERTAIN * scale_error / np.maximum(np.abs(scale_rate[:, 0]), 1e-9)) ** 2
+    sure_rate = np.where(whole, scale_rate[:, 0] * np.maximum(1.0 - doubt, 0.0), 0.0)
+    scale_now = (logs[..., 0] * weight).sum(axis=1) - sure_rate * middle
     longest = np.where(used, age, -np.inf).max(axis=1) - np.where(used, age, np.inf).min(axis=1)
     known = (count >= FEWEST) & (longest >= SHORTEST_SHARE * window_s)
-    return Slopes(rate, error, np.where(certain, scale_rate[:, 0], 0.0), known)
+    scale_now = np.where(whole, scale_now, np.nan)
+    return Slopes(rate, error, sure_rate, scale_now, known)
 
 
 def _line(

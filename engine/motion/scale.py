@@ -27,8 +27,10 @@ BOX_WIDE_SHARE = 1.53
 BOX_TALL_SHARE = 1.13
 UPRIGHT = 0.72
 """Heights below this share of what the trunk's length tells are those of a lying horse."""
-FOLLOW_S = 0.8
-"""Time constant of the smoothed scale."""
+LOW = 0.75
+"""Below this share of its height at the withers a horse does not stand."""
+FOLLOW_S = 0.15
+"""Time constant of the smoothed scale; it follows a line through the last moments."""
 SLOW_S = 20.0
 """Time constant with which a resting horse's scale may fall: it cannot go away without moving, but
 it can lie down or turn."""
@@ -44,14 +46,17 @@ Bools = NDArray[np.bool_]
 class Sizes:
     """What one picture tells of each horse's size, float32 (N,); NaN where it does not.
 
-    height_px: of the withers over the ground as if it stood, best estimate. trunk_px: length of
-    the trunk as seen. foot_px: picture row of the ground under the trunk. standing_px: measured
-    height of the withers over the ground, low in a lying horse.
+    height_px: of the withers over the ground as if it stood, best estimate. by_landmarks: bool
+    (N,), that is not told by the box alone. trunk_px: length of the trunk as seen. foot_px: picture
+    row of the ground under the trunk. foot_seen: bool (N,), told by hooves, else by the box.
+    standing_px: measured height of the withers over the ground, low in a lying horse.
     """
 
     height_px: FloatArray
     trunk_px: FloatArray
     foot_px: FloatArray
+    foot_seen: Bools
+    by_landmarks: Bools
     standing_px: FloatArray
 
 
@@ -78,12 +83,19 @@ def sizes_of(
     body = np.where(np.isfinite(upright) & ~lies, upright, by_trunk)
     bottom = boxes_xyxy_px[:, 3]
     foot = _mean(np.stack([front, hind]), np.ones(2))
-    foot = np.where(np.isfinite(foot), foot, bottom)
+    foot_seen = np.isfinite(foot)
+    foot = np.where(foot_seen, foot, bottom)
+    height = np.where(np.isfinite(body), body, by_box)
+    standing = (np.fmax(front, foot) - withers) / withers_share
+    # The hooves of a lying horse are no ground to measure from; its box reaches it.
+    lying = (bottom - withers) / withers_share
     return Sizes(
-        height_px=np.where(np.isfinite(body), body, by_box).astype(np.float32),
+        height_px=height.astype(np.float32),
         trunk_px=trunk.astype(np.float32),
         foot_px=foot.astype(np.float32),
-        standing_px=((np.fmax(front, foot) - withers) / withers_share).astype(np.float32),
+        foot_seen=np.asarray(foot_seen),
+        by_landmarks=np.asarray(np.isfinite(body)),
+        standing_px=np.where(standing < LOW * height, lying, standing).astype(np.float32),
     )
 
 

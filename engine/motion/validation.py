@@ -164,10 +164,11 @@ def outliers(
 
 
 def exchanged_sides(
-    body: FloatArray, predicted: FloatArray, trusted: Bools, plan: BodyPlan
+    body: FloatArray, predicted: FloatArray, trusted: Bools, history: FloatArray, plan: BodyPlan
 ) -> Bools:
     """Whether front and hind legs, bool (N, 2), fit what came before far better with left and
-    right exchanged. trusted: bool (N, K), seen now and predictable."""
+    right exchanged. trusted: bool (N, K), seen now and predictable. Legs that were close together
+    lately pass each other, and nobody knows then which is which: the model is believed."""
     found = np.zeros((len(body), 2), np.bool_)
     for end, (left, right) in enumerate(plan.ends):
         both = trusted[:, left] & trusted[:, right]
@@ -178,15 +179,20 @@ def exchanged_sides(
         swap = _apart(body, predicted, left, right) + _apart(body, predicted, right, left)
         stay, swap = (np.where(both, s, 0.0).sum(axis=1) for s in (stay, swap))
         least = EXCHANGE_UNITS * both.sum(axis=1)
+        lately = history[:, -APART_PICTURES:, left[-1]] - history[:, -APART_PICTURES:, right[-1]]
+        enough &= (np.hypot(lately[..., 0], lately[..., 1]) > APART_UNITS).all(axis=1)
         found[:, end] = enough & (stay > least) & (swap < EXCHANGE_SHARE * stay)
     return found
 
 
-EXCHANGE_UNITS = 0.12
+EXCHANGE_UNITS = 0.08
 """Two sides together must be off by this, body units a landmark, before they are exchanged."""
 EXCHANGE_SHARE = 0.4
 """And exchanging them must leave at most this share of it."""
-EXCHANGE_AT_MOST_S = 0.5
+APART_PICTURES = 4
+APART_UNITS = 0.15
+"""The two hooves were this far apart in so many pictures just before."""
+EXCHANGE_AT_MOST_S = 0.3
 """After this the model is believed: it may have been wrong before."""
 
 
