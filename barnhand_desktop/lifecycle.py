@@ -47,6 +47,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     barn.engine.start()
     barn.ptz_memory.start()
     barn.job_node.start()
+    barn.alert_node.start()
     barn.bus.listen(lambda command: obey(barn, command, follow_stored=sources is None))
     if barn.api is not None:
         try:
@@ -60,7 +61,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
     barn.feed.close()
-    survivors = barn.job_node.stop(deadline_s)
+    survivors = barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
     survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     survivors += barn.recorder.stop(deadline_s)
     barn.writer.flush(deadline_s)

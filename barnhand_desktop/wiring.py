@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from psycopg_pool import ConnectionPool
 
+from barnhand_desktop.alert_watch import AlertNode
 from barnhand_desktop.api.accounts import ensure_admin
 from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.installation import Installation
@@ -38,6 +39,7 @@ from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.bookmarks import PostgresBookmarkRepository
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.edits import PostgresEditRepository
+from db.repositories.farms import DEFAULT_FARM
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.motion import PostgresMotionRepository
@@ -134,6 +136,7 @@ class Barn:
     motion: PostgresMotionRepository
     alerts: PostgresAlertRepository
     timeline: PostgresTimelineRepository
+    alert_node: AlertNode
     announcer: Announcer
     feed: PostgresRegistryFeed
     registry: RegistryRelay
@@ -186,20 +189,24 @@ def build(place: Installation, servers: Servers) -> Barn:
     watched = [*servers.started, *([api] if api is not None else [])]
     key = secrets.credential_key_text().encode()
     streams = PostgresStreamRepository(pool, key)
+    horses, motion = PostgresHorseRepository(pool), PostgresMotionRepository(pool)
+    alerts = PostgresAlertRepository(pool, default_rules)
+    alert_node = AlertNode(DEFAULT_FARM, motion, alerts, horses, engine, announcer, chunks)
     return Barn(
         place=place,
         servers=servers,
         pool=pool,
         streams=streams,
         views=PostgresViewRepository(pool),
-        horses=PostgresHorseRepository(pool),
+        horses=horses,
         identity=AnnouncedIdentity(PostgresIdentityRepository(pool), announcer),
-        motion=PostgresMotionRepository(pool),
-        alerts=PostgresAlertRepository(pool, default_rules),
+        motion=motion,
+        alerts=alerts,
         timeline=PostgresTimelineRepository(pool),
+        alert_node=alert_node,
         announcer=announcer,
         feed=PostgresRegistryFeed(servers.dsn, None if embedder is None else embedder.model_id),
-        registry=RegistryRelay(engine.load_registry, publisher.on_registry),
+        registry=RegistryRelay(engine.load_registry, publisher.on_registry, alert_node.on_registry),
         writer=writer,
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),

@@ -15,17 +15,20 @@ import redis
 
 from db.live.connection import connect, translated
 from db.live.protocol import (
+    ALERT_RAISED,
     CHUNK_PROCESSED,
     HORSE_UPDATE,
     JOB_UPDATE,
     PUBLISH_EVENT,
     SEQUENCE_KEY,
     TRACK_UPDATED,
+    alert_raised,
     chunk_processed,
     event_halves,
     events_channel,
     job_update,
 )
+from engine.domain.behaviour import Alert
 from engine.domain.errors import BarnhandError
 from engine.domain.identity import CommandRecord
 from engine.domain.ids import StreamId
@@ -66,6 +69,10 @@ class Announcer:
             log.warning("a correction was not announced: %s", error)
             return False
         return True
+
+    def alert_raised(self, alert: Alert) -> bool:
+        """Tell of a stored alert, in its camera's room or the farm's. True if told."""
+        return self._tell(ALERT_RAISED, alert.stream_id, alert_raised(alert))
 
     def job(self, job: Job) -> bool:
         """Tell how a job is going. True if told."""

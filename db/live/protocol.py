@@ -14,6 +14,7 @@ from uuid import UUID
 
 import numpy as np
 
+from engine.domain.behaviour import Alert
 from engine.domain.commands import (
     EngineCommand,
     PlansChanged,
@@ -286,6 +287,22 @@ def notice(raised: Notice) -> dict[str, Any]:
         "advice": raised.advice,
         "at": raised.at.isoformat(),
         "active": raised.active,
+    }
+
+
+def alert_raised(alert: Alert) -> dict[str, Any]:
+    """Data of ``alert:raised`` for a stored alert; ``alert_id`` tells it from a notice."""
+    return {
+        "alert_id": str(alert.id),
+        "farm_id": str(alert.farm_id),
+        "kind": alert.kind.value,
+        "severity": alert.severity.value,
+        "message": alert.message,
+        "key": alert.key,
+        "horse_id": None if alert.horse_id is None else str(alert.horse_id),
+        "at": alert.raised_at.isoformat(),
+        "quiet": alert.quiet,
+        "active": alert.ended_at is None,
     }
 
 
