@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
 from typing import TextIO
 
-from barnhand_desktop.doctor import machine, models, servers
+from barnhand_desktop.doctor import machine, models, servers, sources
 from barnhand_desktop.doctor.check import Check, Patient, State, fail
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.settings.folders import Folders, folders_of
@@ -27,6 +27,8 @@ EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("Window", machine.window),
     ("Graphics card", machine.graphics_card),
     ("Video codecs", machine.codecs),
+    ("Web videos", sources.web_videos),
+    ("Pushing", sources.pushing),
     ("Memory", machine.memory),
     ("Data folder", machine.data_folder),
     ("Disk", machine.free_disk),

@@ -46,8 +46,8 @@ class PushAddress:
 
 
 def new_push_key() -> str:
-    """A random stream key of 120 bits, fit for every camera's form."""
-    return secrets.token_urlsafe(_KEY_BYTES)
+    """A random stream key of 120 bits, letters and digits that every camera's form takes."""
+    return secrets.token_hex(_KEY_BYTES)
 
 
 def read_push_address(text: str) -> tuple[PushAddress, str]:

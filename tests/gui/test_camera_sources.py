@@ -88,7 +88,7 @@ def test_a_pushing_camera_gets_server_and_key_to_copy(
     assert dialog.address.text() == "rtmp-listen://127.0.0.1:1936/barn"  # 1935 is taken
     assert "RTMP push" in dialog.kind.text()
     assert dialog.source.server.text() == "rtmp://127.0.0.1:1936/barn"
-    assert "switch on remote pushing" in dialog.source.problem.text()
+    assert "this machine only" in dialog.source.problem.text()
     key = dialog.source.key.text()
     assert len(key) >= 20 and key not in dialog.address.text()
     QTest.mouseClick(dialog.source.copy_key, LEFT)

@@ -122,6 +122,7 @@ class CameraDialog(QDialog):
             self._logins += [name, field] if field is not self.name else []
         grid.addWidget(self.source, 5, 0, 1, 2)
         grid.addWidget(self.loop, 6, 1)
+        self.source.line_up_with(grid)
         self.steering = SetupSection(self._bridge.ptz_dialects(), self)
         across = QHBoxLayout()
         across.setSpacing(BESIDE_PX)
@@ -391,6 +392,8 @@ class CameraDialog(QDialog):
         """Be as wide as what is on show: the camera control stands beside the picture."""
         beside = WIDTH_PX + BESIDE_PX if self.steering.on.isChecked() else 0
         self.setFixedWidth(PICTURE_WIDTH + 40 + beside)
+        if (layout := self.layout()) is not None:
+            layout.activate()  # wrapped texts know their height at the new width only
         self.adjustSize()
 
     def cancel_test(self) -> None:

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
-    QStackedLayout,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -49,16 +50,39 @@ class SourceSection(QWidget):
         self.largest = QComboBox()
         self.server, self.key = (QLineEdit(readOnly=True) for _ in range(2))
         self.remote = QCheckBox(self.tr("From other machines too"))
-        self.problem = label("", "small", wrap=True)
-        self._stack = QStackedLayout(self)
-        self._stack.setContentsMargins(0, 0, 0, 0)
+        self.problem = label("", "small")
+        self.problem.setToolTip(self.tr("Settings, Push: let other machines push."))
+        self._grids: list[QGridLayout] = []
         self._web = self._build_web()
         self._pushed = self._build_push()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
         for page in (self._web, self._pushed):
-            self._stack.addWidget(page)
+            column.addWidget(page)
         self.hide()
 
     # --- layout ---
+
+    def line_up_with(self, grid: QGridLayout) -> None:
+        """Give the names beside the fields one width, here and in the dialog's grid."""
+        grids = [grid, *self._grids]
+        names = (
+            item.widget()
+            for one in grids
+            for row in range(one.rowCount())
+            if (item := one.itemAtPosition(row, 0)) is not None
+        )
+        width_px = max(name.sizeHint().width() for name in names if isinstance(name, QLabel))
+        for one in grids:
+            one.setColumnMinimumWidth(0, width_px)
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(8)
+        self._grids.append(grid)
+        return grid
 
     def _build_web(self) -> QWidget:
         self.largest.addItem(self.tr("as in the settings"), None)
@@ -66,7 +90,7 @@ class SourceSection(QWidget):
             self.largest.addItem(self.tr("{0} lines").format(height_px), height_px)
         browse = icon_button("folder", self._theme, self.tr("Choose a cookies file"))
         browse.clicked.connect(self._on_browse)
-        grid = _grid()
+        grid = self._grid()
         _row(grid, 0, self.tr("At most"), self.largest)
         _row(grid, 1, self.tr("Cookies file"), self.cookies, browse)
         page = QWidget()
@@ -74,7 +98,7 @@ class SourceSection(QWidget):
         return page
 
     def _build_push(self) -> QWidget:
-        grid = _grid()
+        grid = self._grid()
         self.copy_server, self.copy_key = (
             icon_button("copy", self._theme, tip)
             for tip in (self.tr("Copy the server address"), self.tr("Copy the stream key"))
@@ -112,15 +136,14 @@ class SourceSection(QWidget):
             self.server.setText(self._push.url(_own_address() if not self._push.local else ""))
             self.remote.setChecked(not self._push.local)
             self.problem.setText(self._advice(self._push))
-            self._stack.setCurrentWidget(self._pushed)
-        else:
-            self._stack.setCurrentWidget(self._web)
+        self._web.setVisible(kind is SourceKind.WEB_VIDEO)
+        self._pushed.setVisible(kind is SourceKind.RTMP_PUSH)
         self.setVisible(kind in (SourceKind.RTMP_PUSH, SourceKind.WEB_VIDEO))
 
     @property
     def waits_for_camera(self) -> bool:
         """True if a camera is to push: a person has to start it."""
-        return self.isVisible() and self._stack.currentWidget() is self._pushed
+        return self._pushed.isVisible()
 
     def applied_to(self, stream: Stream, before: Stream | None) -> Stream:
         """The camera with what the fields say. A new address is free of an old one's bounds.
@@ -146,10 +169,7 @@ class SourceSection(QWidget):
 
     def _advice(self, address: PushAddress) -> str:
         if address.local and not self._rules.remote:
-            return self.tr(
-                "Only programs on this machine reach it. For cameras, switch on remote pushing "
-                "in the settings under Push."
-            )
+            return self.tr("From this machine only, unless the settings allow others.")
         return self.tr("Enter both in the camera or in OBS, then start it there.")
 
     def _on_remote(self, on: bool) -> None:
@@ -163,14 +183,6 @@ class SourceSection(QWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(self.cookies.setText)
         dialog.open()
-
-
-def _grid() -> QGridLayout:
-    grid = QGridLayout()
-    grid.setContentsMargins(0, 0, 0, 0)
-    grid.setHorizontalSpacing(12)
-    grid.setVerticalSpacing(8)
-    return grid
 
 
 def _row(grid: QGridLayout, row: int, text: str, field: QWidget, *beside: QWidget) -> None:
