@@ -37,6 +37,7 @@ SPACE = UUID("6b0c7d9e-6f0f-4b0a-9f5e-1d7f1f0a7c11")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KINDS = tuple(LaneKind)
 DAY_US = 86_400_000_000
+SINGLE = (LaneKind.ALERT, LaneKind.NO_DATA, LaneKind.RECORDED)
 WORDS = (
     *("seen", "standing", "walk", "trot", "canter", "walking", "grazing", "resting", "running"),
     *("upright", "sternal", "lateral", "person", "warning", "critical", "plain", "locked", "dark"),
@@ -70,7 +71,7 @@ class Lane:
     def runs(
         self, start_us: int, end_us: int, buckets: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.float32], bool]:
-        """Runs within an interval, one for each bucket where there are more than that."""
+        """Runs within an interval, one for each word and bucket where there are more."""
         first = max(int(np.searchsorted(self.bounds_us, start_us, "right")) - 1, 0)
         last = min(int(np.searchsorted(self.bounds_us, end_us, "left")), len(self.value))
         if last - first <= buckets:
@@ -81,18 +82,17 @@ class Lane:
                 self.bounds_us[which], self.bounds_us[which + 1], self.value[which], share, True
             )  # fmt: skip
         edges = np.linspace(start_us, end_us, buckets + 1).astype(np.int64)
-        taken = np.stack([np.diff(self._taken(int(v), edges)) for v in np.unique(self.value)])
-        best = taken.argmax(axis=0)
-        value = np.unique(self.value)[best].astype(np.int16)
-        share = (taken.max(axis=0) / np.diff(edges)).astype(np.float32)
-        keep = (value >= 0) & (share > 0)
-        return edges[:-1][keep], edges[1:][keep], value[keep], share[keep], False
+        known = np.unique(self.value[self.value >= 0])
+        taken = np.stack([np.diff(self._taken(int(v), edges)) for v in known])
+        share = (taken / np.diff(edges)).astype(np.float32)
+        which, step = np.nonzero(share > 0)
+        return edges[step], edges[step + 1], known[which], share[which, step], False
 
     def _taken(self, value: int, edges: NDArray[np.int64]) -> NDArray[np.float64]:
         """Microseconds of a value up to each edge."""
         lengths = np.diff(self.bounds_us) * (self.value == value)
         passed = np.concatenate([[0.0], np.cumsum(lengths, dtype=np.float64)])
-        return np.interp(edges, self.bounds_us, passed)
+        return np.array(np.interp(edges, self.bounds_us, passed), np.float64)
 
 
 @dataclass
@@ -191,13 +191,14 @@ class GeneratedDays:
         if self.problem is not None:
             raise self.problem
         wanted: tuple[UUID, ...] = (*horse_ids, *stream_ids)
-        columns: list[tuple[NDArray, ...]] = []
+        columns: list[tuple[NDArray[np.generic], ...]] = []
         exact = True
         for number, subject in enumerate(wanted):
             for kind, lane in self.lanes_of.get(subject, {}).items():
                 if kind not in kinds:
                     continue
-                first, last, value, share, whole = lane.runs(micros(start), micros(end), buckets)
+                most = 1_000_000 if kind in SINGLE else buckets
+                first, last, value, share, whole = lane.runs(micros(start), micros(end), most)
                 exact = exact and whole
                 many = len(value)
                 columns.append(

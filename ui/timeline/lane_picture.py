@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 
 from engine.domain.behaviour import LaneKind
-from ui.timeline.lane_tile import LaneTile, Row, Runs
+from ui.timeline.lane_tile import LaneTile, Row
 from ui.timeline.lanes import LaneRow
 from ui.timeline.marks import Mark
-from ui.timeline.raster import Codes, Columns, Paints, codes, segments, set_apart
+from ui.timeline.raster import (
+    Codes,
+    Columns,
+    Paints,
+    Part,
+    bar_codes,
+    codes,
+    segments,
+    set_apart,
+)
 from ui.timeline.tile_loader import Piece
 
 STRIPE_PX = 3
@@ -104,36 +113,36 @@ def _draw_row(
 ) -> None:
     assert row.subject is not None
     subject, ratio, y = row.subject.id, frame.ratio, row.bar_y - frame.top
-    main = _row(pieces, subject, row.row, columns)
+    parts = _parts(pieces, subject, row.row)
+    main = codes(parts, columns)
+    bar = bar_codes(parts, columns, round(row.bar_px * ratio))
     if row.row is LaneKind.SEEN:
-        _under(main, _row(pieces, subject, LaneKind.NO_DATA, columns))
-    _blit(canvas, paints.bar(set_apart(main), round(row.bar_px * ratio), shift), round(y * ratio))
+        below = codes(_parts(pieces, subject, LaneKind.NO_DATA), columns)
+        empty = ~bar.any(axis=0)
+        main[empty] = below[empty]
+        bar[:, empty] = below[empty]
+    set_apart(bar, main)
+    _blit(canvas, paints.bar(bar, shift), round(y * ratio))
     if not row.sub:
         for first, wide, mark in segments(main, round(WORD_PX * ratio)):
             place = (first / ratio, y, wide / ratio, row.bar_px)
             result.stretches.append(Stretch(*place, mark))
         if row.subject.camera:
-            recorded = _row(pieces, subject, LaneKind.RECORDED, columns)
-            stripe = paints.bar(recorded, round(STRIPE_PX * ratio), shift)
-            _blit(canvas, stripe, round((y + row.bar_px + 1) * ratio))
+            recorded = _parts(pieces, subject, LaneKind.RECORDED)
+            stripe = bar_codes(recorded, columns, round(STRIPE_PX * ratio))
+            _blit(canvas, paints.bar(stripe, shift), round((y + row.bar_px + 1) * ratio))
     if not row.sub or row.row is LaneKind.ALERT:
-        alerts = _row(pieces, subject, LaneKind.ALERT, columns)
+        alerts = codes(_parts(pieces, subject, LaneKind.ALERT), columns)
         result.markers += _markers(alerts, y, ratio)
 
 
-def _row(pieces: Sequence[Piece[LaneTile]], subject: UUID, row: Row, columns: Columns) -> Codes:
-    parts: list[tuple[Runs, int, int]] = []
+def _parts(pieces: Sequence[Piece[LaneTile]], subject: UUID, row: Row) -> list[Part]:
+    parts: list[Part] = []
     for piece in pieces:
-        runs = piece.value.rows.get((subject, row))
-        if runs is not None:
-            parts.append((runs, piece.start_us, piece.end_us))
-    return codes(parts, columns)
-
-
-def _under(main: Codes, below: Codes) -> None:
-    """Show what is below where there is nothing."""
-    empty = main == 0
-    main[empty] = below[empty]
+        known = piece.value.rows.get((subject, row))
+        if known is not None:
+            parts.append((known, piece.start_us, piece.end_us))
+    return parts
 
 
 def _blit(canvas: NDArray[np.uint32], bar: NDArray[np.uint32], y: int) -> None:

@@ -1,8 +1,8 @@
 """A tile of the timeline made ready for painting, on the worker that read it. No Qt.
 
 Runs are put in order by lane and kind, overlapping ones (a horse on two cameras) are cut so that
-one is on top at every instant, and what each horse does is worked out from its gait, action and
-posture, so that painting is a look-up.
+one is on top at every instant, sums are stacked, and what each horse does is worked out from its
+gait, action and posture, so that painting is a look-up.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from engine.domain.behaviour import LaneKind, TimelineRuns
 from ui.timeline.marks import ACTIONS, GAITS, POSTURES, Mark, activity, mark_of
+from ui.timeline.stacks import Stack, activity_stack, stacked
 
 KINDS = tuple(LaneKind)
 ACTIVITY = "activity"
 """The lane that says what a horse does, made of the others."""
 Row = LaneKind | str
-SHADES = 4
-"""Steps in which a run's share of its time is shown."""
+FULL = 0.999
+"""Runs of a smaller share are sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +55,50 @@ class LaneTile:
     """Rows by whose lane they are and what they tell. ``dark``: when no camera gave a picture.
     ``cameras``: which lanes are of cameras. ``exact``: nothing was summed up."""
 
-    rows: Mapping[tuple[UUID, Row], Runs]
+    rows: Mapping[tuple[UUID, Row], Runs | Stack]
     dark: Runs
     cameras: frozenset[UUID]
     exact: bool
+
+    @property
+    def step_us(self) -> int:
+        """Length of the steps it is summed up in, 0 where nothing is."""
+        stacks = (row for row in self.rows.values() if isinstance(row, Stack) and len(row))
+        stack = next(stacks, None)
+        return int(np.median(stack.end_us - stack.start_us)) if stack is not None else 0
 
 
 def prepare(runs: TimelineRuns, horses: Collection[UUID], cameras: Collection[UUID]) -> LaneTile:
     """Put what the store answered in order; ``horses`` get a row of what they do."""
     rows = _rows(runs)
-    dark = _dark([rows.get((camera, LaneKind.NO_DATA)) for camera in cameras])
+    dark = _dark([_plain(rows.get((camera, LaneKind.NO_DATA))) for camera in cameras])
     for horse in horses:
-        done = _activity({kind: rows.get((horse, kind)) for kind in KINDS}, dark)
-        if len(done):
+        known = {kind: rows[horse, kind] for kind in KINDS if (horse, kind) in rows}
+        done = _doing(known, dark)
+        if done is not None and len(done):
             rows[horse, ACTIVITY] = done
     return LaneTile(rows, dark, frozenset(cameras), runs.exact)
 
 
-def _rows(runs: TimelineRuns) -> dict[tuple[UUID, Row], Runs]:
+def _plain(row: Runs | Stack | None) -> Runs | None:
+    return row if isinstance(row, Runs) else None
+
+
+def _doing(known: Mapping[LaneKind, Runs | Stack], dark: Runs) -> Runs | Stack | None:
+    """What a horse does: run by run, or a stack where anything of it was summed up."""
+    if not any(isinstance(row, Stack) for row in known.values()):
+        return _activity({kind: _plain(known.get(kind)) for kind in KINDS}, dark)
+    every = {LaneKind.NO_DATA: _stack(dark)} if len(dark) else {}
+    for kind, row in known.items():
+        every[kind] = row if isinstance(row, Stack) else _stack(row)
+    return activity_stack(every)
+
+
+def _stack(runs: Runs) -> Stack:
+    return stacked(runs.start_us, runs.end_us, runs.mark, runs.share)
+
+
+def _rows(runs: TimelineRuns) -> dict[tuple[UUID, Row], Runs | Stack]:
     if not len(runs):
         return {}
     order = np.lexsort((runs.start_us, runs.kind, runs.lane))
@@ -80,7 +107,7 @@ def _rows(runs: TimelineRuns) -> dict[tuple[UUID, Row], Runs]:
     marks = np.array(
         [[mark_of(kind, word) for word in runs.values] for kind in KINDS], np.uint8
     ).reshape(len(KINDS), max(len(runs.values), 1))
-    found: dict[tuple[UUID, Row], Runs] = {}
+    found: dict[tuple[UUID, Row], Runs | Stack] = {}
     for first, last in zip(firsts, [*firsts[1:], len(order)], strict=True):
         part = order[first:last]
         kind = int(runs.kind[part[0]])
@@ -94,7 +121,11 @@ def _rows(runs: TimelineRuns) -> dict[tuple[UUID, Row], Runs]:
             runs.values,
         )
         keep = (row.mark != Mark.NOTHING) & (row.end_us > row.start_us)
-        found[runs.lanes[int(runs.lane[part[0]])], KINDS[kind]] = on_top(_picked(row, keep))
+        row = _picked(row, keep)
+        summed = bool((row.share < FULL).any())
+        found[runs.lanes[int(runs.lane[part[0]])], KINDS[kind]] = (
+            _stack(row) if summed else on_top(row)
+        )
     return found
 
 
@@ -167,43 +198,32 @@ def _activity(kinds: Mapping[LaneKind, Runs | None], dark: Runs) -> Runs:
         return _empty()
     edges = np.unique(np.concatenate([e for r in present for e in (r.start_us, r.end_us)]))
     starts = edges[:-1]
-    marks, shares = zip(*(_at(runs, starts) for runs in layers), strict=True)
+    marks = [_at(runs, starts) for runs in layers]
     seen = (marks[0] != 0).astype(np.intp)
     mark = _activities()[seen, marks[1], marks[2], marks[3]]
     nothing = mark == Mark.NOTHING
-    mark[nothing & (_at(unseen, starts)[0] != 0)] = Mark.NO_DATA
-    share = np.ones(len(starts), np.float32)
-    for layer, own in zip(marks, shares, strict=True):
-        share = np.where(layer != 0, np.minimum(share, own), share)
-    return _joined(starts, edges[1:], mark, share)
+    mark[nothing & (_at(unseen, starts) != 0)] = Mark.NO_DATA
+    return _joined(starts, edges[1:], mark)
 
 
-def _at(
-    runs: Runs | None, at_us: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Marks and shares of a row at instants, NOTHING between its runs."""
+def _at(runs: Runs | None, at_us: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Marks of a row at instants, NOTHING between its runs."""
     if runs is None or not len(runs):
-        return np.zeros(len(at_us), np.uint8), np.ones(len(at_us), np.float32)
+        return np.zeros(len(at_us), np.uint8)
     index = np.searchsorted(runs.start_us, at_us, "right") - 1
     inside = (index >= 0) & (at_us < runs.end_us[index])
-    return np.where(inside, runs.mark[index], 0).astype(np.uint8), runs.share[index]
+    return np.where(inside, runs.mark[index], 0).astype(np.uint8)
 
 
-def _joined(
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    mark: NDArray[np.uint8],
-    share: NDArray[np.float32],
-) -> Runs:
+def _joined(starts: NDArray[np.int64], ends: NDArray[np.int64], mark: NDArray[np.uint8]) -> Runs:
     """Neighbours of the same mark made one, empty ones left out."""
-    shade = np.minimum((share * SHADES).astype(np.int8), SHADES - 1)
-    same = (mark[1:] == mark[:-1]) & (shade[1:] == shade[:-1])
-    firsts = np.flatnonzero(np.r_[True, ~same])
+    firsts = np.flatnonzero(np.r_[True, mark[1:] != mark[:-1]])
     lasts = np.r_[firsts[1:] - 1, len(mark) - 1]
     keep = mark[firsts] != Mark.NOTHING
     firsts, lasts = firsts[keep], lasts[keep]
     value = np.full(len(firsts), -1, np.int16)
-    return Runs(starts[firsts], ends[lasts], mark[firsts], share[firsts], value, ())
+    share = np.ones(len(firsts), np.float32)
+    return Runs(starts[firsts], ends[lasts], mark[firsts], share, value, ())
 
 
 def _dark(cameras: list[Runs | None]) -> Runs:
@@ -213,9 +233,9 @@ def _dark(cameras: list[Runs | None]) -> Runs:
         return _empty()
     edges = np.unique(np.concatenate([e for r in layers for e in (r.start_us, r.end_us)]))
     starts = edges[:-1]
-    every = np.all([_at(runs, starts)[0] != 0 for runs in layers], axis=0)
+    every = np.all([_at(runs, starts) != 0 for runs in layers], axis=0)
     mark = np.where(every, Mark.NO_DATA, Mark.NOTHING).astype(np.uint8)
-    return _joined(starts, edges[1:], mark, np.ones(len(starts), np.float32))
+    return _joined(starts, edges[1:], mark)
 
 
 def _empty() -> Runs:

@@ -19,6 +19,7 @@ from ui.timeline.lane_tile import ACTIVITY, Runs
 from ui.timeline.lane_view import LaneView
 from ui.timeline.lanes import LaneRow
 from ui.timeline.marks import Mark, mark_of, mark_word
+from ui.timeline.stacks import Stack
 from ui.timeline.words import length_words, row_word, span_words
 
 BOUTS_READ = 64
@@ -60,6 +61,8 @@ class LaneTips(QObject):
         if found is None:
             return self._nothing(row, at_us)
         runs, index = found
+        if isinstance(runs, Stack):
+            return self.sum_words(row, runs, index)
         words = self.words(row, runs, index)
         if not row.subject.camera and row.row in (ACTIVITY, *KINDS):
             self._ask(row, at_us, words)
@@ -74,9 +77,19 @@ class LaneTips(QObject):
             f"{row.subject.title} · {mark}" + (f" ({row_word(row.row)})" if row.sub else ""),
             f"{span_words(start_us, end_us, self.zone)} · {length_words(end_us - start_us)}",
         ]
-        share = float(runs.share[index])
-        if share < 0.995:
-            lines.append(self.tr("{0} % of this stretch, summed up").format(round(share * 100)))
+        return "\n".join(lines)
+
+    def sum_words(self, row: LaneRow, stack: Stack, index: int) -> str:
+        """What a step was made of: each mark with how long it took."""
+        assert row.subject is not None
+        start_us, end_us = int(stack.start_us[index]), int(stack.end_us[index])
+        lines = [
+            f"{row.subject.title} · {row_word(row.row)}",
+            self.tr("{0}, summed up").format(span_words(start_us, end_us, self.zone)),
+        ]
+        for mark, share in stack.told(index):
+            took = length_words(round(share * (end_us - start_us)))
+            lines.append(f"{mark_word(mark)}: {took} · {share * 100:.0f} %")
         return "\n".join(lines)
 
     def _nothing(self, row: LaneRow, at_us: int) -> str:

@@ -29,6 +29,7 @@ from ui.timeline.lane_picture import Frame, LanePicture, draw
 from ui.timeline.lane_tile import LaneTile, Runs
 from ui.timeline.lanes import LaneRow, row_at, total_px
 from ui.timeline.raster import Paints
+from ui.timeline.stacks import Stack
 from ui.timeline.tile_grid import level_for
 from ui.timeline.tile_loader import TileLoader
 from ui.timeline.time_view import TimeView
@@ -126,7 +127,7 @@ class LaneView(QAbstractScrollArea):
             return None
         return row_at(self.rows, round(y) - RULER_PX + self.scroll_y)
 
-    def runs_at(self, row: LaneRow, at_us: int) -> tuple[Runs, int] | None:
+    def runs_at(self, row: LaneRow, at_us: int) -> tuple[Runs | Stack, int] | None:
         """The run of a row at an instant; very short ones are hit a few pixels beside them."""
         if row.subject is None:
             return None

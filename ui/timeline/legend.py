@@ -25,6 +25,7 @@ class Legend(QWidget):
         self.setFixedHeight(HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Legend"))
+        self._words = ""
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
@@ -44,6 +45,12 @@ class Legend(QWidget):
             self._swatches[mark] = image.copy()
         self.update()
 
+    def say(self, words: str) -> None:
+        """A remark at the right, about how the lanes are to be read just now."""
+        if words != self._words:
+            self._words = words
+            self.update()
+
     def sizeHint(self) -> QSize:
         return QSize(400, HEIGHT_PX)
 
@@ -54,10 +61,16 @@ class Legend(QWidget):
         painter.setFont(theme.font(theme.measures.font_small))
         metrics = QFontMetricsF(painter.font())
         x, middle = 12.0, HEIGHT_PX / 2
+        wide = metrics.horizontalAdvance(self._words)
+        end = self.width() - 12 - wide
+        if self._words:
+            painter.setPen(theme.colour("text"))
+            baseline = middle + (metrics.ascent() - metrics.descent()) / 2
+            painter.drawText(QPointF(end, baseline), self._words)
         for mark in (*LEGEND, *SIGNS):
             words = mark_word(mark)
             room = SWATCH_PX[0] + 6 + metrics.horizontalAdvance(words)
-            if x + room > self.width() - 8:
+            if x + room > end - GAP_PX:
                 break
             if mark in SIGNS:
                 paint_marker(painter, theme, QPointF(x + 8, middle), mark)

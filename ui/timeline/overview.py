@@ -25,9 +25,9 @@ from engine.domain.behaviour import LaneKind
 from ui.theme import Theme
 from ui.timeline.axis import DAY_US, tick_step_us, ticks
 from ui.timeline.lane_paint import MIDDLE_LEFT, NAMES_PX, RIGHT_PX, Place, place_of
-from ui.timeline.lane_tile import SHADES, LaneTile
+from ui.timeline.lane_tile import LaneTile
 from ui.timeline.marks import Mark
-from ui.timeline.raster import Columns, codes
+from ui.timeline.raster import Columns, codes, presence
 from ui.timeline.tile_grid import TileKey, covering, level_for
 from ui.timeline.tile_loader import TileLoader
 from ui.timeline.time_view import MOST_US, TimeView
@@ -223,10 +223,10 @@ class Overview(QWidget):
             for (subject, row), runs in piece.value.rows.items():
                 part = [(runs, piece.start_us, piece.end_us)]
                 if row is LaneKind.SEEN and subject not in piece.value.cameras:
-                    seen += codes(part, columns) != 0
+                    seen += presence(part, columns)
                     horses.add(subject)
                 elif row is LaneKind.ALERT:
-                    alerts = np.maximum(alerts, codes(part, columns) // SHADES)
+                    alerts = np.maximum(alerts, codes(part, columns))
         dark = codes([(p.value.dark, p.start_us, p.end_us) for p in pieces], columns)
         self._heights, self._most, self._dark = seen, len(horses), dark != 0
         firsts = np.flatnonzero(np.diff(np.r_[0, alerts]) > 0)

@@ -147,7 +147,8 @@ class PlotRow(QWidget):
         self._colours = dict(colours)
         self.setMinimumHeight(LEAST_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._value = label("", "small")
+        self._value = label("")
+        self._band = label("", "small")
         self._note = label("", "muted", wrap=True)
         self._note.setParent(self)
         self._note.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -157,6 +158,7 @@ class PlotRow(QWidget):
         left.setSpacing(0)
         left.addWidget(label(title, "section"))
         left.addWidget(self._value)
+        left.addWidget(self._band)
         left.addStretch(1)
         side = QWidget()
         side.setFixedWidth(NAMES_PX - AXIS_PX)
@@ -212,7 +214,7 @@ class PlotRow(QWidget):
             curve = BandCurve(colour, dash=place % 2 == 1)
             self._curves[name] = curve
             item.addItem(curve, ignoreBounds=True)
-        self._line.setPen(QPen(theme.colour("text"), 1.0))
+        self._line.setPen(pg.mkPen(theme.colour("text"), width=1.5))
         item.removeItem(self._line)
         item.addItem(self._line, ignoreBounds=True)
 
@@ -243,10 +245,11 @@ class PlotRow(QWidget):
         bottom = low if low == self.floor else low - room
         self.canvas.getPlotItem().getViewBox().setYRange(bottom, high + room, padding=0)
 
-    def show_cursor(self, at_s: float, words: str) -> None:
-        """The cursor, and the value there in words."""
+    def show_cursor(self, at_s: float, value: str, band: str) -> None:
+        """The cursor, with the value there and what it lies between, in words."""
         self._line.setValue(at_s)
-        self._value.setText(f"{words} {self._unit}")
+        self._value.setText(f"{value} {self._unit}")
+        self._band.setText(band)
 
     @property
     def note(self) -> str:
@@ -256,7 +259,7 @@ class PlotRow(QWidget):
     @property
     def value(self) -> str:
         """The value at the cursor, in words."""
-        return self._value.text()
+        return " ".join(part for part in (self._value.text(), self._band.text()) if part)
 
     def say(self, words: str) -> None:
         """Say why nothing is on show; empty when something is."""

@@ -309,11 +309,12 @@ class PlotStack(QWidget):
         for kind in PLOTS:
             if kind.id in self._shown:
                 words = self._value_words(kind, at_us)
-                self.rows[kind.id].show_cursor((at_us - self._origin_us) / 1e6, words)
+                self.rows[kind.id].show_cursor((at_us - self._origin_us) / 1e6, *words)
 
-    def _value_words(self, kind: PlotKind, at_us: int) -> str:
-        """``1.62 (1.40–1.91)`` at the cursor; both sides where there are two."""
-        words = []
+    def _value_words(self, kind: PlotKind, at_us: int) -> tuple[str, str]:
+        """``1.62`` and ``1.40…1.91`` at the cursor; of both sides where there are two."""
+        values, bands = [], []
+        digits = 1 if kind.unit in ("mm", "°") else 2
         for name in self._names_of(kind):
             curve = self._values.get(name)
             if curve is None or not len(curve.at_us):
@@ -324,5 +325,6 @@ class PlotStack(QWidget):
                 continue
             mean, low, high = (float(c[index]) for c in (curve.mean, curve.low, curve.high))
             if np.isfinite(mean):
-                words.append(f"{mean:.2f} ({low:.2f}–{high:.2f})")
-        return " | ".join(words) or "–"
+                values.append(f"{mean:.{digits}f}")
+                bands.append(f"{low:.{digits}f}…{high:.{digits}f}")
+        return " | ".join(values) or "–", " | ".join(bands)

@@ -13,19 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ui.theme import Theme
-from ui.timeline.lane_tile import SHADES, Runs
+from ui.timeline.lane_tile import Runs
 from ui.timeline.marks import PATTERNS, STYLES, Mark
+from ui.timeline.stacks import Stack
 
 CELL = 8
 WIDE_PX = 6
 """Runs at least so wide are set apart by a dark line."""
-SHADE_OF = (0.45, 0.62, 0.8, 1.0)
-"""How much of the colour shows for a share in each quarter."""
 SEPARATOR = len(Mark)
 SHADED = 0.8
 
 Codes = NDArray[np.uint8]
-"""(W,) mark times SHADES plus shade, for every pixel column."""
+"""Marks of pixels: (W,) for every column, or (height, W)."""
+Part = tuple[Runs | Stack, int, int]
+"""A row of a tile and the instants between which it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,91 +43,115 @@ class Columns:
         return np.clip(columns, 0, self.width)
 
 
-def codes(parts: Sequence[tuple[Runs, int, int]], columns: Columns) -> Codes:
-    """One row of pixels of runs, each shown between two instants. A run is at least a pixel wide;
-    where several fall into one pixel the last shows."""
+def codes(parts: Sequence[Part], columns: Columns) -> Codes:
+    """One row of pixels, uint8 (W,). A run is at least a pixel wide; where several fall into one
+    pixel the last shows. Of sums only steps that are of one mark alone."""
     result = np.zeros(columns.width, np.uint8)
-    for runs, start_us, end_us in parts:
-        first = int(np.searchsorted(runs.end_us, start_us, "right"))
-        last = int(np.searchsorted(runs.start_us, end_us, "left"))
-        if first >= last:
-            continue
-        _fill(result, runs, slice(first, last), start_us, end_us, columns)
+    for row, start_us, end_us in parts:
+        shown, index = _shown(row, start_us, end_us, columns)
+        if len(shown):
+            marks = row.mark if isinstance(row, Runs) else row.whole()
+            result[shown] = marks[index]
     return result
 
 
-def _fill(
-    result: Codes, runs: Runs, which: slice, start_us: int, end_us: int, columns: Columns
-) -> None:
+def bar_codes(parts: Sequence[Part], columns: Columns, height: int) -> Codes:
+    """A bar of pixels, uint8 (height, W): runs fill it, sums are stacked in it."""
+    result = np.zeros((height, columns.width), np.uint8)
+    for row, start_us, end_us in parts:
+        shown, index = _shown(row, start_us, end_us, columns)
+        if not len(shown):
+            continue
+        if isinstance(row, Stack):
+            result[:, shown] = row.drawn(height)[index].T
+        else:
+            result[:, shown] = row.mark[index]
+    return result
+
+
+def presence(parts: Sequence[Part], columns: Columns) -> NDArray[np.float64]:
+    """How much of each column anything is shown, 0..1."""
+    result = np.zeros(columns.width)
+    for row, start_us, end_us in parts:
+        shown, index = _shown(row, start_us, end_us, columns)
+        if len(shown):
+            result[shown] = row.shares[index].sum(axis=1) if isinstance(row, Stack) else 1.0
+    return result
+
+
+def _shown(
+    row: Runs | Stack, start_us: int, end_us: int, columns: Columns
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Columns where anything is, and the index of the run or step there."""
+    first = int(np.searchsorted(row.end_us, start_us, "right"))
+    last = int(np.searchsorted(row.start_us, end_us, "left"))
+    none = np.zeros(0, np.intp)
+    if first >= last:
+        return none, none
     edges = columns.place(np.array([start_us, end_us], np.int64))
-    left = columns.place(np.maximum(runs.start_us[which], start_us))
-    right = columns.place(np.minimum(runs.end_us[which], end_us))
+    left = columns.place(np.maximum(row.start_us[first:last], start_us))
+    right = columns.place(np.minimum(row.end_us[first:last], end_us))
     right = np.minimum(np.maximum(right, left + 1), max(int(edges[1]), int(edges[0]) + 1))
     begun = np.zeros(columns.width + 1, np.int64)
     begun[left] = np.arange(1, len(left) + 1)
     newest = np.maximum.accumulate(begun[:-1])
     index = np.maximum(newest - 1, 0)
-    shown = (newest > 0) & (np.arange(columns.width) < right[index])
-    shade = np.minimum(runs.share[which] * SHADES, SHADES - 1).astype(np.uint8)
-    code = runs.mark[which] * np.uint8(SHADES) + shade
-    result[shown] = code[index[shown]]
+    shown = np.flatnonzero((newest > 0) & (np.arange(columns.width) < right[index]))
+    return shown, index[shown] + first
 
 
 def segments(row: Codes, least_px: int) -> list[tuple[int, int, Mark]]:
     """Stretches of one mark at least so wide: first column, width, mark."""
-    marks = row // SHADES
-    firsts = np.flatnonzero(np.r_[True, marks[1:] != marks[:-1]])
+    firsts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
     widths = np.diff(np.r_[firsts, len(row)])
-    wide = (widths >= least_px) & (marks[firsts] != Mark.NOTHING)
+    wide = (widths >= least_px) & (row[firsts] != Mark.NOTHING)
     return [
-        (int(first), int(width), Mark(int(marks[first])))
+        (int(first), int(width), Mark(int(row[first])))
         for first, width in zip(firsts[wide], widths[wide], strict=True)
     ]
 
 
-def set_apart(row: Codes) -> Codes:
-    """The row with a dark line where two wide runs meet."""
-    marks = row // SHADES
-    changes = np.flatnonzero(marks[1:] != marks[:-1]) + 1
+def set_apart(bar: Codes, row: Codes) -> None:
+    """Draw a dark line into a bar where two wide runs meet."""
+    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
     if not len(changes):
-        return row
-    edges = np.r_[0, changes, len(row)]
-    widths = np.diff(edges)
+        return
+    widths = np.diff(np.r_[0, changes, len(row)])
     wide = np.minimum(widths[:-1], widths[1:]) >= WIDE_PX
-    result = row.copy()
-    result[changes[wide]] = SEPARATOR * SHADES
-    return result
+    known = (row[changes] != Mark.NOTHING) & (row[changes - 1] != Mark.NOTHING)
+    bar[:, changes[wide & known]] = SEPARATOR
 
 
 class Paints:
-    """Colours of every mark, shade and place of the pattern, for one look."""
+    """Colours of every mark and place of its pattern, for one look."""
 
     def __init__(self, theme: Theme) -> None:
         ground = _rgb(theme.timeline.ground)
-        table = np.zeros(((SEPARATOR + 1) * SHADES, CELL, CELL, 3), np.float64)
+        table = np.zeros((SEPARATOR + 1, CELL, CELL, 3), np.float64)
         table[:] = ground
         for mark, style in STYLES.items():
             colour = _rgb(getattr(theme.timeline, style.colour))
-            cell = _cell(PATTERNS[style.pattern], colour, ground)
-            for shade, part in enumerate(SHADE_OF):
-                table[mark * SHADES + shade] = ground + (cell - ground) * part
+            table[mark] = _cell(PATTERNS[style.pattern], colour, ground)
         whole = np.rint(table).astype(np.uint32)
         opaque = np.uint32(0xFF000000)
         packed = opaque | whole[..., 0] << 16 | whole[..., 1] << 8 | whole[..., 2]
-        packed[: int(Mark.SEEN) * SHADES] = 0
-        self._table = packed.reshape(-1, CELL * CELL)
+        packed[Mark.NOTHING] = 0
+        self._table: NDArray[np.uint32] = packed.reshape(-1).astype(np.uint32)
 
-    def bar(self, row: Codes, height: int, shift_px: int) -> NDArray[np.uint32]:
-        """A bar of a row: uint32 (height, W), premultiplied ARGB. ``shift_px`` moves patterns with
-        what they cover."""
-        columns = (np.arange(len(row)) + shift_px) % CELL
-        lines = [self._table[row, line * CELL + columns] for line in range(min(height, CELL))]
-        return np.stack(lines)[np.arange(height) % CELL]
+    def bar(self, codes: Codes, shift_px: int) -> NDArray[np.uint32]:
+        """A bar: uint32 (height, W), premultiplied ARGB. ``shift_px`` moves patterns with what
+        they cover."""
+        height, width = codes.shape
+        across = (np.arange(width) + shift_px) % CELL
+        down = (np.arange(height) % CELL) * CELL
+        index = codes.astype(np.int32)
+        index *= CELL * CELL
+        index += (down[:, None] + across[None, :]).astype(np.int32)
+        return self._table.take(index)
 
     def swatch(self, mark: Mark, width: int, height: int) -> NDArray[np.uint32]:
         """A patch for the legend."""
-        row = np.full(width, mark * SHADES + SHADES - 1, np.uint8)
-        return self.bar(row, height, 0)
+        return self.bar(np.full((height, width), mark, np.uint8), 0)
 
 
 def _rgb(text: str) -> NDArray[np.float64]:

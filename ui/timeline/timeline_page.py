@@ -42,6 +42,7 @@ from ui.timeline.timeline_actions import (
     add_timeline_actions,
     dress_timeline_actions,
 )
+from ui.timeline.words import length_words
 
 PLOT_SHARE, PLOT_PX = 0.42, 104
 """Part of the page that plots get at most, and the height each wants."""
@@ -269,6 +270,7 @@ class TimelinePage(QWidget):
         keys = covering(level_for(place.us_per_px), self.view.start_us, self.view.end_us)
         around = [k for k in beside(keys) if k.start_us < self.view.now_us]
         coarse = self.overview.keys()
+        self._say_steps()
         self.tiles.want(list(dict.fromkeys([*keys, *coarse, *around])))
         self.plots.want(place.us_per_px)
 
@@ -305,6 +307,15 @@ class TimelinePage(QWidget):
 
     def _on_tiles(self) -> None:
         self.header.show_problem("")
+        self._say_steps()
+
+    def _say_steps(self) -> None:
+        """Tell when bars are sums."""
+        level = level_for(self.lanes.place().us_per_px)
+        pieces = self.tiles.pieces(level, self.view.start_us, self.view.end_us)
+        step_us = max((piece.value.step_us for piece in pieces), default=0)
+        words = self.tr("Stacked: how much of every {0}. Zoom in for single bouts.")
+        self.legend.say(words.format(length_words(step_us)) if step_us else "")
 
     def _on_tiles_failed(self, error: BarnhandError) -> None:
         self.header.show_problem(str(error))
