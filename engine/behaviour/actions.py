@@ -12,7 +12,6 @@ A label has a "since": resting on its feet is known after a minute only and told
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -36,12 +35,10 @@ GRAZING_UNTIL_MPS = 1.0
 """Slower than a walk: the steps of a grazing horse."""
 MOVING_AFTER_S, STILL_AFTER_S = 0.6, 1.0
 """Specification: standing needs 1 s."""
-ROLLING_FROM_MPS, ROLLING_UNTIL_MPS = 0.45, 0.25
-"""Speed of the hooves against the trunk of a lying horse. Chewing and breathing move them at under
-0.1, shifting the legs once at about 0.3 for a second."""
-_AGITATION_S = 1.5
-_STEP_S = 0.4
-"""Movement is measured over steps at least this long, so that jitter of landmarks adds little."""
+ROLLING_FROM_M, ROLLING_UNTIL_M = 0.13, 0.11
+"""Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.2 m
+and more, a horse at rest hardly at all, but landmarks wander by 0.03 to 0.08 m."""
+_AGITATION_S, _STEP_S, _LEAST_STEPS = 2.0, 0.1, 4
 
 HEADS = ("low", "level", "normal", "high")
 _HEAD = ((-0.95, 0.28), (-0.17, 0.20), (0.22, 0.15), (0.42, 0.16))
@@ -50,6 +47,8 @@ _NOSE = ((0.15, 0.28), (0.92, 0.26), (1.40, 0.18), (1.66, 0.16))
 the head low (grazing), level (dozing), as usual and high. The places follow from a neck of 0.8 m at
 50 degrees under, 10, 38 and 57 over the horizontal; spreads as in ``postures``."""
 _HEAD_RATE_HZ = 1 / 20
+_HEAD_SHARES = (0.3, 0.25, 0.37, 0.08)
+"""Where a head is that was not seen for long; horses seldom stand with it high."""
 _OUTLIER = 0.02
 _CORRELATED_S = 0.4
 _TEMPER = 0.7
@@ -81,7 +80,7 @@ class HeadFilter:
     """How high the head is carried, over time; see ``HEADS``."""
 
     def __init__(self) -> None:
-        self._p = [0.25] * len(HEADS)
+        self._p = list(_HEAD_SHARES)
         self._state = 2
 
     @property
@@ -97,7 +96,9 @@ class HeadFilter:
     def update(self, cues: Cues, dt_s: float) -> bool:
         """Take in one picture; False when it says nothing of the head."""
         leave = 1.0 - math.exp(-dt_s * _HEAD_RATE_HZ)
-        self._p = [p * (1.0 - leave) + leave / len(HEADS) for p in self._p]
+        self._p = [
+            p * (1.0 - leave) + leave * s for p, s in zip(self._p, _HEAD_SHARES, strict=True)
+        ]
         known = [
             (value, looks)
             for value, looks in ((cues.head, _HEAD), (cues.nose, _NOSE))
@@ -144,35 +145,49 @@ class _Held:
 
 
 class Agitation:
-    """Speed of the hooves against the trunk, metres a second of a horse of 1.60 m, over 1.5 s."""
+    """How far the hooves swing about their mean place in the picture, over the last seconds:
+    standard deviation in metres of a horse of 1.60 m, of the hoof in the middle of those seen. For
+    lying horses only, which go nowhere."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=64)
-        self.mps = math.nan
+        self._kept: deque[tuple[float, float, tuple[float, ...]]] = deque(maxlen=48)
+        self.swing_m = math.nan
 
     def update(self, t_s: float, cues: Cues) -> None:
         """Take in one picture."""
-        if not cues.legs:
-            return
         kept = self._kept
         if not kept or t_s - kept[-1][0] >= _STEP_S:
-            kept.append((t_s, cues.reach))
-        while len(kept) > 2 and t_s - kept[0][0] > _AGITATION_S + _STEP_S:
+            before = kept[-1][2] if kept else cues.hooves_px
+            kept.append((t_s, cues.px_m, _unswapped(cues.hooves_px, before)))
+        while kept and t_s - kept[0][0] > _AGITATION_S:
             kept.popleft()
-        speeds: list[float] = []
-        for (before_s, before), (after_s, after) in itertools.pairwise(kept):
-            apart_s = after_s - before_s
-            if not 0.0 < apart_s < 2.0:
-                continue
-            moved = [
-                math.hypot(after[i] - before[i], after[i + 1] - before[i + 1])
-                for i in range(0, 8, 2)
-                if not math.isnan(after[i] + before[i])
-            ]
-            if moved:
-                moved.sort()
-                speeds.append(moved[len(moved) // 2] / apart_s)
-        self.mps = sum(speeds) / len(speeds) if speeds else math.nan
+        scales = sorted(px_m for _, px_m, _ in kept if px_m > 0.0)
+        if not scales:
+            return
+        px_m = scales[len(scales) // 2]
+        swings = []
+        for hoof in range(0, 8, 2):
+            seen = [r[hoof : hoof + 2] for _, _, r in kept if not math.isnan(r[hoof])]
+            if len(seen) >= _LEAST_STEPS:
+                x, y = sum(p[0] for p in seen) / len(seen), sum(p[1] for p in seen) / len(seen)
+                off = sum((p[0] - x) ** 2 + (p[1] - y) ** 2 for p in seen)
+                swings.append(math.sqrt(off / len(seen)) / px_m)
+        swings.sort()
+        self.swing_m = swings[(len(swings) - 1) // 2] if swings else math.nan
+
+
+def _unswapped(hooves: tuple[float, ...], before: tuple[float, ...]) -> tuple[float, ...]:
+    """Hooves of a pair exchanged if that moves them less: legs of the two sides are easily taken
+    for each other."""
+    made = list(hooves)
+    for a, b in ((0, 2), (4, 6)):
+        straight = math.dist(hooves[a : a + 2], before[a : a + 2])
+        straight += math.dist(hooves[b : b + 2], before[b : b + 2])
+        crossed = math.dist(hooves[a : a + 2], before[b : b + 2])
+        crossed += math.dist(hooves[b : b + 2], before[a : a + 2])
+        if crossed < straight:
+            made[a : a + 2], made[b : b + 2] = hooves[b : b + 2], hooves[a : a + 2]
+    return tuple(made)
 
 
 class TrackBehaviour:
@@ -187,7 +202,7 @@ class TrackBehaviour:
         self._high = _Held(ALERT_AFTER_S, 1.0)
         self._moving = _Held(MOVING_AFTER_S, STILL_AFTER_S)
         self._running = _Held(MOVING_AFTER_S, MOVING_AFTER_S)
-        self._rolling = _Held(ROLLING_AFTER_S, 3.0)
+        self._rolling = _Held(ROLLING_AFTER_S, 2.0)
         self._down = _Held(1.0, 0.5)
         self._t_s = math.nan
         self.now = Behaviour(NO_POSTURE, Action.UNKNOWN, 0.0, math.nan, math.nan, "normal")
@@ -197,7 +212,8 @@ class TrackBehaviour:
         dt_s = 0.1 if math.isnan(self._t_s) else max(t_s - self._t_s, 0.0)
         self._t_s = t_s
         posture = self._posture.update(t_s, cues, box_height_px)
-        self._agitation.update(t_s, cues)
+        if posture.lying > 0.2:
+            self._agitation.update(t_s, cues)
         heard = self._head.update(cues, dt_s)
         self._conditions(t_s, posture, moving, heard)
         action, since_s, confidence = self._action(t_s, posture, moving)
@@ -212,26 +228,35 @@ class TrackBehaviour:
         return self.now
 
     def _conditions(self, t_s: float, posture: PostureLabel, moving: Moving, heard: bool) -> None:
-        upright = posture.posture in (Posture.UPRIGHT, Posture.UNKNOWN)
+        upright = posture.lying < 0.5
         head = self._head.height if heard else ""
         speed = 0.0 if math.isnan(moving.speed_mps) else moving.speed_mps
-        if moving.gait is Gait.UNKNOWN:
-            limit = WALKING_UNTIL_MPS if self._moving.on else WALKING_FROM_MPS
-            goes, runs = speed > limit, speed > RUNNING_FROM_MPS
-        else:
-            goes = moving.gait is not Gait.STANDING
-            runs = moving.gait >= Gait.TROT
-        self._moving.update(t_s, upright and goes)
-        self._running.update(t_s, upright and runs)
+        goes, runs = self._goes(moving)
+        on_feet = upright and posture.posture is not Posture.CHANGING
+        self._moving.update(t_s, on_feet and goes)
+        self._running.update(t_s, on_feet and runs)
         still = upright and not goes
         if heard or not upright:
             self._low.update(t_s, upright and head == "low" and speed < GRAZING_UNTIL_MPS)
             self._level.update(t_s, still and head == "level")
             self._high.update(t_s, still and head == "high")
-        down = posture.posture in (Posture.STERNAL, Posture.LATERAL, Posture.LYING)
+        down = posture.lying >= 0.5 and posture.posture is not Posture.UNKNOWN
         self._down.update(t_s, down)
-        limit = ROLLING_UNTIL_MPS if self._rolling.on else ROLLING_FROM_MPS
-        self._rolling.update(t_s, down and self._agitation.mps > limit)
+        limit = ROLLING_UNTIL_M if self._rolling.on else ROLLING_FROM_M
+        self._rolling.update(t_s, down and self._agitation.swing_m > limit)
+
+    def _goes(self, moving: Moving) -> tuple[bool, bool]:
+        """Walks or runs, and runs. Legs that step on the spot go nowhere, and a speed without steps
+        may be a box that wanders: where both are known, both must say so."""
+        limit = WALKING_UNTIL_MPS if self._moving.on else WALKING_FROM_MPS
+        speed = moving.speed_mps
+        if math.isnan(speed):
+            return moving.gait >= Gait.WALK, moving.gait >= Gait.TROT
+        if moving.gait is Gait.UNKNOWN:
+            return speed > limit, speed > RUNNING_FROM_MPS
+        if moving.gait is Gait.STANDING:
+            return speed > RUNNING_FROM_MPS, False
+        return speed > limit / 2, moving.gait >= Gait.TROT and speed > WALKING_FROM_MPS
 
     def _action(
         self, t_s: float, posture: PostureLabel, moving: Moving

@@ -22,7 +22,7 @@ from engine.domain.ids import StreamId, TrackId
 from engine.domain.motion import Bout, BoutId, BoutKind
 
 LEAST_S: Mapping[BoutKind, float] = {
-    BoutKind.GAIT: 1.0, BoutKind.ACTION: 1.0, BoutKind.POSTURE: 1.5, BoutKind.COMPANY: 2.0,
+    BoutKind.GAIT: 1.0, BoutKind.ACTION: 1.0, BoutKind.POSTURE: 1.0, BoutKind.COMPANY: 2.0,
 }  # fmt: skip
 """A value that lasts shorter is no bout; the one before goes on through it."""
 UNKNOWN_S = 3.0

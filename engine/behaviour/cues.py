@@ -24,6 +24,9 @@ NAN = math.nan
 KNOWN_FROM = 0.3
 """Landmarks below this score are not used (specification: engine, Pose)."""
 
+_SURE_FROM = 0.5
+"""Hooves below this score wander too much to say whether legs are kicking."""
+
 # Places on a standing horse in metres forward of the middle of the trunk and over the ground, for
 # one of 1.60 m at the withers: proportions of a riding horse (body length about its height, elbow
 # and stifle at 0.6 of it, carpus and hock at a third).
@@ -61,7 +64,7 @@ class Cues:
     over the elbows, the same way. head: height of the poll over the withers, metres, corrected for
     the direction the horse faces; nose: of the nose over the hooves. lift: height of the head over
     the middle of the back, the same, for a horse whose legs tell nothing. legs: seen, 0..4.
-    px_m: picture pixels a metre. reach: middle of each seen hoof relative to the trunk in metres,
+    px_m: picture pixels a metre. hooves_px: place of each surely seen hoof in the picture,
     4 x (x, y), NaN where not seen.
     """
 
@@ -74,7 +77,7 @@ class Cues:
     lift: float
     legs: int
     px_m: float
-    reach: tuple[float, ...]
+    hooves_px: tuple[float, ...]
 
 
 NOTHING = Cues(NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0, NAN, (NAN,) * 8)
@@ -127,7 +130,7 @@ class CueReader:
         head, nose, lift = self._head(points, known, hoof_y, back_y, px_m, clearance)
         return Cues(
             drop, straight, clearance, roll, head, nose, lift, legs, px_m,
-            self._reach(hooves, back, elbows, px_m),
+            self._hooves(points, scores),
         )  # fmt: skip
 
     def _scale(self, points: Sequence[Point], known: Sequence[bool]) -> float:
@@ -206,21 +209,12 @@ class CueReader:
         eyes = [points[i][1] for i in self._eyes if known[i]]
         return _mean(eyes) - _EYE_BELOW_POLL_M * px_m
 
-    def _reach(
-        self,
-        hooves: Sequence[Point | None],
-        back: Sequence[tuple[Point, float]],
-        elbows: Sequence[Point],
-        px_m: float,
-    ) -> tuple[float, ...]:
-        trunk = [p for p, _ in back] + list(elbows)
-        if not trunk:
-            return NOTHING.reach
-        x, y = _mean([p[0] for p in trunk]), _mean([p[1] for p in trunk])
-        reach: list[float] = []
-        for hoof in hooves:
-            reach += (NAN, NAN) if hoof is None else ((hoof[0] - x) / px_m, (hoof[1] - y) / px_m)
-        return tuple(reach)
+    def _hooves(self, points: Sequence[Point], scores: Sequence[float]) -> tuple[float, ...]:
+        found: list[float] = []
+        for leg in self._legs:
+            sure = bool(leg) and scores[leg[-1]] >= _SURE_FROM
+            found += (points[leg[-1]][0], points[leg[-1]][1]) if sure else (NAN, NAN)
+        return tuple(found)
 
 
 def _leg(index: dict[str, int], limb: str) -> tuple[int, ...]:

@@ -375,12 +375,18 @@ def evaluate_behaviour(plan: Plan) -> dict[str, object]:
     }
 
 
-def _watched(plan: Plan, farm: SimulatedFarm, camera: str, seed: int) -> Iterator[Watch]:
-    """One watch a stretch of the day; stretches in which nobody is there give nothing."""
+def _stretches(plan: Plan, farm: SimulatedFarm, seed: int) -> list[float]:
+    """When the stretches begin: spread over the day, and one about each event."""
     cycle_s = 24 * 3600.0 / plan.compress
     step_s = cycle_s / plan.windows
-    for number in range(plan.windows):
-        start_s = number * step_s + (step_s - plan.window_s) * ((seed * 0.37 + number * 0.61) % 1)
+    spare_s = max(step_s - plan.window_s, 0.0)
+    spread = [n * step_s + spare_s * ((seed * 0.37 + n * 0.61) % 1) for n in range(plan.windows)]
+    return spread + [max(event.start_s - 0.3 * plan.window_s, 0.0) for event in farm.events]
+
+
+def _watched(plan: Plan, farm: SimulatedFarm, camera: str, seed: int) -> Iterator[Watch]:
+    """One watch a stretch of the day; stretches in which nobody is there give nothing."""
+    for number, start_s in enumerate(_stretches(plan, farm, seed)):
         times = start_s + np.arange(round(plan.window_s * plan.fps)) / plan.fps
         if not len(farm.sightings(camera, times[:: max(len(times) // 5, 1)], False)):
             continue
