@@ -15,12 +15,17 @@ State = tuple[Gait, Lead]
 _LEAST = 0.02
 """Probability left to every state that an estimate does not name."""
 
+_DOUBT = 0.35
+"""Weight of not knowing: with it an instant alone is unknown below a confidence of a quarter, as
+``GaitOptions.least_confidence`` has it."""
+
 
 def smoothed(windows: Sequence[GaitEstimate], change_cost: float) -> list[GaitEstimate]:
     """The estimates with the gaits and leads of the likeliest course (Viterbi's algorithm).
 
-    An estimate gives its confidence to what it saw, in the shares it saw, and the rest to not
-    knowing; every change of state costs ``change_cost``, so that one odd instant changes nothing.
+    An estimate gives its confidence to what it saw, in the shares it saw, and the rest, weighted
+    down, to not knowing; every change of state costs ``change_cost``, so that one odd instant
+    changes nothing.
     """
     states: list[State] = sorted({s for window in windows for s in _probabilities(window)})
     if len(windows) < 2:
@@ -44,14 +49,15 @@ def smoothed(windows: Sequence[GaitEstimate], change_cost: float) -> list[GaitEs
 
 
 def _probabilities(window: GaitEstimate) -> dict[State, float]:
+    unknown = {(Gait.UNKNOWN, Lead.NONE): _DOUBT * (1.0 - window.confidence)}
     if window.gait is Gait.UNKNOWN:
-        return {(Gait.UNKNOWN, Lead.NONE): 1.0 - window.confidence}
+        return unknown
     known: dict[State, float] = {
         (gait, window.lead if gait is window.gait else Lead.NONE): window.confidence * share
         for gait, share in window.shares
         if gait in (window.gait, Gait.WALK, Gait.TROT)
     }
-    return {**known, (Gait.UNKNOWN, Lead.NONE): 1.0 - window.confidence}
+    return {**known, **unknown}
 
 
 def _with(window: GaitEstimate, state: State) -> GaitEstimate:

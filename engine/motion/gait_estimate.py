@@ -251,7 +251,7 @@ def _decided(
     shares = posteriors(found)
     plausible = math.exp(-(best.misfit + best.support) / _PLAUSIBLE)
     strides = np.clip((rhythm.strides - _NO_STRIDES) / (_FULL_STRIDES - _NO_STRIDES), 0.0, 1.0)
-    enough = float(strides) * (0.7 + 0.3 * used.sum() / 4)
+    enough = float(strides) * (0.4 + 0.15 * best.terms)
     sure = shares[best.gait] * plausible * min(1.0, fit / 0.8) * enough * min(1, rhythm.trust + 0.2)
     gait = best.gait if sure >= options.least_confidence else Gait.UNKNOWN
     return replace(

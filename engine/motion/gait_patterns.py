@@ -51,7 +51,7 @@ class GaitRules:
     gallop_lag: Range = (0.04, 0.25)
     gallop_gap: Range = (0.09, 0.42)
     duty_sd: float = 0.07
-    speed_sd_mps: float = 1.0
+    speed_sd_mps: float = 0.6
     stride_sd_hz: float = 0.3
     support_at_most: float = 9.0
     support: dict[Gait, GaitSupport] = field(

@@ -21,6 +21,9 @@ from engine.motion.limb_paths import LEAST_SCORE, Floats, LimbPaths, limb_paths_
 from engine.motion.symmetry import symmetry
 
 MOVING = (Gait.WALK, Gait.TROT, Gait.CANTER, Gait.GALLOP)
+LEAST_QUALITY = 0.15
+"""Strides below are told apart wrongly more often than not and are left out."""
+
 _REFERENCES = (LH, RH, LF, RF)
 _DURATION = (0.65, 1.5)
 _AROUND_S = 0.4
@@ -87,7 +90,9 @@ def strides_of(
         contacts = footfalls(part, segment.stride_hz, segment.speed_mps)
         stretch = _Stretch(series, part, segment, contacts, vertical, speeds_mps)
         for start_s, end_s, limb in _spans(contacts, segment):
-            result.append(_stride(stretch, (start_s, end_s), limb, clock, provisional))
+            stride = _stride(stretch, (start_s, end_s), limb, clock, provisional)
+            if stride.quality >= LEAST_QUALITY:
+                result.append(stride)
     return result
 
 
