@@ -28,7 +28,8 @@ def body_units(
     known_px: FloatArray, boxes_xyxy_px: FloatArray, elapsed_s: FloatArray
 ) -> FloatArray:
     """The new body unit (N,): mean side of the box, followed slowly; at once where NaN before."""
-    sides = (boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2]).mean(axis=1)
+    extent = boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2]
+    sides = (extent[:, 0] + extent[:, 1]) / 2
     follow = 1.0 - np.exp(-np.maximum(elapsed_s, 0.0) / SIZE_S)
     followed = known_px + (sides - known_px) * follow
     units: FloatArray = np.maximum(np.where(np.isfinite(followed), followed, sides), 1.0)
@@ -52,7 +53,9 @@ def locate(
     seen = np.where(believed, weights, 0.0)
     known = np.isfinite(shape[..., 0])
     fresh = (seen * known).sum(axis=1) < _FEWEST_WEIGHT
-    offsets = np.where(known & ~fresh[:, None], 1.0, 0.0)[..., None] * np.nan_to_num(shape)
+    offsets = np.where(known & ~fresh[:, None], 1.0, 0.0)[..., None] * np.where(
+        known[..., None], shape, 0.0
+    )
     usable = seen * (known | fresh[:, None])
     votes = points_px - offsets * units_px[:, None, None]
     middle = _mean(votes, usable)

@@ -61,7 +61,7 @@ class PoseChain:
 
     @ground.setter
     def ground(self, ground: Ground | None) -> None:
-        if ground != self._ground:
+        if ground is not self._ground:
             self._memory.path_s[:] = np.nan
             self._memory.scale[:] = np.nan
         self._ground = ground
@@ -163,9 +163,13 @@ class PoseChain:
         middle = self._find_trunk(horses, points, believed, units)
         body = ((points - middle[:, None]) / units[:, None, None]).astype(np.float32)
         predicted, known = self._predict(horses)
-        body, scores = self._keep_sides(horses, body, scores, believed, predicted, known)
-        believed = finite & (scores >= horses.limits.confidence)
-        wrong = self._wrong(horses, body, scores, believed, predicted, units, middle)
+        apart = np.where(known, _distances(body, predicted), 0.0).astype(np.float32)
+        kept = self._keep_sides(horses, body, scores, believed & known, predicted, apart)
+        if kept is not None:
+            body, scores = kept
+            believed = finite & (scores >= horses.limits.confidence)
+            apart = np.where(known, _distances(body, predicted), 0.0).astype(np.float32)
+        wrong = self._wrong(horses, body, scores, believed, apart, middle, units)
         body, put = self._correct(horses, body, believed, wrong, predicted, known)
         good = believed & ~wrong
         self._smooth(horses, body, good, put)
@@ -199,23 +203,24 @@ class PoseChain:
         predicted = memory.smooth[slots] + memory.rate[slots] * carried[:, None, None]
         age = horses.now_s - memory.good_s[slots]
         known = np.isfinite(predicted[..., 0]) & (age <= self.settings.reset_after_s)
-        return np.nan_to_num(predicted), known
+        return np.where(known[..., None], predicted, 0.0).astype(np.float32), known
 
     def _keep_sides(
-        self, horses: HorseRows, body: FloatArray, scores: FloatArray, believed: Bools,
-        predicted: FloatArray, known: Bools,
-    ) -> tuple[FloatArray, FloatArray]:  # fmt: skip
-        """Exchange left and right legs back where the model took them for each other."""
+        self, horses: HorseRows, body: FloatArray, scores: FloatArray, trusted: Bools,
+        predicted: FloatArray, apart: FloatArray,
+    ) -> tuple[FloatArray, FloatArray] | None:  # fmt: skip
+        """Exchange left and right legs back where the model took them for each other; None where
+        all is as it should be."""
         if not self.settings.correct:
-            return body, scores
+            return None
         history = self._memory.history[horses.slots]
-        found = validation.exchanged_sides(body, predicted, believed & known, history, horses.plan)
+        found = validation.exchanged_sides(body, predicted, apart, trusted, history, horses.plan)
         since = self._memory.swapped_s[horses.slots]
         since = np.where(found, np.where(np.isfinite(since), since, horses.now_s), np.nan)
         lasting = horses.now_s - since > validation.EXCHANGE_AT_MOST_S
         self._memory.swapped_s[horses.slots] = np.where(lasting, np.nan, since)
         if not found.any():
-            return body, scores
+            return None
         body, scores = body.copy(), scores.copy()
         for end, (left, right) in enumerate(horses.plan.ends):
             rows = np.nonzero(found[:, end] & ~lasting[:, end])[0][:, None]
@@ -238,7 +243,7 @@ class PoseChain:
 
     def _wrong(
         self, horses: HorseRows, body: FloatArray, scores: FloatArray, believed: Bools,
-        predicted: FloatArray, units: FloatArray, middle: FloatArray,
+        apart: FloatArray, middle: FloatArray, units: FloatArray,
     ) -> Bools:  # fmt: skip
         """Landmarks (n, K) that are believed by the model and yet errors."""
         memory, slots, plan, limits = self._memory, horses.slots, horses.plan, horses.limits
@@ -248,7 +253,7 @@ class PoseChain:
         reach = (plan.reach_rest + plan.reach_moving * speed) * horses.elapsed_s[:, None]
         recent = horses.now_s - memory.history_s[slots] <= self.settings.reset_after_s
         outlier = believed & validation.outliers(
-            body, predicted, memory.history[slots], recent, reach, self.settings.outlier_z
+            body, apart, memory.history[slots], recent, reach, self.settings.outlier_z
         )
         again = outlier & (memory.rejected[slots] >= validation.ACCEPT_AFTER)
         if again.any():
@@ -320,8 +325,9 @@ class PoseChain:
         middle, units = memory.middle_px[slots], memory.unit_px[slots]
         points = middle[:, None] + memory.smooth[slots] * units[:, None, None]
         scores = memory.scores[slots]
-        believed = (scores >= horses.limits.confidence) & np.isfinite(points[..., 0])
-        points = np.nan_to_num(points).astype(np.float32)
+        placed = np.isfinite(points[..., 0])
+        believed = (scores >= horses.limits.confidence) & placed
+        points = np.where(placed[..., None], points, 0.0).astype(np.float32)
         sizes = sizes_of(points, believed, horses.boxes, plan)
         place = whereabouts(memory, horses, sizes, middle, self._ground)
         scale = place.scales_px_m
@@ -344,6 +350,11 @@ class PoseChain:
         poses = None if result.poses is None else _posed(result.poses, rows, points, scores)
         words = validation.issue_words(horses.flags)
         return _spread(columns, words, poses, rows, len(result.tracks), self._lag_s)
+
+
+def _distances(body: FloatArray, predicted: FloatArray) -> FloatArray:
+    gone = body - predicted
+    return np.asarray(np.hypot(gone[..., 0], gone[..., 1]))
 
 
 def _posed(

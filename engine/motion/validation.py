@@ -9,6 +9,7 @@ reported and left alone: foreshortening does that.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,7 +136,7 @@ def _lengths(
 
 def outliers(
     body: FloatArray,
-    predicted: FloatArray,
+    apart: FloatArray,
     history: FloatArray,
     recent: Bools,
     reach_units: FloatArray,
@@ -145,9 +146,13 @@ def outliers(
 
     history: float32 (N, H, K, 2), NaN where nothing was believed; recent: bool (N, H). The first
     rule is |z| > z_limit against the mean and spread of at least ``FEWEST_EARLIER`` earlier
-    positions. The second, against ``predicted`` (N, K, 2): further than noise and ``reach_units``
-    (N, K), the way it can make in the time; it keeps a leg that begins to swing.
+    positions. The second: ``apart`` (N, K), how far it is from where it was predicted, is more than
+    noise and ``reach_units`` (N, K), the way it can make in the time, allow; that keeps a leg that
+    begins to swing.
     """
+    jumped = apart > z_limit * NOISE_UNITS * math.sqrt(2.0) + reach_units
+    if not jumped.any():
+        return np.asarray(jumped)
     kept = np.isfinite(history[..., 0]) & recent[:, :, None]
     count = kept.sum(axis=1)
     share = kept[..., None] / np.maximum(count, 1)[:, None, :, None]
@@ -157,31 +162,33 @@ def outliers(
     variance = (spread * spread * share).sum(axis=1) + NOISE_UNITS**2
     away = body - mean
     far = (away * away > z_limit**2 * variance).any(axis=2) & (count >= FEWEST_EARLIER)
-    gone = body - predicted
-    reach = z_limit * NOISE_UNITS * np.sqrt(2.0) + reach_units
-    jumped = (gone * gone).sum(axis=2) > reach * reach
     return np.asarray(far & jumped)
 
 
 def exchanged_sides(
-    body: FloatArray, predicted: FloatArray, trusted: Bools, history: FloatArray, plan: BodyPlan
+    body: FloatArray,
+    predicted: FloatArray,
+    apart: FloatArray,
+    trusted: Bools,
+    history: FloatArray,
+    plan: BodyPlan,
 ) -> Bools:
     """Whether front and hind legs, bool (N, 2), fit what came before far better with left and
-    right exchanged. trusted: bool (N, K), seen now and predictable. Legs that were close together
+    right exchanged. apart: (N, K), distances of body from predicted; trusted: bool (N, K), seen now
+    and predictable. Legs that were close together
     lately pass each other, and nobody knows then which is which: the model is believed."""
     found = np.zeros((len(body), 2), np.bool_)
     for end, (left, right) in enumerate(plan.ends):
         both = trusted[:, left] & trusted[:, right]
-        enough = both.sum(axis=1) >= 2
+        stay = np.where(both, apart[:, left] + apart[:, right], 0.0).sum(axis=1)
+        enough = (both.sum(axis=1) >= 2) & (stay > EXCHANGE_UNITS * both.sum(axis=1))
         if not enough.any():
             continue
-        stay = _apart(body, predicted, left, left) + _apart(body, predicted, right, right)
         swap = _apart(body, predicted, left, right) + _apart(body, predicted, right, left)
-        stay, swap = (np.where(both, s, 0.0).sum(axis=1) for s in (stay, swap))
-        least = EXCHANGE_UNITS * both.sum(axis=1)
+        swap = np.where(both, swap, 0.0).sum(axis=1)
         lately = history[:, -APART_PICTURES:, left[-1]] - history[:, -APART_PICTURES:, right[-1]]
         enough &= (np.hypot(lately[..., 0], lately[..., 1]) > APART_UNITS).all(axis=1)
-        found[:, end] = enough & (stay > least) & (swap < EXCHANGE_SHARE * stay)
+        found[:, end] = enough & (swap < EXCHANGE_SHARE * stay)
     return found
 
 
