@@ -116,6 +116,7 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         tls_key=api.tls_key,
         tls_ends_upstream=api.tls_ends_upstream,
         media_root=place.folders.media,
+        hls_delay_s=place.settings.engine.recording.hls_delay_s,
         video_sites=capture.web_video.sites,
         push_ports=(capture.push.first_port, capture.push.last_port),
         push_remote=capture.push.remote,

@@ -86,6 +86,7 @@ class ApiConfig(BaseModel):
     video_sites: tuple[str, ...] = ()
     push_ports: tuple[int, int] = (1935, 1966)
     push_remote: bool = False
+    hls_delay_s: float = Field(20.0, ge=10, le=30, description="remote viewers' delay")
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
     body_bytes: int = Field(1_000_000, ge=1_000, description="longest request body")
     rates: RateLimits = RateLimits()

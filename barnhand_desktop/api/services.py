@@ -17,10 +17,12 @@ from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.api.horse_states import HorseStates
 from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
+from barnhand_desktop.api.media_tokens import MediaTokens
 from barnhand_desktop.api.metrics import ApiMetrics
 from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.rates import Rate, Rates
+from barnhand_desktop.api.recordings import Recordings
 from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
@@ -30,6 +32,7 @@ from db.live.connection import connect
 from db.pool import open_pool
 from db.repositories.areas import PostgresAreaRepository
 from db.repositories.audit import AuditRepository
+from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.detections import PostgresDetectionRepository
 from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
@@ -74,6 +77,7 @@ class Services:
     audit_rows: AuditRepository
     streams: StreamRepository
     detections: DetectionRepository
+    recordings: Recordings
     horses: HorseRepository
     identity: IdentityRepository
     tracking: TrackingRepository
@@ -141,7 +145,8 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
     users = UserRepository(pool)
     grants = GrantRepository(pool)
     passwords = Passwords()
-    accounts = Accounts(users, AccessTokens(load_signing_key(config.secret_path)), passwords, clock)
+    signing_key = load_signing_key(config.secret_path)
+    accounts = Accounts(users, AccessTokens(signing_key), passwords, clock)
     streams = PostgresStreamRepository(pool, config.credential_key.encode())
     states = StreamStates(redis)
     metrics = ApiMetrics(lambda: camera_states(_names(streams), states))
@@ -165,6 +170,13 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         audit_rows=audit_rows,
         streams=streams,
         detections=PostgresDetectionRepository(pool),
+        recordings=Recordings(
+            PostgresChunkRepository(pool),
+            config.media_root,
+            MediaTokens(signing_key),
+            clock,
+            config.hls_delay_s,
+        ),
         horses=PostgresHorseRepository(pool),
         identity=PostgresIdentityRepository(pool),
         tracking=TrackingRepository(pool),

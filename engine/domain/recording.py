@@ -111,6 +111,10 @@ class ChunkRepository(Protocol):
         """Keep these from retention, or no longer; how many it touched."""
         ...
 
+    def lock_one(self, chunk_id: ChunkId, locked: bool) -> Chunk:
+        """Keep one from retention, or no longer. Raises NotFound."""
+        ...
+
     def oldest_unlocked(self, limit: int = 100) -> Sequence[Chunk]:
         """What retention takes first, closed ones only, oldest first."""
         ...

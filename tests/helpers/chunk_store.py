@@ -90,6 +90,12 @@ class MemoryChunks:
                 self.rows[chunk.id] = replace(chunk, locked=locked)
             return len(touched)
 
+    def lock_one(self, chunk_id: ChunkId, locked: bool) -> Chunk:
+        self.get(chunk_id)
+        with self._open():
+            self.rows[chunk_id] = replace(self.rows[chunk_id], locked=locked)
+            return self.rows[chunk_id]
+
     def oldest_unlocked(self, limit: int = 100) -> Sequence[Chunk]:
         with self._open():
             found = [c for c in self.rows.values() if c.state in _TAKEN and not c.locked]

@@ -176,6 +176,7 @@ GOOD: dict[str, dict[str, object]] = {
         "name": "x", "address": "ftp://x", "username": "", "password": "", "enabled": True,
         "analysis_fps": 1, "confidence": 0.5, "loop": True, "realtime": True, "version": 99,
     },
+    "POST /chunks/{chunk_id}/lock": {"locked": True},
     "PATCH /horses/{horse_id}": {"changes": {"name": "x"}, **CORRECTION},
     "POST /horses/{horse_id}/accept": {"resident": True, **CORRECTION},
     "POST /tracking/threshold": {"threshold": 0.8},

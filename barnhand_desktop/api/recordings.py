@@ -1,0 +1,148 @@
+"""Recorded chunks as the API serves them: files below the media folder, playlists over them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from barnhand_desktop.api.access import BASE_PATH
+from barnhand_desktop.api.media_tokens import MediaClaims, MediaKind, MediaTokens
+from barnhand_desktop.api.problems import Problem
+from engine.domain.errors import BarnhandError, NotFound
+from engine.domain.ids import StreamId, UserId
+from engine.domain.ports import Clock
+from engine.domain.recording import Chunk, ChunkRepository, ChunkState
+from engine.recording.fragments import FragmentIndex, read_fragments
+from engine.recording.layout import overlay_file, video_file
+from engine.recording.playlist import (
+    Addresses,
+    LiveWindow,
+    Segment,
+    recorded_playlist,
+    segments_of,
+)
+
+LIVE_TOKEN_S = 300.0
+LINK_S = 3600.0
+RANGE_AT_MOST = timedelta(hours=4)
+_LIVE_BACK_S = 60.0
+_INDEXES_KEPT = 512
+_AT_MOST = 10_000
+
+
+class Recordings:
+    """What the routes about chunks and HLS work with; any thread. ``media_root`` None: this API
+    has no media folder."""
+
+    def __init__(
+        self,
+        chunks: ChunkRepository,
+        media_root: Path | None,
+        tokens: MediaTokens,
+        clock: Clock,
+        delay_s: float,
+    ) -> None:
+        self.chunks = chunks
+        self.tokens = tokens
+        self._media_root = media_root
+        self._clock = clock
+        self._delay = timedelta(seconds=delay_s)
+        self._lock = threading.Lock()
+        self._windows: dict[StreamId, LiveWindow] = {}
+        self._indexes: OrderedDict[tuple[str, int], FragmentIndex] = OrderedDict()
+
+    def video(self, chunk: Chunk) -> Path:
+        """The chunk's file. Raises NotFound."""
+        return video_file(self._media(), chunk)
+
+    def overlay(self, chunk: Chunk) -> Path:
+        """The chunk's overlay file. Raises NotFound."""
+        return overlay_file(self._media(), chunk)
+
+    def live(self, stream_id: StreamId, user_id: UserId) -> str:
+        """The stream's playlist, delayed. Problem 404 while nothing of it is recorded."""
+        until = self._clock.now() - self._delay
+        found = self.chunks.list([stream_id], until - timedelta(seconds=_LIVE_BACK_S), until)
+        segments = [s for s in self._segments(found) if s.end_at <= until]
+        if not segments:
+            raise Problem(404, "nothing_recorded", "Nothing of this camera is recorded yet.")
+        with self._lock:
+            window = self._windows.setdefault(stream_id, LiveWindow())
+            return window.playlist(segments, self._addresses(user_id, LIVE_TOKEN_S))
+
+    def recorded(self, stream_id: StreamId, user_id: UserId, start: datetime, end: datetime) -> str:
+        """The playlist of a recorded range. Problem 404 where nothing was recorded, 422 for a
+        range that is none or too long."""
+        if not timedelta(0) < end - start <= RANGE_AT_MOST:
+            raise Problem(422, "range_refused", "A range is up to four hours long.")
+        found = self.chunks.list([stream_id], start, end, limit=_AT_MOST)
+        segments = [s for s in self._segments(found) if s.end_at > start and s.start_at < end]
+        if not segments:
+            raise Problem(404, "nothing_recorded", "Nothing was recorded in that time.")
+        lasts_s = (end - start).total_seconds()
+        return recorded_playlist(segments, self._addresses(user_id, LIVE_TOKEN_S + 2.0 * lasts_s))
+
+    def token(self, kind: MediaKind, user_id: UserId, chunk: Chunk, life_s: float) -> str:
+        """A token for a file of a chunk."""
+        expires_s = int(self._clock.now().timestamp() + life_s)
+        return self.tokens.issue(MediaClaims(kind, user_id, chunk.stream_id, chunk.id, expires_s))
+
+    def _addresses(self, user_id: UserId, life_s: float) -> Addresses:
+        def address(kind: MediaKind, name: str) -> _Named:
+            return _Named(self, kind, user_id, life_s, name)
+
+        return Addresses(
+            address(MediaKind.VIDEO, "video.mp4"), address(MediaKind.OVERLAY, "overlay.json")
+        )
+
+    def _segments(self, chunks: Sequence[Chunk]) -> list[Segment]:
+        segments: list[Segment] = []
+        for chunk in chunks:
+            if chunk.state is ChunkState.DAMAGED:
+                continue
+            try:
+                segments += segments_of(chunk, self._index(chunk))
+            except (BarnhandError, OSError):
+                continue  # on another machine, or just removed by retention
+        return segments
+
+    def _index(self, chunk: Chunk) -> FragmentIndex:
+        file = self.video(chunk)
+        key = (chunk.path, file.stat().st_size)
+        with self._lock:
+            found = self._indexes.get(key)
+        if found is None:
+            found = read_fragments(file)
+            with self._lock:
+                self._indexes[key] = found
+                while len(self._indexes) > _INDEXES_KEPT:
+                    self._indexes.popitem(last=False)
+        return found
+
+    def _media(self) -> Path:
+        if self._media_root is None:
+            raise NotFound("This server keeps no recordings.")
+        return self._media_root
+
+
+class _Named:
+    """Makes the address of one kind of file; the same one for the same chunk."""
+
+    def __init__(
+        self, recordings: Recordings, kind: MediaKind, user_id: UserId, life_s: float, name: str
+    ) -> None:
+        self._recordings = recordings
+        self._kind = kind
+        self._user_id = user_id
+        self._life_s = life_s
+        self._name = name
+        self._made: dict[object, str] = {}
+
+    def __call__(self, chunk: Chunk) -> str:
+        if chunk.id not in self._made:
+            token = self._recordings.token(self._kind, self._user_id, chunk, self._life_s)
+            self._made[chunk.id] = f"{BASE_PATH}/hls/{token}/{self._name}"
+        return self._made[chunk.id]
