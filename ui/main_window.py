@@ -25,6 +25,7 @@ from ui.console_choices import THEME, ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.diagnostics.diagnostics_page import DiagnosticsPage
 from ui.errors import ErrorPresenter
+from ui.jobs.desk import JobsDesk
 from ui.key_sheet import KeySheet
 from ui.later_page import LaterPage, later_texts
 from ui.live.live_actions import dress_live_actions
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
         self._follow_timer.start()
         self._system_timer.start()
         self.loop_meter.start()
+        self.jobs.watch.start()
 
     # --- layout ---------------------------------------------------------------------------------
 
@@ -148,6 +150,8 @@ class MainWindow(QMainWindow):
         column.addLayout(across, 1)
         column.addWidget(self.status)
         self.setCentralWidget(self.central)
+        self.jobs = JobsDesk(services, self.requests, self.actions_book, theme, self.central)
+        self.status.add_tool(self.jobs.button)
 
     def _add_actions(self) -> None:
         book, group = self.actions_book, self.tr("Console")
@@ -184,6 +188,11 @@ class MainWindow(QMainWindow):
         self.timeline.failed.connect(self.errors.show_error)
         self.timeline.said.connect(lambda text, warns: self.toast.say(text, warning=warns))
         self.timeline.wanted.connect(self.show_page)
+        self.timeline.submitted.connect(self.jobs.watch.expect)
+        self.jobs.failed.connect(self.errors.show_error)
+        self.jobs.told.connect(
+            lambda text, act, then, warns: self.toast.say(text, act, then, warning=warns)
+        )
         self.directory.failed.connect(self._on_directory_failed)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
@@ -274,7 +283,15 @@ class MainWindow(QMainWindow):
         app = QApplication.instance()
         if isinstance(app, QApplication):
             apply_theme(app, self._theme)
-        for part in (self.rail, self.strip, self.status, self.live, self.registry, self.timeline):
+        for part in (
+            self.rail,
+            self.strip,
+            self.status,
+            self.live,
+            self.registry,
+            self.timeline,
+            self.jobs,
+        ):
             part.set_theme(self._theme)
         dress_live_actions(self.actions_book, self._theme)
         self.actions_book["look"].setChecked(name == "light")
@@ -404,6 +421,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.toast.place()
+        self.jobs.place()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.shut_down()
@@ -430,5 +448,6 @@ class MainWindow(QMainWindow):
         self.live.ptz.stop()
         self.live.wall.stop()
         self.timeline.stop()
+        self.jobs.watch.stop()
         self.directory.stop()
         return self.requests.close(2.0)

@@ -82,7 +82,8 @@ class StatusBar(QFrame):
         self._critical = steady(label(""), "00 critical")
         self._warning = steady(label(""), "00 warnings")
         self._time = steady(label("", "muted"), "00:00:00")
-        row = QHBoxLayout(self)
+        self._tools: list[QWidget] = []
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(20)
         for cell in self._cells():
@@ -113,12 +114,18 @@ class StatusBar(QFrame):
         super().resizeEvent(event)
         self._make_room()
 
+    def add_tool(self, widget: QWidget) -> None:
+        """Put a button ahead of the notices."""
+        self._tools.append(widget)
+        self._row.insertWidget(self._row.indexOf(self._critical), widget)
+
     def _make_room(self) -> None:
         """Leave out whole cells where the window is narrow, the least important first; what they
         say is on the Diagnostics page too."""
         spare = self.width() - 24
         for text in (self._critical, self._warning, self._time):
             spare -= max(text.sizeHint().width(), text.minimumWidth()) + 20
+        spare -= sum(tool.sizeHint().width() + 20 for tool in self._tools)
         by_weight = (
             self._engine,
             self._server,

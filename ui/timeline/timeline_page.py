@@ -480,10 +480,7 @@ class TimelinePage(QWidget):
         )
 
     def _on_range(self) -> None:
-        scope = self.scope()
-        self.bar.show_scope(scope)
-        for action_id in (*RANGE_ACTIONS, "timeline.clear"):
-            self._book[action_id].setEnabled(scope is not None)
+        self.bar.show_scope(self.scope())
 
     def open_menu(self, where: QPoint, at: object, row: object) -> QMenu:
         """What can be done here."""
