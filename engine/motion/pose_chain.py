@@ -200,7 +200,11 @@ class PoseChain:
         memory, slots = self._memory, horses.slots
         rest = validation.PREDICT_S
         carried = rest * (1.0 - np.exp(-horses.elapsed_s / rest))
-        predicted = memory.smooth[slots] + memory.rate[slots] * carried[:, None, None]
+        rate = memory.rate[slots]
+        most = horses.plan.reach_rest + horses.plan.reach_moving
+        speed = np.hypot(rate[..., 0], rate[..., 1])
+        rate = rate * np.minimum(most / np.maximum(speed, most), 1.0)[..., None]
+        predicted = memory.smooth[slots] + rate * carried[:, None, None]
         age = horses.now_s - memory.good_s[slots]
         known = np.isfinite(predicted[..., 0]) & (age <= self.settings.reset_after_s)
         return np.where(known[..., None], predicted, 0.0).astype(np.float32), known

@@ -36,9 +36,9 @@ SIDE_ON_UNITS = 0.42
 is about 0.63 square to the camera."""
 WEAK_SHARE = 0.34
 """Share of unsure landmarks from which a pose as a whole is called unsure."""
-PREDICT_S = 0.15
+PREDICT_S = 0.1
 """Time constant with which a predicted landmark comes to rest."""
-TRUST_S = 0.4
+TRUST_S = 0.2
 """Time constant with which a predicted landmark's score fades."""
 
 WORDS = ("confidence", "spine", "legs", "neck", "joint", "outlier", "sides")
