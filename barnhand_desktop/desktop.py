@@ -17,8 +17,8 @@ from barnhand_desktop.servers.supervisor import ServerState
 from barnhand_desktop.settings.loader import save_settings
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
+from db.delivery import WriterState
 from db.live.publisher import PublisherState
-from db.writer import WriterState
 from engine.facade import Engine
 from engine.settings import EngineSettings
 from ui.app import run_console

@@ -1,4 +1,5 @@
-"""What the writer sends in one go: detections as columns and the tracks they belong to.
+"""What the writer sends in one go: detections and pose metrics as columns, tracks, identities,
+bouts and strides.
 
 A batch names streams, models and skeletons by their own ids, not by a server's keys, so that it
 can wait in the spool while no server answers.
@@ -10,7 +11,7 @@ import json
 import struct
 import zlib
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,13 +19,22 @@ from uuid import UUID, uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from db import keypoints
+from db import keypoints, motion_rows
 from db.identity_rows import (
     NO_IDENTITY_ROWS,
     IdentityRows,
     identity_rows,
     rows_from_json,
     rows_to_json,
+)
+from db.motion_rows import (
+    METRIC_ROW,
+    NO_METRICS,
+    NO_MOTION_ROWS,
+    MetricArray,
+    MetricThinner,
+    MotionRows,
+    metric_rows,
 )
 from engine.domain.errors import Bug
 from engine.domain.identity import IdentityEvent
@@ -101,6 +111,13 @@ class WriteBatch:
     tracks: tuple[TrackRow, ...]
     groups: tuple[DetectionGroup, ...]
     identity: IdentityRows = NO_IDENTITY_ROWS
+    metrics: MetricArray = field(default_factory=lambda: NO_METRICS, compare=False)
+    motion: MotionRows = NO_MOTION_ROWS
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.row_count or self.tracks or self.identity or len(self.metrics) or self.motion
+        )
 
     @property
     def row_count(self) -> int:
@@ -108,8 +125,8 @@ class WriteBatch:
         return sum(len(group.rows) for group in self.groups)
 
     def without_detections(self) -> WriteBatch:
-        """The same batch with its tracks and identities only."""
-        return replace(self, groups=(), identity=self.identity.reduced())
+        """The same batch without what comes with every picture."""
+        return replace(self, groups=(), metrics=NO_METRICS, identity=self.identity.reduced())
 
 
 def store_time_us(instant: datetime) -> int:
@@ -134,12 +151,15 @@ def build_batch(
     known_tracks: Container[TrackId] = (),
     events: Sequence[IdentityEvent] = (),
     lost: Sequence[FrameResult] = (),
+    motion: MotionRows = NO_MOTION_ROWS,
+    thinner: MetricThinner | None = None,
 ) -> WriteBatch:
-    """The rows of some results, finished tracks and identity events.
+    """The rows of some results, finished tracks, identity events and motion.
 
     Tracks in ``known_tracks`` are in the database already; others get a row before their
     detections. Of ``lost`` results only the tracks are stored, for what refers to them. Lost tracks
-    have no detection of their own in a picture and give no row.
+    have no detection of their own in a picture and give no row. ``thinner`` knows which pose
+    metrics were taken before.
     """
     streams, models, skeletons = _Names(), _Names(), _Names()
     groups: list[DetectionGroup] = []
@@ -159,6 +179,7 @@ def build_batch(
             poses = [batch for i in frames if (batch := full[i].poses) is not None]
             key = (name, poses[0].skeleton.landmarks) if poses else None
             groups += _groups(here, here_keep, poses, skeletons.position(key))
+    metrics = _metrics(full, streams, thinner or MetricThinner())
     return WriteBatch(
         id=uuid4(),
         streams=tuple(streams.positions),
@@ -167,7 +188,25 @@ def build_batch(
         tracks=_track_rows([*lost, *full], summaries, known_tracks),
         groups=tuple(group for group in groups if len(group.rows)),
         identity=identity_rows(events, full),
+        metrics=metrics,
+        motion=motion,
     )
+
+
+def _metrics(
+    results: Sequence[FrameResult], streams: _Names, thinner: MetricThinner
+) -> MetricArray:
+    parts = [
+        metric_rows(
+            result,
+            store_time_us(result.stamp.captured_at),
+            streams.position(result.stamp.stream_id),
+            thinner,
+        )
+        for result in results
+        if result.motion is not None
+    ]
+    return np.concatenate(parts) if parts else NO_METRICS
 
 
 def _rows(
@@ -243,9 +282,9 @@ def _track_rows(
 
 # --- on disk -------------------------------------------------------------------------------------
 
-_FORMAT = 2
-_OLDER_FORMATS = (1,)
-"""1 had no identities."""
+_FORMAT = 3
+_OLDER_FORMATS = (1, 2)
+"""1 had no identities, 2 no motion."""
 _LENGTHS = struct.Struct("<II")
 
 
@@ -266,12 +305,14 @@ def encode_batch(batch: WriteBatch) -> bytes:
         ],
         "groups": [[len(g.rows), int(g.packed.shape[1])] for g in batch.groups],
         "identity": rows_to_json(batch.identity),
+        "metrics": len(batch.metrics),
+        "motion": motion_rows.rows_to_json(batch.motion),
     }  # fmt: skip
     text = json.dumps(header, separators=(",", ":")).encode()
     columns = b"".join(
         part for g in batch.groups for part in (g.rows.tobytes(), g.packed.tobytes())
     )
-    body = text + columns
+    body = text + columns + batch.metrics.tobytes()
     return _LENGTHS.pack(zlib.crc32(body), len(text)) + body
 
 
@@ -285,14 +326,17 @@ def decode_batch(payload: bytes) -> WriteBatch:
         header = json.loads(bytes(body[:length]))
         if header["format"] not in (_FORMAT, *_OLDER_FORMATS):
             raise Bug(f"a stored batch has the unknown format {header['format']}")
+        groups, offset = _groups_from(body[length:], header["groups"])
         return WriteBatch(
             id=UUID(header["id"]),
             streams=tuple(StreamId(UUID(text)) for text in header["streams"]),
             models=tuple(header["models"]),
             skeletons=tuple((name, tuple(marks)) for name, marks in header["skeletons"]),
             tracks=tuple(_track_from(fields) for fields in header["tracks"]),
-            groups=tuple(_groups_from(body[length:], header["groups"])),
+            groups=tuple(groups),
             identity=rows_from_json(header.get("identity", {})),
+            metrics=np.frombuffer(body[length:], METRIC_ROW, header.get("metrics", 0), offset),
+            motion=motion_rows.rows_from_json(header.get("motion", {})),
         )
     except (struct.error, ValueError, KeyError, TypeError) as error:
         raise Bug(f"a stored batch is damaged: {error}") from error
@@ -312,7 +356,8 @@ def _track_from(fields: list[Any]) -> TrackRow:
     )
 
 
-def _groups_from(columns: memoryview, shapes: list[list[int]]) -> list[DetectionGroup]:
+def _groups_from(columns: memoryview, shapes: list[list[int]]) -> tuple[list[DetectionGroup], int]:
+    """The groups, and where they end."""
     groups, offset = [], 0
     for count, width in shapes:
         rows = np.frombuffer(columns, ROW, count, offset)
@@ -320,4 +365,4 @@ def _groups_from(columns: memoryview, shapes: list[list[int]]) -> list[Detection
         packed = np.frombuffer(columns, np.uint8, count * width, offset).reshape(count, width)
         offset += packed.nbytes
         groups.append(DetectionGroup(rows, packed))
-    return groups
+    return groups, offset

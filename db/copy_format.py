@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.batches import DetectionGroup
+from db.motion_rows import UNKNOWN, MetricArray
+from engine.domain.behaviour import METRICS
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -84,6 +86,41 @@ def detection_rows(
     if width:
         out["keypoints"] = group.packed
     return out.tobytes()
+
+
+METRIC_COLUMNS = ("time", "track_id", "gait", "lead", "action", "posture", *METRICS)
+"""Column order of pose metrics; the COPY statement names the same."""
+_STATES = 4
+
+
+@cache
+def _metric_type() -> np.dtype[np.void]:
+    fields: list[tuple[str, str] | tuple[str, list[tuple[str, str]], tuple[int, ...]]] = [
+        ("fields", ">i2"), ("time_length", ">i4"), ("time", ">i8"), ("track_length", ">i4"),
+        ("track", "V16"),
+        ("numbers", [("length", ">i4"), ("value", ">i2")], (_STATES + len(METRICS),)),
+    ]  # fmt: skip
+    return np.dtype(fields)
+
+
+def metric_rows(rows: MetricArray) -> bytes:
+    """Pose metrics as COPY data, without header and trailer; what is not known becomes null."""
+    out = np.zeros(len(rows), _metric_type())
+    out["fields"] = len(METRIC_COLUMNS)
+    out["time_length"], out["track_length"] = 8, 16
+    out["time"], out["track"] = rows["time_us"], rows["track"]
+    numbers = np.concatenate([rows["state"], rows["values"]], axis=1)
+    known = np.ones(numbers.shape, bool)
+    known[:, _STATES:] = rows["values"] != UNKNOWN
+    out["numbers"]["length"] = np.where(known, 2, -1)
+    out["numbers"]["value"] = numbers
+    # A null has a length and no bytes: those of its value are left out.
+    cells = out.view(np.uint8).reshape(len(rows), out.dtype.itemsize)
+    keep = np.ones(cells.shape, bool)
+    first = out.dtype.itemsize - 6 * numbers.shape[1]
+    for place in (4, 5):
+        keep[:, first + place :: 6] = known
+    return cells[keep].tobytes()
 
 
 def copy_buffer(parts: Sequence[bytes]) -> bytes:

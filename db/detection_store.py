@@ -1,5 +1,5 @@
-"""One connection that writes batches: keys looked up, tracks first, detections by binary COPY,
-identities last.
+"""One connection that writes batches: keys looked up, tracks first, detections and pose metrics by
+binary COPY, identities and motion last.
 
 Used by one thread. A batch is written in one transaction that also notes its id, so that writing
 it again does nothing.
@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -18,9 +19,10 @@ import numpy as np
 import psycopg
 
 from db.batches import TrackRow, WriteBatch
-from db.copy_format import IntArray, copy_buffer, detection_rows
+from db.copy_format import IntArray, copy_buffer, detection_rows, metric_rows
 from db.errors import translated
 from db.identity_store import IdentityStore
+from db.motion_store import MotionStore
 from db.queries import queries
 from engine.domain.ids import StreamId, TrackId
 
@@ -51,6 +53,7 @@ class DetectionStore:
         self._sql = queries("writer")
         self._connection: psycopg.Connection | None = None
         self._identity: IdentityStore | None = None
+        self._motion: MotionStore | None = None
         self._streams: dict[StreamId, int] = {}
         self._models: dict[str, int] = {}
         self._skeletons: dict[str, int] = {}
@@ -90,6 +93,7 @@ class DetectionStore:
         self._skeletons.clear()
         self._tracks.clear()
         self._identity = IdentityStore(self._open_connection, self._model_keys)
+        self._motion = MotionStore(self._open_connection)
 
     def write(self, batch: WriteBatch) -> WriteReport:
         """Write the batch unless it was written before.
@@ -119,23 +123,31 @@ class DetectionStore:
                 return WriteReport(0, 0, repeated=True)
             if finished:
                 connection.execute(self._sql["forget_batches"], {"ids": list(finished)})
-            if identity is not None:
-                identity.begin()
+            if batch.identity or batch.tracks or batch.motion:
+                connection.execute(self._sql["share"])
             if batch.tracks:
                 connection.execute(self._sql["put_tracks"], self._track_columns(batch.tracks))
             if parts:
-                with (
-                    connection.cursor() as cursor,
-                    cursor.copy(self._sql["copy_detections"]) as copy,
-                ):
-                    copy.write(copy_buffer(parts))
+                self._copy("copy_detections", parts)
+            if len(batch.metrics):
+                self._copy("copy_metrics", [metric_rows(batch.metrics)])
             if identity is not None:
                 identity.write(batch.identity, feature_keys)
+            if batch.motion and self._motion is not None:
+                self._motion.tell(batch.motion.bouts, batch.motion.strides)
+                self._motion.note_states(batch.motion.states, batch.motion.beats, self._streams.get)
         # The commit is known: the id has done its work and goes with the next batch.
         del self._finished[: len(finished)]
         self._finished.append(batch.id)
         self._remember(batch.tracks)
         return WriteReport(batch.row_count, refused)
+
+    def _copy(self, statement: str, parts: Sequence[bytes]) -> None:
+        with (
+            self._open_connection.cursor() as cursor,
+            cursor.copy(self._sql[statement]) as copy,
+        ):
+            copy.write(copy_buffer(parts))
 
     @property
     def _open_connection(self) -> psycopg.Connection:
@@ -145,6 +157,7 @@ class DetectionStore:
 
     def _without_unknown_streams(self, batch: WriteBatch) -> tuple[WriteBatch, int]:
         wanted = {*batch.streams, *(track.stream_id for track in batch.tracks)}
+        wanted |= batch.motion.stream_ids
         missing = [stream for stream in wanted if stream not in self._streams]
         if missing:
             rows = self._open_connection.execute(self._sql["stream_keys"], {"ids": missing})
@@ -161,6 +174,7 @@ class DetectionStore:
         kept = replace(
             batch,
             groups=tuple(groups),
+            metrics=batch.metrics[known[batch.metrics["stream"]]],
             tracks=tuple(t for t in batch.tracks if t.stream_id not in unknown),
         )
         return kept, batch.row_count - kept.row_count
@@ -235,6 +249,13 @@ class DetectionStore:
         self.connect()
         return self._open_connection
 
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[psycopg.Connection]:
+        """A transaction on the connection, for upkeep on the same thread; errors translated."""
+        self.connect()
+        with translated(doing), self._open_connection.transaction():
+            yield self._open_connection
+
     def hang_up(self) -> None:
         """Break a call that does not return (a frozen server), from any thread."""
         connection = self._connection
@@ -249,7 +270,8 @@ class DetectionStore:
 
     def close(self) -> None:
         """Close the connection."""
-        connection, self._connection, self._identity = self._connection, None, None
+        connection, self._connection = self._connection, None
+        self._identity = self._motion = None
         if connection is not None:
             connection.close()
 

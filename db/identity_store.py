@@ -44,12 +44,8 @@ class IdentityStore:
             self._ensure_index(keys[str(event.model_id)], int(event.vectors.shape[1]))
         return keys
 
-    def begin(self) -> None:
-        """First in the transaction: corrections by people wait for it, or it for them."""
-        self._run("share")
-
     def write(self, rows: IdentityRows, model_keys: Mapping[str, int]) -> None:
-        """Inside the transaction, after tracks and detections.
+        """Inside the transaction, which shares the identities, after tracks and detections.
 
         What names a track or a horse that has no row is left out, counted and logged.
         """

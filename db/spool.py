@@ -1,8 +1,8 @@
 """Store and forward: batches wait in a SQLite file while no server answers.
 
 First in, first out, bounded by ``limit_bytes``. When it is full the oldest detections are given up
-first, then tracks; what was decided about identities stays even beyond the limit. Each change is
-on disk before the call returns.
+first, then tracks and bouts; what was decided about identities stays even beyond the limit. Each
+change is on disk before the call returns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT NOT NULL UNIQUE,
     rows INTEGER NOT NULL,
     size INTEGER NOT NULL,
-    droppable INTEGER NOT NULL,  -- 1 holds detections, 0 tracks only, -1 identities: kept
+    droppable INTEGER NOT NULL,  -- 1 holds detections, 0 tracks and bouts, -1 identities: kept
     payload BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS batches_by_worth ON batches (droppable, seq);
@@ -159,7 +159,7 @@ class Spool:
             rest = None if payload is None else decode_batch(payload).without_detections()
         except Bug:
             rest = None
-        if rest is None or not (rest.tracks or rest.identity.precious):
+        if rest is None or not (rest.tracks or rest.motion or rest.identity.precious):
             database.execute("DELETE FROM batches WHERE seq = ?", (seq,))
             return 0
         kept = encode_batch(rest)
@@ -253,6 +253,6 @@ class Spool:
 
 def _worth(batch: WriteBatch) -> int:
     """What a full spool may do with a batch: see the column ``droppable``."""
-    if batch.row_count:
+    if batch.row_count or len(batch.metrics):
         return 1
     return -1 if batch.identity.precious else 0

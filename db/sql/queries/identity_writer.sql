@@ -1,9 +1,6 @@
 -- What the engine decides about identities, as its writer stores it. The schema's triggers keep
 -- what people decided and follow merges.
 
--- name: share
-SELECT share_identities();
-
 -- name: known_tracks
 SELECT id FROM tracks WHERE id = ANY (%(ids)s::uuid[]);
 

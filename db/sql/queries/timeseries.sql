@@ -11,14 +11,14 @@ WHERE i.inhparent = to_regclass(%(table)s);
 
 -- name: stray_days
 -- Days with rows in the default partition that are inside the kept range.
-SELECT DISTINCT (time AT TIME ZONE 'UTC')::date AS day FROM detections_default
+SELECT DISTINCT (time AT TIME ZONE 'UTC')::date AS day FROM {default}
 WHERE time >= %(oldest)s AND time < %(newest)s ORDER BY 1;
 
 -- name: keep_readers_out
-LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE;
 
 -- name: drop_old_strays
-DELETE FROM detections_default WHERE time < %(oldest)s;
+DELETE FROM {default} WHERE time < %(oldest)s;
 
 -- name: close_forgotten_tracks
 -- Tracks whose engine ended without saying so: they end at their last detection.
@@ -38,3 +38,19 @@ WHERE tracks.id = last.id AND (last.time IS NULL OR last.time < %(before)s);
 
 -- name: drop_old_batches
 DELETE FROM spool_batches WHERE written_at < %(before)s;
+
+-- name: activity_is_a_table
+SELECT c.relkind = 'r' AS plain FROM pg_class c WHERE c.oid = to_regclass('hourly_activity');
+
+-- name: forget_activity
+DELETE FROM hourly_activity WHERE hour >= date_trunc('hour', %(anew)s::timestamptz, 'UTC');
+
+-- name: sum_activity
+-- From the last hour that is summed up (or where rows begin) to the last whole one.
+INSERT INTO hourly_activity (hour, track_id, samples, moving, speed_samples, speed_sum)
+SELECT date_trunc('hour', time, 'UTC'), track_id, count(*),
+       count(*) FILTER (WHERE speed_mps > 500), count(speed_mps), coalesce(sum(speed_mps), 0)
+FROM pose_metrics
+WHERE time >= coalesce((SELECT max(hour) + interval '1 hour' FROM hourly_activity), '-infinity')
+  AND time < date_trunc('hour', %(until)s::timestamptz, 'UTC')
+GROUP BY 1, 2;

@@ -14,6 +14,10 @@ SELECT name, key FROM skeletons WHERE name = ANY (%(names)s::text[]);
 INSERT INTO skeletons (name, landmarks) VALUES (%(name)s, %(landmarks)s)
 ON CONFLICT (name) DO NOTHING;
 
+-- name: share
+-- Corrections and what makes motion final wait for this transaction, or it for them.
+SELECT share_identities();
+
 -- name: claim_batch
 INSERT INTO spool_batches (id) VALUES (%(id)s) ON CONFLICT (id) DO NOTHING;
 
@@ -36,3 +40,9 @@ WHERE excluded.ended_at IS NOT NULL;
 -- name: copy_detections
 COPY detections (time, track_id, stream_key, x1, y1, x2, y2, score, class_id, model_key,
     skeleton_key, flags, keypoints) FROM STDIN (FORMAT BINARY);
+
+-- name: copy_metrics
+COPY pose_metrics (time, track_id, gait, lead, action, posture, speed_mps, stride_hz, stride_m,
+    head_height_m, back_deg, symmetry, shoulder_left_deg, shoulder_right_deg, elbow_left_deg,
+    elbow_right_deg, hip_left_deg, hip_right_deg, knee_left_deg, knee_right_deg)
+    FROM STDIN (FORMAT BINARY);

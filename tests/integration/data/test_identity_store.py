@@ -17,11 +17,12 @@ import pytest
 
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from db.batches import build_batch
+from db.delivery import WriterState
 from db.detection_store import DetectionStore
 from db.identity_feed import PostgresRegistryFeed, SnapshotReader
 from db.pool import open_pool
 from db.repositories.identity import PostgresIdentityRepository
-from db.writer import DetectionWriter, WriterState
+from db.writer import DetectionWriter
 from engine.domain.horses import HorseStatus
 from engine.domain.identity import (
     CropTaken,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from db.batches import build_batch
 from db.detection_store import DetectionStore
-from db.timeseries import maintain, partition_name
+from db.timeseries import TABLES, maintain, partition_name
 from engine.domain.ids import StreamId, new_track_id
 from tests.helpers.frame_results import frame_result
 from tests.integration.data.conftest import add_stream
@@ -43,11 +44,12 @@ def test_days_around_today_have_a_partition(connection: psycopg.Connection) -> N
     report = maintain(connection, NOW)
     days = [NOW.date() + timedelta(days=step) for step in (-1, 0, 1, 2)]
     assert report.done
-    assert report.created == tuple(partition_name(day) for day in days)
+    assert report.created == tuple(partition_name(day, t) for t in TABLES for day in days)
     again = maintain(connection, NOW)
     assert (again.created, again.dropped) == ((), ())
     tomorrow = maintain(connection, NOW + timedelta(days=1))
-    assert tomorrow.created == (partition_name(days[-1] + timedelta(days=1)),)
+    following = days[-1] + timedelta(days=1)
+    assert tomorrow.created == tuple(partition_name(following, table) for table in TABLES)
 
 
 def test_rows_go_to_their_day_and_midnight_to_the_new_one(
@@ -124,3 +126,52 @@ def test_tracks_of_a_program_that_died_are_closed_at_their_last_row(
     assert row == (frames[-1].stamp.captured_at, 5)
     open_tracks = connection.execute("SELECT id FROM tracks WHERE ended_at IS NULL").fetchall()
     assert open_tracks == [(recent.tracks.track_ids[0],)]
+
+
+def test_activity_is_summed_up_by_whole_hours_and_anew_when_rows_come_late(
+    connection: psycopg.Connection,
+) -> None:
+    track = uuid4()
+
+    def store(hours: float, *speeds: int | None) -> None:
+        for place, speed in enumerate(speeds):
+            connection.execute(
+                "INSERT INTO pose_metrics (time, track_id, gait, lead, action, posture, speed_mps) "
+                "VALUES (%s, %s, 1, 0, 1, 1, %s)",
+                (NOW - timedelta(hours=hours) + timedelta(seconds=place), track, speed),
+            )
+
+    def hours() -> list[tuple[object, ...]]:
+        return connection.execute(
+            "SELECT hour, samples, moving, speed_samples, speed_sum FROM hourly_activity "
+            "WHERE track_id = %s ORDER BY hour",
+            (track,),
+        ).fetchall()
+
+    whole = NOW.replace(minute=0, second=0, microsecond=0)
+    store(30, 100, 600)
+    store(2, 700, None, 800)
+    store(0, 100)
+    maintain(connection, NOW)
+    old = ((NOW - timedelta(hours=30)).replace(minute=0, second=0, microsecond=0), 2, 1, 2, 700)
+    assert hours() == [old, (whole - timedelta(hours=2), 3, 2, 2, 1500)]
+    store(2, 50)
+    maintain(connection, NOW)
+    assert hours() == [old, (whole - timedelta(hours=2), 4, 2, 3, 1550)]
+    maintain(connection, NOW + timedelta(hours=3))
+    assert [row[1:] for row in hours()] == [old[1:], (4, 2, 3, 1550), (1, 0, 1, 100)]
+
+
+def test_pose_metrics_move_to_their_day_and_old_ones_go(connection: psycopg.Connection) -> None:
+    for back in (0, 1, 200):
+        connection.execute(
+            "INSERT INTO pose_metrics (time, track_id, gait, lead, action, posture) "
+            "VALUES (%s, %s, 1, 0, 1, 1)",
+            (NOW - timedelta(days=back), uuid4()),
+        )
+    maintain(connection, NOW)
+    found = connection.execute(
+        "SELECT tableoid::regclass::text FROM pose_metrics ORDER BY time"
+    ).fetchall()
+    days = [NOW.date() - timedelta(days=1), NOW.date()]
+    assert [name for (name,) in found] == [partition_name(day, "pose_metrics") for day in days]

@@ -16,14 +16,9 @@ import pytest
 
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from db.batches import build_batch
+from db.delivery import SPOOL_FULL, STORE_AWAY, STORE_REFUSED, WriterState
 from db.detection_store import DetectionStore
-from db.writer import (
-    SPOOL_FULL,
-    STORE_AWAY,
-    STORE_REFUSED,
-    DetectionWriter,
-    WriterState,
-)
+from db.writer import DetectionWriter
 from engine.domain.errors import StoreUnavailable
 from engine.domain.ids import StreamId, new_stream_id, new_track_id
 from engine.domain.notices import Notice, Severity
@@ -248,7 +243,7 @@ def test_what_is_spooled_at_the_end_is_sent_by_the_next_program(
 def test_a_frozen_server_does_not_hold_the_writer(
     own_postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.writer._FROZEN_AFTER_S", 0.5)
+    monkeypatch.setattr("db.delivery._FROZEN_AFTER_S", 0.5)
     dsn = own_postgres.dsn
     stream = add_stream(dsn)
     desk = Desk(dsn, tmp_path)
