@@ -18,11 +18,12 @@ from av.video.stream import VideoStream
 from engine.domain.errors import BarnhandError, SourceEnded, SourceUnreachable, SourceUnreadable
 from engine.domain.packets import EncodedPacket, VideoCoding
 from engine.domain.ports import SourcePicture
-from engine.domain.streams import Stream
+from engine.domain.streams import SourceKind, Stream
 from engine.settings import CaptureSettings
 from engine.sources.addresses import redacted, with_credentials
 from engine.sources.faults import from_ffmpeg, no_answer, quiet_cause, unknown_codec
 from engine.sources.pictures import picture_of
+from engine.sources.pinned import Fetcher, pinned_of, pinned_url
 
 _HARDWARE = ("cuda", "videotoolbox", "d3d11va", "vaapi")
 _STILL_FORMATS = {"image2", "ico", "tty", "xbin", "bin", "adf", "idf"}
@@ -38,7 +39,8 @@ class Opening:
 
     ``url`` may carry credentials and is hidden; ``shown`` names the source in messages. Time-outs
     None wait for ever (local files). ``decode_threads`` above 1 decodes several pictures at once,
-    which delays each by that many: for files read as fast as possible only.
+    which delays each by that many: for files read as fast as possible only. ``fetcher`` opens
+    addresses in FFmpeg's place and is closed with the source.
     """
 
     url: str = field(repr=False)
@@ -50,6 +52,7 @@ class Opening:
     hardware: bool = False
     decode_threads: int = 1
     from_zero: bool = False
+    fetcher: Fetcher | None = field(default=None, repr=False)
 
 
 class ContainerSource:
@@ -134,6 +137,8 @@ class ContainerSource:
         if self._busy.acquire(blocking=False):
             try:
                 self._container.close()
+                if self._opening.fetcher is not None:
+                    self._opening.fetcher.close()
             finally:
                 self._busy.release()
 
@@ -276,6 +281,7 @@ def _open(opening: Opening) -> InputContainer:
                 timeout=timeout,
                 hwaccel=hwaccel,
                 metadata_errors="replace",
+                io_open=opening.fetcher,
             )
         except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
             if hwaccel is None:
@@ -331,14 +337,28 @@ def open_remote(
 
     Raises what ``ContainerSource`` raises.
     """
-    return ContainerSource(
-        Opening(
-            url=with_credentials(stream.address, stream.username, stream.password),
-            shown=redacted(stream.address),
-            live=live,
-            options=options,
-            open_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            hardware=settings.hardware_decode,
-        )
+    shown = redacted(stream.address)
+    address, fetcher = stream.address, None
+    if pinned_of(stream):
+        if stream.kind is SourceKind.HTTP:
+            timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
+            fetcher = Fetcher(stream, shown, timeout_s)
+            options = {**options, "http_persistent": "0"}
+        else:
+            address = pinned_url(stream, shown)
+    opening = Opening(
+        url=with_credentials(address, stream.username, stream.password),
+        shown=shown,
+        live=live,
+        options=options,
+        open_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        hardware=settings.hardware_decode,
+        fetcher=fetcher,
     )
+    try:
+        return ContainerSource(opening)
+    except BaseException:
+        if fetcher is not None:
+            fetcher.close()
+        raise

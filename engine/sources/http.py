@@ -33,6 +33,7 @@ from engine.sources.faults import from_requests, no_such_stream, quiet_cause, re
 from engine.sources.multipart import PART_AT_MOST_BYTES, PartSplitter, boundary_of
 from engine.sources.options import stream_options
 from engine.sources.pictures import ArrayPicture, picture_of
+from engine.sources.pinned import session_for
 
 _CHUNK_BYTES = 64 * 1024
 _POLL_FPS = 2.0
@@ -42,7 +43,7 @@ _POLL_FPS_AT_MOST = 25.0
 def open_http(stream: Stream, settings: CaptureSettings) -> FrameSource:
     """Ask the server what it has and open the source that fits."""
     require_web_address(stream)
-    session = requests.Session()
+    session = session_for(stream, redacted(stream.address))
     try:
         answer = _ask(session, stream, settings)
         content = answer.headers.get("Content-Type", "").lower()
