@@ -40,6 +40,7 @@ class GaitSegment:
     duty: float
     phases: Four
     evidence: tuple[str, ...] = ()
+    follows: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -188,4 +189,5 @@ def _segment(group: Sequence[GaitEstimate], start_s: float, end_s: float) -> Gai
         start_s, end_s, best.gait, best.lead, middle([w.confidence for w in group]),
         middle([w.stride_hz for w in group]), middle([w.speed_mps for w in group]),
         middle([w.duty for w in group]), best.phases, best.evidence,
+        sum(w.follows for w in group) * 2 > len(group),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from engine.motion.gait_patterns import (
 )
 from engine.motion.limb_paths import Floats, LimbPaths
 from engine.motion.rhythm import LEAST_TIMES, Rhythm, rhythm_of
+from engine.motion.travel import camera_follows, trunk_speed_mps, trunk_way_m
 
 _UNKNOWN4 = (math.nan, math.nan, math.nan, math.nan)
 Four = tuple[float, float, float, float]
@@ -55,7 +56,8 @@ class GaitEstimate:
     what was given, else what the hooves say. phases: landing of each limb of ``LIMBS`` as a share
     of the stride after the left hind limb. fit: 0..1, how much of the hooves' movement the rhythm
     explains. strides: how many the window holds. symmetry: 0..1 or NaN. shares: probability of each
-    gait. evidence: in words, what decided.
+    gait. evidence: in words, what decided. follows: the camera follows the horse, whatever was said
+    of it: the hooves run and the horse stays in the picture.
     """
 
     t_s: float
@@ -72,6 +74,7 @@ class GaitEstimate:
     symmetry: float = math.nan
     shares: tuple[tuple[Gait, float], ...] = ()
     evidence: tuple[str, ...] = ()
+    follows: bool = False
 
 
 def estimate(
@@ -100,7 +103,7 @@ def estimate(
             best = made
         if not thorough and best.confidence >= _SURE and best.strides <= _FEW_STRIDES:
             break
-    if best.gait is Gait.UNKNOWN and _stays(around, speed_mps, options):
+    if best.gait is Gait.UNKNOWN and not best.follows and _in_place(around, speed_mps, options):
         words = ("stays in place without a rhythm", *best.evidence)
         return replace(
             best, gait=Gait.STANDING, confidence=_IN_PLACE, shares=((Gait.STANDING, 1.0),),
@@ -144,10 +147,13 @@ def _judged(
     rhythm = rhythm_of(paths)
     if not math.isfinite(rhythm.stride_hz):
         return GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps, evidence=("no rhythm",))
-    speed = speed_mps if math.isfinite(speed_mps) else _speed(paths, rhythm)
+    seen = speed_mps if math.isfinite(speed_mps) else trunk_speed_mps(paths)
+    follows = camera_follows(paths, rhythm, seen)
+    speed = rhythm.ground_mps if follows else seen
     known = np.where(rhythm.fits >= _LEAST_FIT, rhythm.phases, np.nan)
     found = patterns(known, rhythm.duty, speed, rhythm.stride_hz, options.rules)
-    return _decided(at_s, rhythm, known, found, speed, skeleton, options)
+    made = _decided(at_s, rhythm, known, found, speed, skeleton, options)
+    return replace(made, follows=follows)
 
 
 _LEAST_FIT = 0.35
@@ -161,60 +167,54 @@ _PLAUSIBLE = 16.0
 rules and three supporting numbers off by one and a half standard deviations."""
 
 
-def _speed(paths: LimbPaths, rhythm: Rhythm) -> float:
-    """Over the ground, m/s: the trunk's way in the picture of a fixed camera; where the camera
-    follows the horse, what the bearing hooves say. NaN for a horse that comes or goes."""
-    if not paths.fixed.all():
-        return rhythm.ground_mps
-    later = np.searchsorted(paths.t_s, paths.t_s + _SPEED_OVER_S)
-    first = np.nonzero(later < len(paths))[0]
-    if not len(first) or float(np.median(paths.side)) < _SPEED_SIDE:
-        return math.nan
-    last = later[first]
-    way = paths.trunk_px[last] - paths.trunk_px[first]
-    took = paths.t_s[last] - paths.t_s[first]
-    return float(np.median(np.hypot(way[:, 0], way[:, 1]) / paths.scale_px_m[first] / took))
-
-
-_SPEED_OVER_S = 0.5
-_SPEED_SIDE = 0.5
-"""Share of its length a horse must show for its way in the picture to tell its speed."""
-
-
 def _stands(lately: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:
     """Trunk and at least three hooves stay where they are."""
     if len(lately) < 3 or lately.t_s[-1] - lately.t_s[0] < _LEAST_STAY * options.standing_s:
         return False
     if math.isfinite(speed_mps) and speed_mps > 2 * options.still_mps:
         return False
-    still = seen = 0
-    for limb in range(4):
-        column = lately.ahead_m[:, limb][np.isfinite(lately.ahead_m[:, limb])]
-        if len(column) < 3:
-            continue
-        seen += 1
-        low, high = np.percentile(column, (10, 90))
-        still += int(high - low < options.still_sway_m)
-    if seen < 2 or still < min(seen, 3):
+    ranges = _hoof_ranges(lately)
+    if len(ranges) < 2 or sum(r < options.still_sway_m for r in ranges) < min(len(ranges), 3):
         return False
-    return not lately.fixed.all() or _stays(lately, speed_mps, options)
+    return not lately.fixed.all() or trunk_way_m(lately) <= options.still_mps * _took_s(lately)
 
 
-def _stays(lately: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:
-    """The trunk stays where it is on the ground; False where that is not known."""
-    if math.isfinite(speed_mps):
-        return speed_mps <= options.still_mps
+def _in_place(lately: LimbPaths, speed_mps: float, options: GaitOptions) -> bool:
+    """The trunk stays where it is on the ground while the hooves shift a little; False where the
+    camera's motion is not known."""
     if len(lately) < 3 or not lately.fixed.all():
         return False
-    ends = max(len(lately) // 4, 1)
-    moved = np.median(lately.trunk_px[-ends:], axis=0) - np.median(lately.trunk_px[:ends], axis=0)
-    metres = float(np.hypot(moved[0], moved[1])) / float(np.median(lately.scale_px_m))
-    took = float(lately.t_s[-1] - lately.t_s[0])
-    return took >= _LEAST_STAY * options.standing_s and metres <= options.still_mps * took
+    took_s = _took_s(lately)
+    if took_s < _LEAST_STAY * options.standing_s:
+        return False
+    if math.isfinite(speed_mps) and speed_mps > options.still_mps:
+        return False
+    ranges = _hoof_ranges(lately)
+    if len(ranges) < 2 or float(np.median(ranges)) > _SHIFTING_M:
+        return False
+    return trunk_way_m(lately) <= options.still_mps * took_s
+
+
+def _took_s(paths: LimbPaths) -> float:
+    return float(paths.t_s[-1] - paths.t_s[0])
+
+
+def _hoof_ranges(paths: LimbPaths) -> list[float]:
+    """How far each seen hoof travels forth and back, metres, its outer tenths left aside."""
+    ranges = []
+    for limb in range(4):
+        column = paths.ahead_m[:, limb][np.isfinite(paths.ahead_m[:, limb])]
+        if len(column) >= 3:
+            low, high = np.percentile(column, (10, 90))
+            ranges.append(float(high - low))
+    return ranges
 
 
 _LEAST_STAY = 0.8
 """Share of ``standing_s`` that must be in sight."""
+
+_SHIFTING_M = 0.45
+"""Hooves of a horse that turns or shifts in place travel less; a slow walk's travel 0.8 m."""
 
 
 def _standing(paths: LimbPaths, t_s: float) -> GaitEstimate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import uuid4
@@ -87,6 +87,8 @@ def strides_of(
         first = int(np.searchsorted(paths.t_s, segment.start_s - _AROUND_S))
         last = int(np.searchsorted(paths.t_s, segment.end_s + _AROUND_S, side="right"))
         part = paths.part(first, last)
+        if segment.follows:
+            part = replace(part, fixed=np.zeros(len(part), np.bool_))
         contacts = footfalls(part, segment.stride_hz, segment.speed_mps)
         stretch = _Stretch(series, part, segment, contacts, vertical, speeds_mps)
         for start_s, end_s, limb in _spans(contacts, segment):
