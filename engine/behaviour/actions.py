@@ -35,10 +35,10 @@ GRAZING_UNTIL_MPS = 1.0
 """Slower than a walk: the steps of a grazing horse."""
 MOVING_AFTER_S, STILL_AFTER_S = 0.6, 1.0
 """Specification: standing needs 1 s."""
-ROLLING_FROM_M, ROLLING_UNTIL_M = 0.13, 0.11
+ROLLING_FROM_M, ROLLING_UNTIL_M = 0.15, 0.12
 """Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.2 m
 and more, a horse at rest hardly at all, but landmarks wander by 0.03 to 0.08 m."""
-_AGITATION_S, _STEP_S, _LEAST_STEPS = 2.0, 0.1, 4
+_AGITATION_S, _STEP_S, _LEAST_STEPS = 2.5, 0.1, 4
 
 HEADS = ("low", "level", "normal", "high")
 _HEAD = ((-0.95, 0.28), (-0.17, 0.20), (0.22, 0.15), (0.42, 0.16))
@@ -47,6 +47,7 @@ _NOSE = ((0.15, 0.28), (0.92, 0.26), (1.40, 0.18), (1.66, 0.16))
 the head low (grazing), level (dozing), as usual and high. The places follow from a neck of 0.8 m at
 50 degrees under, 10, 38 and 57 over the horizontal; spreads as in ``postures``."""
 _HEAD_RATE_HZ = 1 / 20
+_HEAD_FROM, _HIGH_FROM = 0.6, 0.8
 _HEAD_SHARES = (0.3, 0.25, 0.37, 0.08)
 """Where a head is that was not seen for long; horses seldom stand with it high."""
 _OUTLIER = 0.02
@@ -115,19 +116,22 @@ class HeadFilter:
         whole = sum(self._p)
         self._p = [p / whole for p in self._p]
         best = max(range(len(HEADS)), key=lambda state: self._p[state])
-        if self._p[best] >= 0.6 or self._p[self._state] < 0.2:
+        needed = _HIGH_FROM if HEADS[best] == "high" else _HEAD_FROM
+        if self._p[best] >= needed or self._p[self._state] < 0.1:
             self._state = best
         return True
 
 
 class _Held:
-    """A condition that counts after it has held for a while, and ends after it has not."""
+    """A condition that counts after it has held for a while, and ends after it has not.
+    ``since_s``, ``over_s``: when it began, and when it last ended, before those whiles."""
 
     def __init__(self, after_s: float, until_s: float) -> None:
         self._after_s, self._until_s = after_s, until_s
         self._began_s = self._ended_s = math.nan
         self.on = False
         self.since_s = math.nan
+        self.over_s = -math.inf
 
     def update(self, t_s: float, holds: bool) -> bool:
         if holds:
@@ -140,6 +144,8 @@ class _Held:
             if math.isnan(self._ended_s):
                 self._ended_s = t_s
             if t_s - self._ended_s >= self._until_s:
+                if self.on:
+                    self.over_s = self._ended_s
                 self.on, self._began_s = False, math.nan
         return self.on
 
@@ -204,6 +210,13 @@ class TrackBehaviour:
         self._running = _Held(MOVING_AFTER_S, MOVING_AFTER_S)
         self._rolling = _Held(ROLLING_AFTER_S, 2.0)
         self._down = _Held(1.0, 0.5)
+        self._behind = {
+            Action.GRAZING: self._low,
+            Action.WALKING: self._moving,
+            Action.RUNNING: self._running,
+            Action.ROLLING: self._rolling,
+            Action.ALERT: self._high,
+        }
         self._t_s = math.nan
         self.now = Behaviour(NO_POSTURE, Action.UNKNOWN, 0.0, math.nan, math.nan, "normal")
 
@@ -220,6 +233,9 @@ class TrackBehaviour:
         before = self.now
         if action is before.action:
             since_s = before.action_since_s
+        elif before.action in self._behind:
+            since_s = max(since_s, self._behind[before.action].over_s)
+        since_s = since_s if math.isfinite(since_s) else t_s
         held_since = posture.posture is before.posture.posture
         self.now = Behaviour(
             posture, action, confidence, since_s,
@@ -279,4 +295,4 @@ class TrackBehaviour:
             return Action.RESTING, self._level.since_s, head
         if self._high.on:
             return Action.ALERT, self._high.since_s, head
-        return Action.STANDING, t_s, sure
+        return Action.STANDING, -math.inf, sure

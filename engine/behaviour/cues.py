@@ -24,7 +24,7 @@ NAN = math.nan
 KNOWN_FROM = 0.3
 """Landmarks below this score are not used (specification: engine, Pose)."""
 
-_SURE_FROM = 0.5
+_SURE_FROM = 0.45
 """Hooves below this score wander too much to say whether legs are kicking."""
 
 # Places on a standing horse in metres forward of the middle of the trunk and over the ground, for

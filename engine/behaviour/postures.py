@@ -42,9 +42,9 @@ _CORRELATED_S = 0.5
 _BLIND_S = 10.0
 """After so long without any evidence the posture is unknown."""
 _TOLD_FROM = 0.6
-_CHANGE_S, _CHANGE_M, _BETWEEN_M = 3.0, 0.40, 0.90
+_CHANGE_S, _CHANGE_M, _LOW_M, _HIGH_M = 3.0, 0.40, 0.90, 1.05
 """Getting down or up: the back sinks or rises by a third of a metre within 3 s (it takes a horse 3
-to 6 s for 0.8 m), through 0.9 m."""
+to 6 s for 0.8 m), from or to the height of a horse on its feet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class PostureFilter:
         first = sorted(heights[:part])[part // 2]
         last = sorted(heights[-part:])[part // 2]
         low, high = min(first, last), max(first, last)
-        return high - low > _CHANGE_M and low < _BETWEEN_M < high
+        return high - low > _CHANGE_M and low < _LOW_M and high > _HIGH_M
 
     def _evidence(self, cues: Cues, box_height_px: float) -> list[float] | None:
         values = {

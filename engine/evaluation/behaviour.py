@@ -260,7 +260,8 @@ class Watch:
 
 def coarse(action: str, posture: str) -> str:
     """Lying, standing, grazing or moving, from words of the truth or of the engine."""
-    if posture in ("sternal", "lateral", "lying", "rolling") or action == "rolling":
+    down = posture == "changing" and action == "resting"
+    if down or posture in ("sternal", "lateral", "lying", "rolling") or action == "rolling":
         return "lying"
     if action in ("walking", "running"):
         return "moving"
