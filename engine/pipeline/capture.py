@@ -37,7 +37,7 @@ from engine.pipeline.selection import Selector, fitted
 from engine.pipeline.tap import SourceTap, Tap
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import AnalysisSettings, CaptureSettings
-from engine.sources.addresses import host_and_port
+from engine.sources.pinned import knocking_place
 from engine.sources.registry import abandon_opening, caller_waits, open_source
 
 log = logging.getLogger(__name__)
@@ -271,7 +271,7 @@ class Capture:
         delay_s = retry_delay_s(self._failures, random.random())
         log.info("%s: %s Next attempt in %.0f s.", self.stream.name, fault, delay_s)
         self._status.lost(str(fault), delay_s)
-        address = host_and_port(self.stream.address)
+        address = knocking_place(self.stream)
         end_s = time.monotonic() + delay_s
         silent = False
         while (left_s := end_s - time.monotonic()) > 0:

@@ -20,7 +20,8 @@ from requests.adapters import HTTPAdapter
 
 from engine.domain.errors import OperatorMistake, SourceUnreachable
 from engine.domain.networks import PINNED, is_public
-from engine.domain.streams import Stream
+from engine.domain.streams import SourceKind, Stream
+from engine.sources.addresses import host_and_port
 
 _REDIRECTS = range(300, 400)
 _AT_ONCE = 8
@@ -30,6 +31,15 @@ def pinned_of(stream: Stream) -> tuple[str, ...]:
     """The addresses the stream may lead to; none if it is free."""
     pinned = stream.extra.get(PINNED)
     return tuple(str(one) for one in pinned) if isinstance(pinned, list | tuple) else ()
+
+
+def knocking_place(stream: Stream) -> tuple[str, int] | None:
+    """Where to see whether the stream's server is back; None where it names none. The site of a
+    web video is always there, and may be reached through a proxy only."""
+    if stream.kind is SourceKind.WEB_VIDEO:
+        return None
+    place, pinned = host_and_port(stream.address), pinned_of(stream)
+    return (pinned[0], place[1]) if place is not None and pinned else place
 
 
 def address_now(host: str, pinned: tuple[str, ...], shown: str) -> str:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,13 @@ class PageFinder:
     proxy through which nothing was found loses its turn at once.
     """
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] | None = None,
+        mono_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._command = tuple(command or default_command())
+        self._mono_s = mono_s
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_AT_A_TIME)
         self._found: dict[tuple[PageQuestion, str], tuple[float, FoundVideo]] = {}
@@ -138,7 +143,7 @@ class PageFinder:
         Raises OperatorMistake where the page will never do and SourceUnreachable where it may.
         """
         proxy = self._proxy(settings)
-        now_s = time.monotonic()
+        now_s = self._mono_s()
         with self._lock:
             self._cancelled.discard(stream_id)
             known = self._found.get((question, proxy))
@@ -153,7 +158,7 @@ class PageFinder:
         with self._lock:
             while len(self._found) >= _REMEMBERED_AT_MOST:
                 del self._found[next(iter(self._found))]
-            self._found[question, proxy] = (time.monotonic(), found)
+            self._found[question, proxy] = (self._mono_s(), found)
         log.info("%s: found %s", shown, "a live video" if found.live else "a recorded video")
         return found
 
@@ -176,7 +181,7 @@ class PageFinder:
         if not proxies:
             return ""
         with self._lock:
-            turn = int(time.monotonic() / settings.proxy_turn_s) + self._skipped
+            turn = int(self._mono_s() / settings.proxy_turn_s) + self._skipped
         return proxies[turn % len(proxies)]
 
     def _ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.errors import OperatorMistake
+from engine.domain.networks import PINNED
 from engine.domain.streams import SourceKind
 from engine.sources.addresses import (
     host_and_port,
@@ -17,6 +19,8 @@ from engine.sources.addresses import (
     split_credentials,
     with_credentials,
 )
+from engine.sources.pinned import knocking_place
+from tests.helpers.streams import stream_of
 
 
 @pytest.mark.parametrize(
@@ -85,3 +89,11 @@ def test_passwords_in_queries_are_hidden() -> None:
 )
 def test_where_the_server_listens(address: str, place: tuple[str, int] | None) -> None:
     assert host_and_port(address) == place
+
+
+def test_a_pinned_stream_is_knocked_at_where_it_was_checked() -> None:
+    free = stream_of("rtsp://stall.example:8554/a")
+    assert knocking_place(free) == ("stall.example", 8554)
+    assert knocking_place(replace(free, extra={PINNED: ["10.0.0.2"]})) == ("10.0.0.2", 8554)
+    assert knocking_place(stream_of("https://youtu.be/a")) is None
+    assert knocking_place(stream_of("rtmp-listen://127.0.0.1:1935/barn")) is None
