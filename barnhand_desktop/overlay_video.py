@@ -21,7 +21,6 @@ from engine.domain.errors import EnvironmentFault
 from engine.domain.frames import Image
 from engine.domain.geometry import FloatArray
 from engine.domain.results import FrameResult
-from engine.domain.skeletons import Skeleton
 from engine.domain.tracks import TrackBatch, TrackState
 
 Colour = tuple[int, int, int]
@@ -82,19 +81,27 @@ def draw_result(bgr: Image, result: FrameResult, keypoint_confidence: float) -> 
     """
     colours = overlay_colours()
     tracks = result.tracks
-    unit = max(min(bgr.shape[:2]) / _REFERENCE_SIDE_PX, 0.6)
+    unit = unit_of(bgr)
     for row in horse_rows(tracks):
         colour = colours.tracks[int(tracks.colours[row]) % len(colours.tracks)]
-        _draw_box(bgr, tracks.boxes_xyxy_px[row], str(int(tracks.numbers[row])), colour, unit)
+        draw_box(bgr, tracks.boxes_xyxy_px[row], str(int(tracks.numbers[row])), colour, unit)
     if result.poses is None:
         return
     for row in horse_rows(tracks):
         seen = result.poses.scores[row] >= max(keypoint_confidence, 1e-6)
         points = [(round(float(x)), round(float(y))) for x, y in result.poses.keypoints_px[row]]
-        _draw_skeleton(bgr, points, seen.tolist(), result.poses.skeleton, unit)
+        draw_skeleton(bgr, points, seen.tolist(), result.poses.skeleton.bones, unit)
 
 
-def _draw_box(bgr: Image, box_xyxy_px: FloatArray, label: str, colour: Colour, unit: float) -> None:
+def unit_of(bgr: Image) -> float:
+    """How large lines and letters are on this picture, 1 on one with a short side of 540."""
+    return max(float(min(bgr.shape[:2])) / _REFERENCE_SIDE_PX, 0.6)
+
+
+def draw_box(
+    bgr: Image, box_xyxy_px: Sequence[float] | FloatArray, label: str, colour: Colour, unit: float
+) -> None:
+    """Draw a box with a label on its upper edge. ``unit``: nominal size is 1."""
     x1, y1, x2, y2 = (round(float(value)) for value in box_xyxy_px)
     line = max(round(2 * unit), 1)
     cv2.rectangle(bgr, (x1, y1), (x2, y2), colour, line, cv2.LINE_AA)
@@ -111,18 +118,19 @@ def _draw_box(bgr: Image, box_xyxy_px: FloatArray, label: str, colour: Colour, u
     cv2.putText(bgr, label, origin, _FONT, size, words, weight, cv2.LINE_AA)
 
 
-def _draw_skeleton(
+def draw_skeleton(
     bgr: Image,
     points: Sequence[tuple[int, int]],
     seen: Sequence[bool],
-    skeleton: Skeleton,
+    bones: Sequence[tuple[int, int]],
     unit: float,
 ) -> None:
+    """Draw bones between points that are seen, and the points. ``unit``: nominal size is 1."""
     colours = overlay_colours()
     bone = max(round(2 * unit), 1)
-    bones = [(points[a], points[b]) for a, b in skeleton.bones if seen[a] and seen[b]]
+    lines = [(points[a], points[b]) for a, b in bones if seen[a] and seen[b]]
     for colour, width in ((colours.halo, bone + 2), (colours.bone, bone)):
-        for start, end in bones:
+        for start, end in lines:
             cv2.line(bgr, start, end, colour, width, cv2.LINE_AA)
     radius = max(round(3 * unit), 2)
     for point, visible in zip(points, seen, strict=True):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg_pool import ConnectionPool
 
+from barnhand_desktop import __version__
+from barnhand_desktop.exports.exporter import Exporter, ExportStores
+from barnhand_desktop.exports.packet_facts import PacketStores
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.jobs.capacity import Capacity
 from barnhand_desktop.jobs.reanalysis import Reanalysis
@@ -13,12 +17,17 @@ from barnhand_desktop.model_store import open_model_store
 from db.live.announcer import Announcer
 from db.queue.jobs import PostgresJobQueue
 from db.queue.node import JobNode
+from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.audit import AuditRepository
+from db.repositories.export_rows import ExportRows
+from db.repositories.horses import PostgresHorseRepository
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.stored_past import PostgresStoredPast
 from engine.domain.ports import StreamRepository
 from engine.domain.recording import ChunkRepository, JobKind
 from engine.facade import Engine
 from engine.models.model_set import load_models
+from engine.models.store import ModelStore
 from engine.runtime.clock import SystemClock
 
 
@@ -48,11 +57,49 @@ def job_node(
         lambda settings: load_models(settings, open_model_store(place.folders), clock),
         announcer.chunk_processed,
     )
+    exporter = _exporter(place, stores, past)
+    exporter.sweep()
     return JobNode(
         dsn,
         stores.jobs,
-        {JobKind.REANALYSE: lane.reanalyse, JobKind.REPROCESS: lane.reprocess},
+        {
+            JobKind.REANALYSE: lane.reanalyse,
+            JobKind.REPROCESS: lane.reprocess,
+            JobKind.EXPORT: exporter.export,
+        },
         has_capacity=Capacity(engine.health, clock),
         feed=lambda: lane.submit_next(stores.jobs, past.farm_of),
         at_rest=lane.at_rest,
     )
+
+
+def _exporter(place: Installation, stores: JobStores, past: PostgresStoredPast) -> Exporter:
+    rows = ExportRows(stores.pool)
+    packet = PacketStores(
+        PostgresMotionRepository(stores.pool),
+        PostgresAlertRepository(stores.pool),
+        rows,
+        lambda: _hashes(open_model_store(place.folders)),
+        f"Barnhand {__version__}",
+    )
+    return Exporter(
+        place.folders.media,
+        ExportStores(
+            rows,
+            stores.chunks,
+            past,
+            PostgresHorseRepository(stores.pool),
+            AuditRepository(stores.pool),
+            packet,
+        ),
+        lambda: place.settings.engine.pose.keypoint_confidence,
+    )
+
+
+def _hashes(store: ModelStore) -> Mapping[str, str]:
+    """SHA-256 by ``name@version`` of the models that are listed with one."""
+    return {
+        f"{entry.name}@{entry.version}": entry.files[0].sha256
+        for entry in store.manifest.model
+        if entry.files[0].sha256 is not None
+    }

@@ -1,0 +1,1 @@
+"""What is handed out: clips, tables, and packets for the vet."""
