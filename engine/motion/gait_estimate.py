@@ -10,6 +10,10 @@ import numpy as np
 from engine.domain.motion import Gait, Lead
 from engine.domain.skeletons import Skeleton
 from engine.motion.gait_patterns import (
+    LF,
+    LH,
+    RF,
+    RH,
     RULES,
     GaitRules,
     Pattern,
@@ -19,6 +23,7 @@ from engine.motion.gait_patterns import (
 )
 from engine.motion.limb_paths import Floats, LimbPaths
 from engine.motion.rhythm import LEAST_TIMES, Rhythm, rhythm_of
+from engine.motion.symmetry import relative_difference, symmetry
 from engine.motion.travel import camera_follows, trunk_speed_mps, trunk_way_m
 
 _UNKNOWN4 = (math.nan, math.nan, math.nan, math.nan)
@@ -259,9 +264,19 @@ def _decided(
         gait=gait,
         lead=_lead(best.lead, skeleton) if gait is not Gait.UNKNOWN else Lead.NONE,
         confidence=float(sure),
+        symmetry=_symmetry(gait, rhythm, relative),
         shares=tuple(sorted(shares.items(), key=lambda item: -item[1])),
         evidence=_words(best, rhythm, relative, speed, int(used.sum())),
     )
+
+
+def _symmetry(gait: Gait, rhythm: Rhythm, relative: Floats) -> float:
+    """How even the window is, from when the limbs land and how far they travel."""
+    if gait is Gait.UNKNOWN:
+        return math.nan
+    sway = np.where(np.isfinite(relative), rhythm.sway_m, np.nan)
+    pairs = [relative_difference(float(sway[a]), float(sway[b])) for a, b in ((LF, RF), (LH, RH))]
+    return symmetry(gait, _UNKNOWN4, relative.tolist(), pairs)
 
 
 def _lead(lead: Lead, skeleton: Skeleton) -> Lead:
