@@ -16,7 +16,7 @@ from engine.domain.geometry import FloatArray
 
 NEWEST = 4
 """So many newest positions are used even if the window holds fewer (slow analysis),"""
-OLDEST_S = 2.5
+OLDEST_S = 4.5
 """unless they are older than this."""
 FEWEST = 3
 SHORTEST_SHARE = 0.35

@@ -23,6 +23,7 @@ from engine.motion.body_frame import body_units, follow_shape, locate
 from engine.motion.body_measures import centres_of_mass, head_heights, trunk_slopes
 from engine.motion.body_plan import body_plan
 from engine.motion.calibration import Ground
+from engine.motion.ground_speed import OLDEST_S
 from engine.motion.horse_rows import HorseRows, cut_off
 from engine.motion.pose_columns import PoseColumns
 from engine.motion.scale import NECK_TRUNK_SHARE, TRUNK_SHARE, sizes_of
@@ -89,7 +90,9 @@ class PoseChain:
             camera_px = None
         horses = self._begin(result, rows, heights_m, camera_px)
         points, scores = self._raw(result.poses, rows)
-        if not result.held:
+        if result.held:
+            self._memory.seen_s[horses.slots] = horses.now_s
+        else:
             self._take(horses, points, scores)
         return self._measured(horses, result, rows)
 
@@ -122,7 +125,8 @@ class PoseChain:
         elapsed = now_s - memory.seen_s[slots]
         away = elapsed > self.settings.reset_after_s
         if away.any():
-            memory.clear(slots[away], but=("scale",))
+            memory.clear(slots[away], but=("scale", "path_s", "path", "path_scale"))
+            memory.clear(slots[elapsed > OLDEST_S], but=("scale",))
             memory.clear(slots[elapsed > KEEP_SCALE_S])
         default = self.settings.withers_height_m
         told = np.full(len(rows), np.nan) if heights_m is None else heights_m[rows]
