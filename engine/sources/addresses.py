@@ -37,6 +37,8 @@ _SECRET_IN_QUERY = re.compile(
     re.IGNORECASE,
 )
 
+_PUSH_KEY = re.compile(rf"^({PUSH_SCHEME}://[^/]*/[^/]*/).+", re.IGNORECASE)
+
 
 def kind_of(address: str) -> SourceKind:
     """What a typed address names; a path that exists as a folder is a FOLDER.
@@ -85,7 +87,8 @@ def with_credentials(address: str, username: str, password: str) -> str:
 
 def redacted(address: str) -> str:
     """The address fit to be shown and logged: without user, password and secret query values."""
-    return _SECRET_IN_QUERY.sub(r"\1***", _USERINFO.sub("", address))
+    plain = _PUSH_KEY.sub(r"\1***", _USERINFO.sub("", address))
+    return _SECRET_IN_QUERY.sub(r"\1***", plain)
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:

@@ -9,7 +9,7 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.push import new_push_key, read_push_address, require_push_key
 from engine.domain.streams import SourceKind
 from engine.settings import CaptureSettings, PushSettings
-from engine.sources.addresses import host_and_port, kind_of
+from engine.sources.addresses import host_and_port, kind_of, redacted
 from engine.sources.registry import open_source
 from tests.helpers.streams import QUICK, stream_of
 
@@ -77,3 +77,9 @@ def test_other_machines_are_let_in_by_a_setting_only() -> None:
 def test_the_ports_are_a_range() -> None:
     with pytest.raises(ValidationError, match="last_port"):
         PushSettings(first_port=2000, last_port=1999)
+
+
+def test_a_key_typed_into_the_address_is_not_shown() -> None:
+    typed = "rtmp-listen://127.0.0.1:1935/barn/key-of-the-stall"
+    assert redacted(typed) == "rtmp-listen://127.0.0.1:1935/barn/***"
+    assert redacted("rtmp-listen://127.0.0.1:1935/barn") == "rtmp-listen://127.0.0.1:1935/barn"
