@@ -6,6 +6,7 @@ smooth, and measure. All rows go through at once; what a track was is kept in ``
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Collection
 
 import numpy as np
@@ -342,7 +343,7 @@ class PoseChain:
         trunk_share = TRUNK_SHARE if plan.true_withers else NECK_TRUNK_SHARE
         profile = sizes.trunk_px / (trunk_share * horses.heights_m * scale)
         if not result.held:
-            self._lag_s = float(np.median(horses.lags_s))
+            self._lag_s = statistics.median(horses.lags_s.tolist())
         columns = {
             "scales_px_m": scale,
             "speeds_mps": place.speeds_mps,
