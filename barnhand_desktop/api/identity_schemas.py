@@ -7,8 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from barnhand_desktop.api.motion_schemas import BoutOut
 from barnhand_desktop.api.schemas import HorseOut, Request, UtcInstant
 from engine.domain.identity import Scope, Verdict
+from engine.domain.motion import BoutKind
 
 Text = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 LongText = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
@@ -212,12 +214,13 @@ class StripOut(BaseModel):
 
 
 class Timeline(BaseModel):
-    """Where a horse was. ``lanes`` names what is told so far; gait and posture lanes come with the
-    motion analysis."""
+    """Where a horse was (``presence``, newest first) and what it did (``bouts``, oldest first).
+    ``lanes`` names what is told; ``complete``: nothing was left out for the limit."""
 
     horse_id: UUID
-    lanes: list[Literal["presence"]] = ["presence"]
+    lanes: list[str] = ["presence", *(kind.value for kind in BoutKind)]
     presence: list[StripOut]
+    bouts: list[BoutOut]
     complete: bool
 
 

@@ -12,7 +12,9 @@ from redis import Redis
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.accounts import Accounts
 from barnhand_desktop.api.addresses import AddressRules
+from barnhand_desktop.api.answer_cache import AnswerCache
 from barnhand_desktop.api.audit import AuditTrail
+from barnhand_desktop.api.background import Background, background_of
 from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.api.horse_states import HorseStates
 from barnhand_desktop.api.live.hub import EventHub
@@ -30,6 +32,8 @@ from db.live.announcer import Announcer
 from db.live.commands import CommandSender
 from db.live.connection import connect
 from db.pool import open_pool
+from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.analytics import AnalyticsRepository
 from db.repositories.areas import PostgresAreaRepository
 from db.repositories.audit import AuditRepository
 from db.repositories.chunks import PostgresChunkRepository
@@ -38,10 +42,14 @@ from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.motion import PostgresMotionRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
+from db.repositories.timeline import PostgresTimelineRepository
 from db.repositories.tracking import TrackingRepository
 from db.repositories.users import UserRepository
+from engine.behaviour.rule_catalogue import default_rules
+from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.commands import EngineCommand
 from engine.domain.errors import EnvironmentFault
 from engine.domain.ids import StreamId
@@ -84,7 +92,13 @@ class Services:
     areas: PostgresAreaRepository
     farms: FarmRepository
     ptz: PtzRepository
+    motion: MotionRepository
+    alerts: AlertRepository
+    timeline: TimelineRepository
+    analytics: AnalyticsRepository
+    answers: AnswerCache
     horse_states: HorseStates
+    background: Background
     announcer: Announcer
     states: StreamStates
     commands: CommandSender
@@ -153,6 +167,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
     hub = EventHub(config.live_url, config.sockets, metrics)
     audit_rows = AuditRepository(pool)
     commands = CommandSender(config.live_url)
+    announcer = Announcer(config.live_url)
 
     def visible(caller: Caller) -> frozenset[StreamId]:
         return grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)
@@ -183,8 +198,14 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         areas=PostgresAreaRepository(pool),
         farms=FarmRepository(pool),
         ptz=PostgresPtzRepository(pool),
+        motion=PostgresMotionRepository(pool),
+        alerts=PostgresAlertRepository(pool, default_rules),
+        timeline=PostgresTimelineRepository(pool),
+        analytics=AnalyticsRepository(pool),
+        answers=AnswerCache(redis),
         horse_states=HorseStates(redis),
-        announcer=Announcer(config.live_url),
+        background=background_of(pool, announcer),
+        announcer=announcer,
         states=states,
         commands=commands,
         snapshots=Snapshots(commands.request_snapshot),

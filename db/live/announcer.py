@@ -16,6 +16,7 @@ import redis
 from db.live.connection import connect, translated
 from db.live.protocol import (
     ALERT_RAISED,
+    ANALYTICS_GENERATION_KEY,
     CHUNK_PROCESSED,
     HORSE_UPDATE,
     JOB_UPDATE,
@@ -64,6 +65,7 @@ class Announcer:
                     told = {"horse_id": str(horse_id), "farm_id": str(record.farm_id)}
                     self._add(pipeline, HORSE_UPDATE, at, {**told, "command_id": str(record.id)})
                 self._add(pipeline, TRACK_UPDATED, at, command)
+                pipeline.incr(ANALYTICS_GENERATION_KEY)
                 pipeline.execute()
         except BarnhandError as error:
             log.warning("a correction was not announced: %s", error)

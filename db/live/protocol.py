@@ -42,7 +42,11 @@ COMMANDS_CHANNEL = "barnhand:commands"
 SEQUENCE_KEY = "barnhand:sequences"
 """Hash of channel to its last sequence number."""
 
+ANALYTICS_GENERATION_KEY = "barnhand:analytics:generation"
+"""Grows with every correction: answers that were kept before are old."""
+
 DETECTION_UPDATE = "detection:update"
+METRICS_UPDATE = "metrics:update"
 STREAM_STATUS = "stream:status"
 ALERT_RAISED = "alert:raised"
 HORSE_IDENTIFIED = "horse:identified"

@@ -92,7 +92,7 @@ def season(barn: MotionBarn) -> tuple[datetime, list[HorseId], StreamId]:
     camera, horses = barn.camera("north"), [barn.horse() for _ in range(3)]
     for number, horse in enumerate(horses):
         for day in range(0, 60, 5):
-            begin = seconds(start) + (day * 24 + number) * 3600.0
+            begin = seconds(start) + (day * 24 + number * 4) * 3600.0
             track = barn.track(camera, begin, begin + 3 * 3600, horse, rows=2)
             barn.tell(
                 bout(track, camera, begin, begin + 3600, "walk", BoutKind.GAIT),
@@ -116,14 +116,14 @@ def test_a_season_is_summed_up_and_follows_corrections(barn: MotionBarn) -> None
     assert float(runs.share.max()) <= 1.0 and bool((runs.end_us > runs.start_us).all())
     for horse in horses:
         assert [spent(runs, horse, kind) for kind in ("gait", "posture", "seen")] == [12, 24, 36]
-    assert spent(runs, camera, "seen") == 12 * 5
+    assert spent(runs, camera, "seen") == 12 * 9
     assert np.array_equal(np.lexsort((runs.start_us, runs.kind, runs.lane)), np.arange(len(runs)))
     again = lanes()
     assert listed(again) == listed(runs)
     record = barn.identity.apply(Merge(horses[1], horses[2]), "Anna")
     merged = lanes()
     assert spent(merged, horses[2], "seen") == 0
-    assert spent(merged, horses[1], "seen") == 12 * 4
+    assert spent(merged, horses[1], "seen") == 12 * 6
     barn.identity.undo(record.id, "Ben")
     assert listed(lanes()) == listed(runs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -17,13 +17,17 @@ from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, ow
 from barnhand_desktop.api.ownership import own_horse, own_stream
 from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.routers.motion import bout_out
 from barnhand_desktop.api.routers.tracking import carry_out
 from barnhand_desktop.api.services import Services
+from barnhand_desktop.api.windows import window
 from engine.domain.horses import Horse, HorseStatus
 from engine.domain.identity import Accept, Rename, TrackStrip
 from engine.domain.ids import HorseId, StreamId
 
 _STRIPS_MOST = 5000
+_BOUTS_OF = timedelta(days=1)
+_BOUTS_MOST = timedelta(days=36_500)
 
 
 def list_horses(
@@ -124,12 +128,19 @@ def timeline(
     stream_id: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=_STRIPS_MOST)] = 500,
 ) -> bodies.Timeline:
-    """Where the horse was on the cameras the caller sees, newest first."""
+    """Where the horse was on the cameras the caller sees, newest first, and what it did there:
+    bouts of the day before ``end_time`` (now) where no ``start_time`` is given."""
     horse = own_horse(services, caller, horse_id)
-    own_stream(services, caller, stream_id)
+    stream = own_stream(services, caller, stream_id)
+    since, until = window(start_time, end_time, services.clock.now(), _BOUTS_OF, _BOUTS_MOST)
     strips = _strips(services, caller, horse, stream_id, start_time, end_time, limit)
+    owned = services.motion.bouts(since, until, [horse], stream, limit=limit + 1)
+    visible = services.visible_to(caller)
     return bodies.Timeline(
-        horse_id=horse_id, presence=strips[:limit], complete=len(strips) <= limit
+        horse_id=horse_id,
+        presence=strips[:limit],
+        bouts=[bout_out(one) for one in owned[:limit] if one.bout.stream_id in visible],
+        complete=max(len(strips), len(owned)) <= limit,
     )
 
 

@@ -156,10 +156,20 @@ NASTY = (
 )
 QUERY = (
     "stream_id", "horse_id", "farm_id", "status", "start_time", "end_time", "limit", "cursor",
-    "overlays",
+    "overlays", "names", "points", "step_s", "gait", "straight", "open_only",
 )  # fmt: skip
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 WHEN = "2026-11-01T12:00:00Z"
+LATER = "2026-11-01T13:00:00Z"
+EDIT = {
+    "edit": "move", "at": WHEN, "track_id": NOBODY, "box_xyxy_px": [1, 2, 30, 40],
+    "horse_id": None, "extent": "frame",
+}  # fmt: skip
+RULE: dict[str, object] = {
+    "kind": "rolling", "name": "x", "severity": "info", "enabled": True, "parameters": {"min_s": 1},
+    "horse_ids": [NOBODY], "stream_ids": [], "cooldown_s": 5, "sound": False, "notify": True,
+    "quiet": {"start": "22:00", "end": "06:00", "weekdays": [1]},
+}  # fmt: skip
 CORRECTION: dict[str, object] = {"reason": "", "expected": None, "dry_run": False}
 GOOD: dict[str, dict[str, object]] = {
     "POST /auth/login": {"username": "nobody", "password": "x"},
@@ -177,6 +187,23 @@ GOOD: dict[str, dict[str, object]] = {
         "analysis_fps": 1, "confidence": 0.5, "loop": True, "realtime": True, "version": 99,
     },
     "POST /chunks/{chunk_id}/lock": {"locked": True},
+    "POST /chunks/{chunk_id}/reprocess": {},
+    "POST /chunks/{chunk_id}/edits": {"edits": [EDIT], "reason": "x"},
+    "POST /chunks/{chunk_id}/edits/preview": {"edits": [EDIT]},
+    "POST /chunks/{chunk_id}/edits/undo": {"edit_id": NOBODY},
+    "POST /jobs/{job_id}/cancel": {},
+    "POST /exports": {
+        "kind": "csv", "start_time": WHEN, "end_time": LATER, "stream_ids": [], "horse_id": None,
+        "overlays": False, "tables": ["bouts"], "file_name": "x", "farm_id": NOBODY,
+    },
+    "POST /bookmarks": {
+        "title": "x", "start_time": WHEN, "end_time": LATER, "stream_ids": [NOBODY],
+        "horse_id": None, "note": "x", "locked": False, "farm_id": NOBODY,
+    },
+    "PUT /bookmarks/{bookmark_id}": {
+        "title": "x", "start_time": WHEN, "end_time": LATER, "stream_ids": [NOBODY],
+        "horse_id": None, "note": "x", "locked": False,
+    },
     "PATCH /horses/{horse_id}": {"changes": {"name": "x"}, **CORRECTION},
     "POST /horses/{horse_id}/accept": {"resident": True, **CORRECTION},
     "POST /tracking/threshold": {"threshold": 0.8},
@@ -214,6 +241,9 @@ GOOD: dict[str, dict[str, object]] = {
     "POST /farms": {"name": ""},
     "PUT /farms/{farm_id}": {"name": "x", "expected_residents": 3},
     "POST /tracking/reviews/{review_id}": {"verdict": "same"},
+    "POST /alerts/{alert_id}/acknowledge": {"note": "x"},
+    "POST /alert-rules": {"farm_id": NOBODY, **RULE},
+    "PUT /alert-rules/{rule_id}": {"version": 1, **RULE},
 }  # fmt: skip
 
 
