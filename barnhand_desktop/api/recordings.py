@@ -25,7 +25,9 @@ from engine.recording.playlist import (
     segments_of,
 )
 
-LIVE_TOKEN_S = 300.0
+LIVE_TOKEN_S = 600.0
+"""Live addresses open until so long after their chunk began. They are the same in every playlist,
+because players take a segment whose address changed for another one."""
 LINK_S = 3600.0
 RANGE_AT_MOST = timedelta(hours=4)
 _LIVE_BACK_S = 60.0
@@ -71,7 +73,7 @@ class Recordings:
             raise Problem(404, "nothing_recorded", "Nothing of this camera is recorded yet.")
         with self._lock:
             window = self._windows.setdefault(stream_id, LiveWindow())
-            return window.playlist(segments, self._addresses(user_id, LIVE_TOKEN_S))
+            return window.playlist(segments, self._addresses(user_id, None))
 
     def recorded(self, stream_id: StreamId, user_id: UserId, start: datetime, end: datetime) -> str:
         """The playlist of a recorded range. Problem 404 where nothing was recorded, 422 for a
@@ -82,20 +84,21 @@ class Recordings:
         segments = [s for s in self._segments(found) if s.end_at > start and s.start_at < end]
         if not segments:
             raise Problem(404, "nothing_recorded", "Nothing was recorded in that time.")
-        lasts_s = (end - start).total_seconds()
-        return recorded_playlist(segments, self._addresses(user_id, LIVE_TOKEN_S + 2.0 * lasts_s))
-
-    def token(self, kind: MediaKind, user_id: UserId, chunk: Chunk, life_s: float) -> str:
-        """A token for a file of a chunk."""
+        life_s = LIVE_TOKEN_S + 2.0 * (end - start).total_seconds()
         expires_s = int(self._clock.now().timestamp() + life_s)
-        return self.tokens.issue(MediaClaims(kind, user_id, chunk.stream_id, chunk.id, expires_s))
+        return recorded_playlist(segments, self._addresses(user_id, expires_s))
 
-    def _addresses(self, user_id: UserId, life_s: float) -> Addresses:
-        def address(kind: MediaKind, name: str) -> _Named:
-            return _Named(self, kind, user_id, life_s, name)
+    def _addresses(self, user_id: UserId, expires_s: int | None) -> Addresses:
+        """Addresses that open until then, None: for a time after each chunk began."""
+
+        def address(kind: MediaKind, name: str, chunk: Chunk) -> str:
+            until_s = expires_s or int(chunk.start_at.timestamp() + LIVE_TOKEN_S)
+            claims = MediaClaims(kind, user_id, chunk.stream_id, chunk.id, until_s)
+            return f"{BASE_PATH}/hls/{self.tokens.issue(claims)}/{name}"
 
         return Addresses(
-            address(MediaKind.VIDEO, "video.mp4"), address(MediaKind.OVERLAY, "overlay.json")
+            lambda chunk: address(MediaKind.VIDEO, "video.mp4", chunk),
+            lambda chunk: address(MediaKind.OVERLAY, "overlay.json", chunk),
         )
 
     def _segments(self, chunks: Sequence[Chunk]) -> list[Segment]:
@@ -126,23 +129,3 @@ class Recordings:
         if self._media_root is None:
             raise NotFound("This server keeps no recordings.")
         return self._media_root
-
-
-class _Named:
-    """Makes the address of one kind of file; the same one for the same chunk."""
-
-    def __init__(
-        self, recordings: Recordings, kind: MediaKind, user_id: UserId, life_s: float, name: str
-    ) -> None:
-        self._recordings = recordings
-        self._kind = kind
-        self._user_id = user_id
-        self._life_s = life_s
-        self._name = name
-        self._made: dict[object, str] = {}
-
-    def __call__(self, chunk: Chunk) -> str:
-        if chunk.id not in self._made:
-            token = self._recordings.token(self._kind, self._user_id, chunk, self._life_s)
-            self._made[chunk.id] = f"{BASE_PATH}/hls/{token}/{self._name}"
-        return self._made[chunk.id]

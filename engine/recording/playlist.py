@@ -106,8 +106,10 @@ class LiveWindow:
         if key in self._places:
             return
         if self._last is None:
-            # Seconds grow faster than segments: numbers go on growing over a restart.
-            place = _Place(int(segment.start_at.timestamp()), int(segment.start_at.timestamp()))
+            # Seconds grow faster than segments and four times as fast as chunks: numbers go on
+            # growing over a restart. Players keep arrays by discontinuity, so those stay small.
+            second = int(segment.start_at.timestamp())
+            place = _Place(second, second % 86_400 // 4)
         else:
             before, last = self._last
             if segment.start_at <= before.start_at:
@@ -151,13 +153,14 @@ def _lines(
 def _chunk_lines(segment: Segment, addresses: Addresses, first: bool) -> list[str]:
     chunk = segment.chunk
     uri, overlay = addresses.video(chunk), addresses.overlay(chunk)
+    # An attribute may come later, but must not change.
+    duration = "" if chunk.state is ChunkState.OPEN else f"DURATION={chunk.duration_s:.3f},"
     return [
         *([] if first else ["#EXT-X-DISCONTINUITY"]),
         f'#EXT-X-MAP:URI="{uri}",BYTERANGE="{segment.init_size}@0"',
         f"#EXT-X-PROGRAM-DATE-TIME:{_instant(segment.start_at)}",
         f'#EXT-X-DATERANGE:ID="{chunk.id}",CLASS="barnhand.overlay",'
-        f'START-DATE="{_instant(chunk.start_at)}",DURATION={chunk.duration_s:.3f},'
-        f'X-OVERLAY="{overlay}"',
+        f'START-DATE="{_instant(chunk.start_at)}",{duration}X-OVERLAY="{overlay}"',
     ]
 
 

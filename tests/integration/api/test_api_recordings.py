@@ -165,17 +165,17 @@ def test_the_live_playlist_is_delayed_and_plays(tapes: Tapes) -> None:
     assert tapes.get(None, overlay).json()["entries"]
 
 
-def test_numbers_of_segments_stay(tapes: Tapes) -> None:
+def test_a_segment_keeps_its_number_and_address(tapes: Tapes) -> None:
     def numbered() -> dict[str, int]:
         text = tapes.get("viewer", f"/streams/{tapes.world.granted}/hls/playlist.m3u8").text
         found = re.search(r"MEDIA-SEQUENCE:(\d+)", text)
         assert found
-        ranges = re.findall(r"BYTERANGE:(\S+)\n(\S+)", text)
-        # tokens differ from one playlist to the next, the chunk in them does not
-        return {f"{r} {n}": int(found[1]) + n for n, (r, _) in enumerate(ranges)}
+        segments = re.findall(r"BYTERANGE:(\S+)\n(\S+)", text)
+        return {f"{r} {uri}": int(found[1]) + n for n, (r, uri) in enumerate(segments)}
 
     one, two = numbered(), numbered()
-    assert one == {key: two[key] for key in one if key in two} and one
+    both = one.keys() & two.keys()
+    assert len(both) >= len(one) - 1 and all(one[key] == two[key] for key in both)
 
 
 def test_a_recorded_range_is_played_back(tapes: Tapes) -> None:
