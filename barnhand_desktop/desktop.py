@@ -19,6 +19,7 @@ from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
 from db.delivery import WriterState
 from db.live.publisher import PublisherState
+from db.repositories.farms import DEFAULT_FARM
 from engine.facade import Engine
 from engine.settings import EngineSettings
 from ui.app import run_console
@@ -108,6 +109,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             media_folder=place.folders.media,
             motion=barn.motion,
             alerts=barn.alerts,
+            farm_id=DEFAULT_FARM,
             timeline=barn.timeline,
         )
         return run_console(services, argv)

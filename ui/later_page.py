@@ -37,15 +37,6 @@ def later_texts() -> dict[str, LaterText]:
             ),
             tr("Videos play on the Live wall, and “barnhand analyse” renders them."),
         ),
-        "alerts": LaterText(
-            tr("Alerts"),
-            tr("What needs a person, and the evidence for it."),
-            (
-                tr("Cast suspicion, restlessness, foaling watch, long recumbency, missing horses"),
-                tr("Acknowledge with a note; desktop notification and quiet hours"),
-            ),
-            tr("Camera and system conditions appear beside the wall under “Needs a person”."),
-        ),
         "sessions": LaterText(
             tr("Sessions"),
             tr("One ride, one lesson, one vet check: analysed as a whole."),

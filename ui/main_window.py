@@ -16,10 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.domain.behaviour import Alert
 from engine.domain.errors import BarnhandError, Bug
-from engine.domain.ids import HorseId
+from engine.domain.ids import HorseId, StreamId
 from engine.domain.notices import Notice, Severity
 from ui.actions import ActionBook
+from ui.alerts.alerts_page import AlertsPage
 from ui.commands import CommandLog
 from ui.console_choices import THEME, ConsoleChoices
 from ui.console_state import ConsoleState
@@ -119,12 +121,16 @@ class MainWindow(QMainWindow):
             self.time_cursor,
             theme,
         )
+        self.alerts = AlertsPage(
+            services, self.requests, self.log, self.directory, self.actions_book, theme
+        )
         self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
             "registry": self.registry,
             "timeline": self.timeline,
+            "alerts": self.alerts,
             "settings": self.settings,
             "health": self.diagnostics,
         }
@@ -193,6 +199,12 @@ class MainWindow(QMainWindow):
         self.jobs.told.connect(
             lambda text, act, then, warns: self.toast.say(text, act, then, warning=warns)
         )
+        self.alerts.failed.connect(self.errors.show_error)
+        self.alerts.profile_asked.connect(self.show_profile)
+        self.alerts.moment_asked.connect(self.show_moment)
+        self.alerts.waiting_changed.connect(self.rail.show_waiting)
+        self.alerts.alarm.told.connect(self._on_alarm)
+        self.alerts.alarm.clicked.connect(self._on_alarm_clicked)
         self.directory.failed.connect(self._on_directory_failed)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
@@ -220,8 +232,22 @@ class MainWindow(QMainWindow):
             self.registry.take_focus()
         if name == "timeline":
             self.timeline.take_focus()
+        if name == "alerts":
+            self.alerts.take_focus()
         if name == "health":
             self._show_diagnostics()
+
+    def show_moment(self, at: datetime, stream_id: StreamId | None) -> None:
+        """Open the timeline at an instant."""
+        self.show_page("timeline")
+        self.time_cursor.move_to(at)
+
+    def _on_alarm(self, alerts: tuple[Alert, ...]) -> None:
+        self.toast.say(alerts[0].message, self.tr("Show"), self._on_alarm_clicked, warning=True)
+
+    def _on_alarm_clicked(self) -> None:
+        self.show_page("alerts")
+        self.activateWindow()
 
     def show_profile(self, horse_id: HorseId) -> None:
         """Open the registry at a horse."""
@@ -328,6 +354,7 @@ class MainWindow(QMainWindow):
         cameras = {stream.id: stream.name for stream in streams}
         self.registry.follow(cameras)
         self.timeline.follow(cameras)
+        self.alerts.follow(cameras)
         self.notices.update_from(report.notices)
         self.status.show_engine(report)
         if self.page == "health":
@@ -448,6 +475,7 @@ class MainWindow(QMainWindow):
         self.live.ptz.stop()
         self.live.wall.stop()
         self.timeline.stop()
+        self.alerts.stop()
         self.jobs.watch.stop()
         self.directory.stop()
         return self.requests.close(2.0)

@@ -83,6 +83,11 @@ class Rail(QFrame):
         self._buttons[page] = result
         return result
 
+    def show_waiting(self, count: int) -> None:
+        """How many alerts wait for a person: said beside the name, never by colour alone."""
+        name = self._names()["alerts"]
+        self._buttons["alerts"].setText(f"{name} ({count})" if count else name)
+
     def mark(self, page: str) -> None:
         """Show which page is open."""
         self._actions[page].setChecked(True)

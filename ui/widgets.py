@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QLocale, QSize, Qt
 from PySide6.QtGui import QAction, QFontMetricsF
 from PySide6.QtWidgets import (
     QFrame,
@@ -64,6 +64,17 @@ def icon_button(name: str, theme: Theme, tip: str) -> QToolButton:
     result.setIconSize(QSize(16, 16))
     result.setToolTip(tip)
     result.setAccessibleName(tip)
+    return result
+
+
+def weekday_chip(day: int) -> QToolButton:
+    """A chip to switch a weekday on and off, 0 Monday; on at first."""
+    result = QToolButton()
+    result.setText(QLocale().dayName(day + 1, QLocale.FormatType.ShortFormat))
+    result.setAccessibleName(QLocale().dayName(day + 1))
+    result.setProperty("role", "chip")
+    result.setCheckable(True)
+    result.setChecked(True)
     return result
 
 

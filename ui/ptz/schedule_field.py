@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from datetime import time
 
-from PySide6.QtCore import QLocale, Qt, QTime, Signal
+from PySide6.QtCore import Qt, QTime, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
     QSpinBox,
     QTimeEdit,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from engine.domain.ptz import Schedule
 from ui.ptz.number_field import inset
-from ui.widgets import label
+from ui.widgets import label, weekday_chip
 
 EVERY_DAY = frozenset(range(7))
 
@@ -30,7 +29,7 @@ class ScheduleField(QWidget):
     def __init__(self, once: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.on = QCheckBox(self.tr("By itself"))
-        self.days = tuple(self._day(day) for day in range(7))
+        self.days = tuple(weekday_chip(day) for day in range(7))
         self.start, self.end = inset(QTimeEdit(QTime(22, 0))), inset(QTimeEdit(QTime(6, 0)))
         self.every = inset(QSpinBox())
         self.every.setRange(0, 24 * 60)
@@ -43,15 +42,6 @@ class ScheduleField(QWidget):
         for day in self.days:
             day.toggled.connect(lambda _on: self.changed.emit())
         self._details.hide()
-
-    def _day(self, day: int) -> QToolButton:
-        result = QToolButton()
-        result.setText(QLocale().dayName(day + 1, QLocale.FormatType.ShortFormat))
-        result.setAccessibleName(QLocale().dayName(day + 1))
-        result.setProperty("role", "chip")
-        result.setCheckable(True)
-        result.setChecked(True)
-        return result
 
     def _build(self) -> None:
         days = QHBoxLayout()
