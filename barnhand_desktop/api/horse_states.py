@@ -71,6 +71,10 @@ def live_horse(
             score=float(texts["score"]),
             seen_at=seen_at,
             state="active" if age_s <= ACTIVE_WITHIN_S else "lost",
+            gait=texts.get("gait") or None,
+            action=texts.get("action") or None,
+            posture=texts.get("posture") or None,
+            speed_mps=float(texts["speed_mps"]) if texts.get("speed_mps") else None,
         )
     except (KeyError, ValueError, TypeError):
         return None

@@ -235,6 +235,10 @@ class LiveHorse(BaseModel):
     score: float
     seen_at: UtcInstant
     state: Literal["active", "lost"]
+    gait: str | None = None
+    action: str | None = None
+    posture: str | None = None
+    speed_mps: float | None = None
 
 
 class HorseTracking(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from typing import Any
 import redis
 
 from db.live.connection import connect, translated
+from db.live.motion_data import metrics_update
 from db.live.protocol import (
     ALERT_RAISED,
     DETECTION_UPDATE,
     HORSE_IDENTIFIED,
     HORSE_STATE_LIFE_S,
     HORSE_UPDATE,
+    METRICS_UPDATE,
     PUBLISH_EVENT,
     PUT_HORSE_STATE,
     SEQUENCE_KEY,
@@ -56,6 +59,8 @@ _MAILBOX = 512
 _AT_ONCE = 64
 _IDLE_S = 0.5
 _RENEW_S = 15.0
+_METRICS_EVERY_S = 0.5
+"""So often what a camera's horses do is told."""
 _RETRY_FROM_S = 0.2
 _RETRY_TO_S = 2.0
 
@@ -93,6 +98,7 @@ class LivePublisher:
         self._sequences: dict[str, int] = {}
         self._horses: frozenset[HorseId] | None = None
         self._statuses: dict[StreamId, dict[str, str]] = {}
+        self._metrics_mono_s: dict[StreamId, float] = {}
         self._renew_mono_s = 0.0
         self._retry_s = _RETRY_FROM_S
         self._away_told = False
@@ -117,7 +123,8 @@ class LivePublisher:
     # --- EngineSink --------------------------------------------------------------------------
 
     def on_result(self, result: FrameResult) -> None:
-        """Publish ``detection:update`` and the states of identified horses."""
+        """Publish ``detection:update``, twice a second ``metrics:update``, and the states of
+        identified horses."""
         self._offer(result)
 
     def on_identity(self, event: IdentityEvent) -> None:
@@ -136,7 +143,7 @@ class LivePublisher:
                     self._offer(known.horse)
 
     def on_motion(self, events: Sequence[MotionEvent]) -> None:
-        """Not used here."""
+        """No event of its own: results tell what horses do now, the store what they did."""
 
     def on_track_closed(self, summary: TrackSummary) -> None:
         """No event of its own."""
@@ -205,6 +212,7 @@ class LivePublisher:
         match item:
             case FrameResult():
                 self._add_states(pipeline, item)
+                self._add_metrics(pipeline, item, numbered, now)
                 event = (DETECTION_UPDATE, item.stamp.stream_id, detection_update(item), now)
             case StreamStatusChanged():
                 fields = status_fields(item)
@@ -226,12 +234,37 @@ class LivePublisher:
                     self._remember(health.stream_id, fields)
                     _put(pipeline, stream_state_key(health.stream_id), fields, STREAM_STATE_LIFE_S)
                 return
+        self._add_event(pipeline, event, numbered, once)
+
+    def _add_event(
+        self,
+        pipeline: redis.client.Pipeline,
+        event: tuple[str, StreamId | None, dict[str, Any], str],
+        numbered: dict[int, str],
+        once: str = "",
+    ) -> None:
         name, stream_id, data, timestamp = event
         channel = events_channel(stream_id)
         head, tail = event_halves(name, stream_id, timestamp, data)
         known = self._sequences.get(channel, 0)
         numbered[len(pipeline)] = channel
         pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, channel, head, tail, once, str(known))
+
+    def _add_metrics(
+        self,
+        pipeline: redis.client.Pipeline,
+        result: FrameResult,
+        numbered: dict[int, str],
+        now: str,
+    ) -> None:
+        stamp = result.stamp
+        last = self._metrics_mono_s.get(stamp.stream_id, -math.inf)
+        if stamp.captured_mono_s - last < _METRICS_EVERY_S and stamp.captured_mono_s >= last:
+            return
+        data = metrics_update(result)
+        if data is not None:
+            self._metrics_mono_s[stamp.stream_id] = stamp.captured_mono_s
+            self._add_event(pipeline, (METRICS_UPDATE, stamp.stream_id, data, now), numbered)
 
     def _add_states(self, pipeline: redis.client.Pipeline, result: FrameResult) -> None:
         for row, horse_id in enumerate(result.tracks.horse_ids):

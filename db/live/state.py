@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import redis
 
 from db.live.connection import connect, translated
+from db.live.motion_data import motion_words
 from db.live.protocol import horse_state_key, stream_state_key
 from engine.domain.ids import HorseId, StreamId
+from engine.domain.motion import Gait
 from engine.domain.results import FrameResult
 from engine.domain.streams import StreamHealth, StreamStatusChanged
 
@@ -47,8 +50,8 @@ def health_fields(health: StreamHealth) -> dict[str, str]:
 
 
 def horse_fields(result: FrameResult, row: int) -> dict[str, str]:
-    """Fields of an identified horse's state: where it is and how sure that is. The server adds
-    ``version``, which grows by one with every change."""
+    """Fields of an identified horse's state: where it is, what it does and how sure that is. The
+    server adds ``version``, which grows by one with every change."""
     tracks = result.tracks
     box = [round(float(v), 1) for v in tracks.boxes_xyxy_px[row]]
     return {
@@ -58,7 +61,21 @@ def horse_fields(result: FrameResult, row: int) -> dict[str, str]:
         "track_id": str(tracks.track_ids[row]),
         "frame": str(result.stamp.sequence),
         "seen_at": result.stamp.captured_at.isoformat(),
+        **_motion_fields(result, row),
     }
+
+
+def _motion_fields(result: FrameResult, row: int) -> dict[str, str]:
+    """Gait, action, posture and speed; empty texts where nothing is known of them."""
+    motion = result.motion
+    if motion is None:
+        return {"gait": "", "action": "", "posture": "", "speed_mps": ""}
+    speed = float(motion.speeds_mps[row])
+    words = {
+        name: "" if word == Gait.UNKNOWN.label else word
+        for name, word in motion_words(motion, row).items()
+    }
+    return {**words, "speed_mps": f"{speed:.3f}" if math.isfinite(speed) else ""}
 
 
 def _text(value: bytes | str) -> str:

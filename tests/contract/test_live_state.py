@@ -36,6 +36,7 @@ from engine.domain.ids import HorseId, new_stream_id
 from engine.domain.notices import Notice, Severity
 from engine.domain.streams import StreamHealth, StreamState, StreamStatusChanged
 from tests.helpers.frame_results import frame_result
+from tests.helpers.motion_results import moving
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DEADLINE_S = 20.0
@@ -294,4 +295,36 @@ def test_a_wrong_password_is_a_mistake(valkey_url: str) -> None:
     reader = LiveStateReader(f"{head}wrong@{tail}")
     with pytest.raises(OperatorMistake, match="password"):
         reader.ping()
+    reader.close()
+
+
+def test_what_horses_do_is_told_twice_a_second(valkey_url: str, listener: Listener) -> None:
+    stream, horse = new_stream_id(), HorseId(uuid4())
+    publisher = LivePublisher(valkey_url)
+    publisher.start()
+    for number in range(11):
+        result = frame_result(stream, number, 1, horse_ids=(horse,))
+        publisher.on_result(moving(result))
+    publisher.on_result(frame_result(stream, 11, 1))
+    events = [event for _, event in listener.take(11 + 3 + 1)]
+    told = [event for event in events if event.event == "metrics:update"]
+    assert [event.data["frame"] for event in told] == [0, 5, 10]
+    assert [event.sequence for event in events] == list(range(1, 16))
+    (told_horse,) = told[0].data["horses"]
+    assert told_horse["horse_id"] == str(horse)
+    words = {name: told_horse[name] for name in ("gait", "action", "posture", "lead")}
+    assert words == {"gait": "trot", "action": "running", "posture": "upright", "lead": "left"}
+    assert told_horse["speed_mps"] == 3.25 and told_horse["stride_m"] is None
+    assert told_horse["angles_deg"]["back"] == 172.5
+    assert told_horse["angles_deg"]["hip_left"] is None
+    reader = LiveStateReader(valkey_url)
+    state = reader.horse(stream, horse)
+    assert state is not None
+    assert (state["gait"], state["action"], state["speed_mps"]) == ("trot", "running", "3.250")
+    publisher.on_result(moving(frame_result(stream, 12, 1, horse_ids=(horse,)), known=False))
+    eventually(
+        lambda: (reader.horse(stream, horse) or {}).get("gait") == "",
+        "what is not known any more is taken back",
+    )
+    assert publisher.stop() == ()
     reader.close()
