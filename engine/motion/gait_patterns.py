@@ -36,12 +36,13 @@ class GaitRules:
     """Limits of the gait decision; none is fitted.
 
     phase_sd: a landing's usual scatter against its stride, of horse and measurement together.
-    half_apart: limbs of a pair in symmetrical gaits. walk_delay: front behind hind limb of a side.
-    canter_lag, gallop_lag: between the two limbs of a pair. canter_diagonal, gallop_gap: trailing
-    front after leading hind limb. speed_mps: the specification's limits of standing, walk, trot and
-    canter (0.5, 2, 4 and 6 m/s), stride_hz: ranges of Clayton, "The Dynamic Horse" (2004), widened.
-    support_at_most: cost of one supporting number that does not fit; it never outweighs a footfall
-    order that does not fit, which costs 50 and more.
+    walk_delay: front behind hind limb of a side. canter_lag, gallop_lag: between the two limbs of a
+    pair. canter_diagonal, gallop_gap: trailing front after leading hind limb. side_delay: front
+    behind hind limb of the only side that is seen; walk and canter agree there, and duty, speed and
+    frequency must tell them apart. support: of the speeds, the specification's limits of standing,
+    walk, trot and canter (0.5, 2, 4 and 6 m/s); of the frequencies, ranges of Clayton, "The Dynamic
+    Horse" (2004), widened. support_at_most: cost of one supporting number that does not fit; it
+    never outweighs a footfall order that does not fit, which costs 50 and more.
     """
 
     phase_sd: float = 0.05
@@ -50,6 +51,14 @@ class GaitRules:
     canter_diagonal: Range = (-0.07, 0.07)
     gallop_lag: Range = (0.04, 0.25)
     gallop_gap: Range = (0.09, 0.42)
+    side_delay: dict[Gait, Range] = field(
+        default_factory=lambda: {
+            Gait.WALK: (0.15, 0.35),
+            Gait.TROT: (0.43, 0.57),
+            Gait.CANTER: (0.12, 0.38),
+            Gait.GALLOP: (0.30, 0.50),
+        }
+    )
     duty_sd: float = 0.07
     speed_sd_mps: float = 0.6
     stride_sd_hz: float = 0.3
@@ -98,8 +107,11 @@ def patterns(
     phases: Floats, duty: float, speed_mps: float, stride_hz: float, rules: GaitRules = RULES
 ) -> list[Pattern]:
     """Every gait on every lead, best first. NaN where something is not known; a pattern of which
-    fewer than two rules can be checked is left out."""
+    fewer than two rules can be checked is left out, unless one whole side is all there is."""
     p = [float(v) for v in phases]
+    side = _only_side(p)
+    if side is not None:
+        return _of_one_side(side, duty, speed_mps, stride_hz, rules)
     found = [_symmetrical(p, Gait.WALK, rules), _symmetrical(p, Gait.TROT, rules)]
     for lead in (Lead.LEFT, Lead.RIGHT):
         found.append(_leading(p, Gait.CANTER, lead, rules, disunited=False))
@@ -113,6 +125,26 @@ def patterns(
         misfit = sum((d / rules.phase_sd) ** 2 for d in known) * 4.0 / len(known)
         support = _support(gait, duty, speed_mps, stride_hz, rules)
         result.append(Pattern(gait, lead, misfit, support, len(known), note))
+    result.sort(key=lambda pattern: pattern.cost)
+    return result
+
+
+def _only_side(p: list[float]) -> float | None:
+    """The delay of the front behind the hind limb, where these two of one side are all there is."""
+    known = [limb for limb in range(4) if math.isfinite(p[limb])]
+    if known == [LF, LH]:
+        return (p[LF] - p[LH]) % 1.0
+    return (p[RF] - p[RH]) % 1.0 if known == [RF, RH] else None
+
+
+def _of_one_side(
+    delay: float, duty: float, speed_mps: float, stride_hz: float, rules: GaitRules
+) -> list[Pattern]:
+    result = []
+    for gait, limits in rules.side_delay.items():
+        misfit = 4.0 * (_outside(delay, limits) / rules.phase_sd) ** 2
+        support = _support(gait, duty, speed_mps, stride_hz, rules)
+        result.append(Pattern(gait, Lead.NONE, misfit, support, 1, "one side seen"))
     result.sort(key=lambda pattern: pattern.cost)
     return result
 
