@@ -100,9 +100,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/chunks/{chunk_id}/video", chunks.video, _VIEWER, _READ),
     ApiRoute("GET", "/chunks/{chunk_id}/overlay", chunks.overlay, _VIEWER, _READ),
     ApiRoute("POST", "/chunks/{chunk_id}/lock", chunks.lock, _MANAGER, _WRITE),
-    ApiRoute(
-        "POST", "/chunks/{chunk_id}/reprocess", jobs.reprocess, _MANAGER, _WRITE, status=202
-    ),
+    ApiRoute("POST", "/chunks/{chunk_id}/reprocess", jobs.reprocess, _MANAGER, _WRITE, status=202),
     ApiRoute("GET", "/chunks/{chunk_id}/edits", edits.list_edits, _MANAGER, _READ),
     ApiRoute("POST", "/chunks/{chunk_id}/edits", edits.apply_edits, _MANAGER, _WRITE),
     ApiRoute("POST", "/chunks/{chunk_id}/edits/preview", edits.preview_edits, _MANAGER, _READ),

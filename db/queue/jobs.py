@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -114,12 +114,21 @@ class PostgresJobQueue:
         return job_of(rows[0])
 
     def list(
-        self, farm_id: FarmId | None = None, active_only: bool = False, limit: int = 100
+        self,
+        farm_id: FarmId | None = None,
+        active_only: bool = False,
+        limit: int = 100,
+        kinds: Collection[JobKind] = tuple(JobKind),
     ) -> Sequence[Job]:
         """Newest first."""
         if not 1 <= limit <= MAX_LIMIT:
             raise OperatorMistake(f"The limit must be between 1 and {MAX_LIMIT}.")
-        fields = {"farm_id": farm_id, "active_only": active_only, "limit": limit}
+        fields = {
+            "farm_id": farm_id,
+            "active_only": active_only,
+            "limit": limit,
+            "kinds": [kind.value for kind in kinds],
+        }
         with transaction(self._pool, "listing the jobs") as connection:
             return tuple(map(job_of, self._rows(connection, "list", fields)))
 

@@ -24,6 +24,7 @@ SELECT * FROM jobs WHERE id = %(id)s FOR UPDATE;
 SELECT * FROM jobs
 WHERE (%(farm_id)s::uuid IS NULL OR farm_id = %(farm_id)s)
   AND (NOT %(active_only)s OR state IN ('queued', 'running'))
+  AND kind = ANY (%(kinds)s::text[])
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
 
