@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF, QStaticText
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF, QStaticText
 
 from ui.theme import Theme, icon_pixmap, qcolor
 from ui.timeline.axis import Tick
@@ -19,6 +19,8 @@ from ui.timeline.words import row_word
 NAMES_PX, RULER_PX, RIGHT_PX = 168, 40, 12
 CHIP_PX = 18
 CHEVRON_PX = 22
+SIGN_PX = 18
+TEXTS_KEPT = 512
 MIDDLE_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 MIDDLE_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -57,6 +59,8 @@ class LanePainter:
         self._metrics = QFontMetricsF(self._small)
         self._words: dict[Mark, tuple[QStaticText, float, QColor]] = {}
         self._elided: dict[tuple[str, int], str] = {}
+        self._signs: dict[Mark, QPixmap] = {}
+        self._texts: dict[tuple[str, bool], tuple[QStaticText, float]] = {}
         self.right = 0.0
         self.ratio = 1.0
         """Of the widget that is being painted: where time ends, device pixels per logical one."""
@@ -79,14 +83,27 @@ class LanePainter:
         last = place.left - 8.0
         for tick in ticks:
             x = place.x(tick.at_us)
-            wide = self._metrics.horizontalAdvance(tick.words) + (6 if tick.major else 2)
+            text, wide = self._text(tick.words, tick.major)
             left = min(max(x - wide / 2, place.left), place.right - wide)
             if left < last + 8:
                 continue
             painter.setFont(self._small_bold if tick.major else self._small)
             painter.setPen(theme.colour("text" if tick.major else "muted"))
-            painter.drawText(QRectF(left, 19, wide, 17), Qt.AlignmentFlag.AlignCenter, tick.words)
+            painter.drawStaticText(QPointF(left, 20), text)
             last = left + wide
+
+    def _text(self, words: str, bold: bool) -> tuple[QStaticText, float]:
+        """Words laid out once, and how wide they are."""
+        key = (words, bold)
+        if key not in self._texts:
+            if len(self._texts) > TEXTS_KEPT:
+                self._texts.clear()
+            font = self._small_bold if bold else self._small
+            text = QStaticText(words)
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.prepare(font=font)
+            self._texts[key] = (text, QFontMetricsF(font).horizontalAdvance(words))
+        return self._texts[key]
 
     def grid(
         self, painter: QPainter, place: Place, ticks: Sequence[Tick], top: float, bottom: float
@@ -149,7 +166,20 @@ class LanePainter:
     ) -> None:
         """Alerts: a disc, a triangle or a diamond by severity."""
         for marker in markers:
-            paint_marker(painter, self.theme, QPointF(left + marker.x, top + marker.y), marker.mark)
+            at = QPointF(left + marker.x - SIGN_PX / 2, top + marker.y - SIGN_PX / 2)
+            painter.drawPixmap(at, self._sign(marker.mark))
+
+    def _sign(self, mark: Mark) -> QPixmap:
+        if mark not in self._signs:
+            pixmap = QPixmap(round(SIGN_PX * self.ratio), round(SIGN_PX * self.ratio))
+            pixmap.setDevicePixelRatio(self.ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(pixmap)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            paint_marker(painter, self.theme, QPointF(SIGN_PX / 2, SIGN_PX / 2), mark)
+            painter.end()
+            self._signs[mark] = pixmap
+        return self._signs[mark]
 
     # --- names ----------------------------------------------------------------------------------
 

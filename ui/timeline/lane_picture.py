@@ -21,8 +21,10 @@ from ui.timeline.raster import (
     Part,
     bar_codes,
     codes,
+    columns_of,
     segments,
     set_apart,
+    shown,
 )
 from ui.timeline.tile_loader import Piece
 
@@ -55,9 +57,11 @@ class Marker:
 
 @dataclass
 class LanePicture:
-    """``image`` covers the rows from ``top`` on; stretches and markers lie in it."""
+    """``image`` covers the rows from ``top`` on; stretches and markers lie in it. ``canvas`` holds
+    the image's pixels."""
 
     image: QImage
+    canvas: NDArray[np.uint32]
     stretches: list[Stretch] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
 
@@ -82,8 +86,8 @@ def draw(
     ratio = frame.ratio
     width, height = round(frame.width * ratio), round(frame.height * ratio)
     canvas = np.zeros((max(height, 1), max(width, 1)), np.uint32)
-    columns = Columns(frame.start_us, frame.us_per_px / ratio, canvas.shape[1])
-    result = LanePicture(QImage())
+    columns = columns_of(frame.start_us, frame.us_per_px / ratio, canvas.shape[1])
+    result = LanePicture(QImage(), canvas)
     shift = int(frame.start_us // max(columns.us_per_px, 1.0))
     for row in rows:
         if row.subject is None or not -row.height < row.y - frame.top < frame.height:
@@ -95,7 +99,7 @@ def draw(
         canvas.shape[0],
         canvas.strides[0],
         QImage.Format.Format_ARGB32_Premultiplied,
-    ).copy()
+    )
     image.setDevicePixelRatio(ratio)
     result.image = image
     return result
@@ -114,8 +118,9 @@ def _draw_row(
     assert row.subject is not None
     subject, ratio, y = row.subject.id, frame.ratio, row.bar_y - frame.top
     parts = _parts(pieces, subject, row.row)
-    main = codes(parts, columns)
-    bar = bar_codes(parts, columns, round(row.bar_px * ratio))
+    found = shown(parts, columns)
+    main = codes(parts, columns, found)
+    bar = bar_codes(parts, columns, round(row.bar_px * ratio), found)
     if row.row is LaneKind.SEEN:
         below = codes(_parts(pieces, subject, LaneKind.NO_DATA), columns)
         empty = ~bar.any(axis=0)

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -69,6 +70,8 @@ class LaneView(QAbstractScrollArea):
         self.paint_ms = Distribution(keep=4096)
         self._picture: LanePicture | None = None
         self._made_of: tuple[object, ...] = ()
+        self._names = QPixmap()
+        self._names_of: tuple[object, ...] = ()
         self._arranged = 0
         self.hand = LaneHand(self)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -175,9 +178,8 @@ class LaneView(QAbstractScrollArea):
         now_x = place.x(self.view.now_us)
         if now_x < place.right:
             own.now(painter, max(now_x, place.left), place.right, bottom)
-        painter.setClipRect(0, RULER_PX, port.width(), port.height() - RULER_PX)
-        own.names(painter, shown, dy, self.selected, self.hand.pointed)
         painter.setClipping(False)
+        painter.drawPixmap(0, RULER_PX, self._current_names(shown, dy))
         self._paint_ruler(painter, place, marks, bottom)
         self.hand.paint(painter)
 
@@ -201,6 +203,22 @@ class LaneView(QAbstractScrollArea):
         if place.left <= x <= place.right:
             words = cursor_words(self.head.at_us, place.us_per_px, self.zone)
             own.cursor(painter, x, bottom, words)
+
+    def _current_names(self, shown: Sequence[LaneRow], dy: int) -> QPixmap:
+        """The column of names, painted again only when something about it changed."""
+        port, ratio = self.viewport(), self.devicePixelRatioF()
+        size = QSize(NAMES_PX, max(port.height() - RULER_PX, 1))
+        made_of = (size, dy, self.selected, self.hand.pointed, self._arranged, ratio)
+        if made_of != self._names_of:
+            self._names_of = made_of
+            self._names = QPixmap(size * ratio)
+            self._names.setDevicePixelRatio(ratio)
+            self._names.fill(self.painter.theme.colour("background"))
+            painter = QPainter(self._names)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self.painter.names(painter, shown, dy - RULER_PX, self.selected, self.hand.pointed)
+            painter.end()
+        return self._names
 
     def _current_picture(self, place: Place, shown: Sequence[LaneRow]) -> LanePicture:
         """The lanes of the window, drawn again only when something about them changed."""

@@ -12,22 +12,23 @@ from PySide6.QtGui import (
     QBrush,
     QColor,
     QFontMetricsF,
+    QImage,
     QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QPolygonF,
+    QPixmap,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from engine.domain.behaviour import LaneKind
 from ui.theme import Theme
-from ui.timeline.axis import DAY_US, tick_step_us, ticks
+from ui.timeline.axis import DAY_US, SECOND_US, tick_step_us, ticks
 from ui.timeline.lane_paint import MIDDLE_LEFT, NAMES_PX, RIGHT_PX, Place, place_of
 from ui.timeline.lane_tile import LaneTile
 from ui.timeline.marks import Mark
-from ui.timeline.raster import Columns, codes, presence
+from ui.timeline.raster import Columns, codes, columns_of, presence
 from ui.timeline.tile_grid import TileKey, covering, level_for
 from ui.timeline.tile_loader import TileLoader
 from ui.timeline.time_view import MOST_US, TimeView
@@ -40,6 +41,8 @@ CONTEXTS_US = (DAY_US, 7 * DAY_US, 30 * DAY_US, MOST_US)
 AROUND = 8
 """The strip shows at least so many times what the window shows, where it can."""
 ZOOM_STEP = 0.8
+ALERT_PX = 7
+AREA_OPACITY = 0.6
 
 
 class _Grip(Enum):
@@ -84,6 +87,7 @@ class Overview(QWidget):
         self._alerts: list[tuple[int, Mark]] = []
         self._dark: NDArray[np.bool_] = np.zeros(0, bool)
         self._most = 0
+        self._painted = QPixmap()
         self.setFixedHeight(HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMouseTracking(True)
@@ -127,20 +131,46 @@ class Overview(QWidget):
 
     def _on_view(self) -> None:
         if self._grip is _Grip.NOTHING:
-            self._context = context_of(self.view.start_us, self.view.end_us, self.view.now_us)
+            self._context = self._fitting()
         self.update()
+
+    def _fitting(self) -> tuple[int, int]:
+        """What to show around the window: the same as before while the window lies well in it."""
+        view, (first, last) = self.view, self._context
+        wanted = context_of(view.start_us, view.end_us, view.now_us)
+        length, room = last - first, (last - first) // 200
+        same = abs(wanted[1] - wanted[0] - length) < SECOND_US
+        newest = abs(wanted[1] - last) <= room or view.end_us < last - 20 * room
+        if same and newest and first <= view.start_us and view.end_us <= last + room:
+            return self._context
+        return wanted
 
     # --- painting -------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         place = self.place()
-        self._sum_up(place)
-        self._paint_ground(painter, place)
-        self._paint_presence(painter, place)
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._strip(place))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._paint_brush(painter, place)
         painter.end()
+
+    def _strip(self, place: Place) -> QPixmap:
+        """Everything but the brush, painted again only when it changed."""
+        ratio = self.devicePixelRatioF()
+        looks = (self.size(), self.theme.name, ratio, self.zone)
+        made_of = (self._context, self.tiles.version, looks)
+        if made_of != self._made_of:
+            self._made_of = made_of
+            self._sum_up(place)
+            self._painted = QPixmap(self.size() * ratio)
+            self._painted.setDevicePixelRatio(ratio)
+            painter = QPainter(self._painted)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._paint_ground(painter, place)
+            self._paint_presence(painter, place)
+            painter.end()
+        return self._painted
 
     def _paint_ground(self, painter: QPainter, place: Place) -> None:
         theme, bottom = self.theme, HEIGHT_PX - TICKS_PX
@@ -175,19 +205,28 @@ class Overview(QWidget):
         for first, last in _stretches(self._dark):
             wide = max(last - first, 1)
             painter.fillRect(QRectF(place.left + first, 2, wide, bottom - 2), hatch)
+        canvas = self._drawn(round(bottom - 2))
+        image = QImage(
+            canvas.data,
+            canvas.shape[1],
+            canvas.shape[0],
+            canvas.strides[0],
+            QImage.Format.Format_ARGB32_Premultiplied,
+        )
+        painter.drawImage(QPointF(place.left, 2), image)
+
+    def _drawn(self, height: int) -> NDArray[np.uint32]:
+        """The area of horses with alerts over it, premultiplied ARGB (height, W)."""
+        theme = self.theme
+        canvas = np.zeros((height, max(len(self._heights), 1)), np.uint32)
         if self._most:
-            x = place.left + np.arange(len(self._heights))
-            y = bottom - self._heights / self._most * (bottom - 8.0)
-            points = [QPointF(place.left, bottom)]
-            points += [QPointF(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
-            points.append(QPointF(place.left + len(self._heights), bottom))
-            fill = QColor(theme.colour("information"))
-            fill.setAlpha(150)
-            painter.setBrush(fill)
-            painter.drawPolygon(QPolygonF(points))
-        for column, mark in self._alerts:
-            colour = "critical" if mark is Mark.CRITICAL else "warning"
-            painter.fillRect(QRectF(place.left + column, 2, 2, 8), theme.timeline_colour(colour))
+            tall = np.rint(self._heights / self._most * (height - ALERT_PX))
+            area = np.arange(height, 0, -1)[:, None] <= tall[None, :]
+            canvas[area] = _packed(theme.colour("information"), AREA_OPACITY)
+        for mark, colour in ((Mark.WARNING, "warning"), (Mark.CRITICAL, "critical")):
+            columns = [column for column, of in self._alerts if of is mark]
+            canvas[:ALERT_PX, columns] = _packed(theme.timeline_colour(colour), 1.0)
+        return canvas
 
     def _paint_brush(self, painter: QPainter, place: Place) -> None:
         theme, brush = self.theme, self.brush()
@@ -207,14 +246,10 @@ class Overview(QWidget):
             painter.drawRoundedRect(grip, 2, 2)
 
     def _sum_up(self, place: Place) -> None:
-        """Count horses by pixel column, once for every change of what is known."""
-        made_of = (self._context, self.width(), self.tiles.version)
-        if made_of == self._made_of:
-            return
-        self._made_of = made_of
+        """Count horses by pixel column."""
         start_us, end_us = self._context
         width = max(round(place.right - place.left), 1)
-        columns = Columns(start_us, place.us_per_px, width)
+        columns: Columns = columns_of(start_us, place.us_per_px, width)
         level = level_for(place.us_per_px)
         pieces = self.tiles.pieces(level, start_us, end_us)
         seen, alerts = np.zeros(width), np.zeros(width, np.uint8)
@@ -293,6 +328,12 @@ class Overview(QWidget):
 def _stretches(on: NDArray[np.bool_]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.r_[False, on, False].astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _packed(colour: QColor, opacity: float) -> int:
+    """Premultiplied ARGB."""
+    red, green, blue = (round(c * opacity) for c in (colour.red(), colour.green(), colour.blue()))
+    return round(255 * opacity) << 24 | red << 16 | green << 8 | blue
 
 
 def _days(length_us: int) -> int:

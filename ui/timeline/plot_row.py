@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
+from pyqtgraph.Qt import internals
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF, QWheelEvent
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QGraphicsObject,
     QHBoxLayout,
@@ -35,39 +36,34 @@ class BandCurve(QGraphicsObject):
 
     def __init__(self, colour: QColor, dash: bool = False) -> None:
         super().__init__()
-        self._pen = QPen(colour, 1.4)
+        self._pen = QPen(colour, 1.0)
         self._pen.setCosmetic(True)
         if dash:
             self._pen.setStyle(Qt.PenStyle.DashLine)
         self._fill = QColor(colour)
         self._fill.setAlpha(BAND_ALPHA)
-        self._bands: list[QPolygonF] = []
-        self._lines: list[QPolygonF] = []
+        self._rects = internals.PrimitiveArray(QRectF, 4)
+        self._path = QPainterPath()
         self._bounds = QRectF()
 
     def set_curve(self, x_s: NDArray[np.float64], curve: Curve) -> None:
         """Show other values."""
         self.prepareGeometryChange()
-        self._bands, self._lines = [], []
         known = np.isfinite(curve.mean)
-        edges = np.flatnonzero(np.diff(np.r_[False, known, False].astype(np.int8)))
-        for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            part = slice(first, last)
-            x, mean = x_s[part], curve.mean[part].astype(np.float64)
-            if last - first == 1:
-                half = (x_s[1] - x_s[0]) / 2 if len(x_s) > 1 else 0.5
-                x, mean = np.array([x[0] - half, x[0] + half]), np.repeat(mean, 2)
-            low = np.resize(np.nan_to_num(curve.low[part], nan=0.0), len(x)).astype(np.float64)
-            high = np.resize(np.nan_to_num(curve.high[part], nan=0.0), len(x)).astype(np.float64)
-            self._lines.append(_polygon(x, mean))
-            self._bands.append(_polygon(np.r_[x, x[::-1]], np.r_[high, low[::-1]]))
-        finite = np.concatenate([curve.low[known], curve.high[known], [0.0]])
-        if known.any():
-            left, right = float(x_s[0]) - 1.0, float(x_s[-1]) + 1.0
-            self._bounds = QRectF(left, float(np.nanmin(finite)), right - left,
-                                  float(np.nanmax(finite) - np.nanmin(finite)) or 1.0)  # fmt: skip
-        else:
-            self._bounds = QRectF()
+        self._bounds, self._path = QRectF(), QPainterPath()
+        count = int(known.sum())
+        self._rects.resize(count)
+        if count:
+            step_s = float(np.median(np.diff(x_s))) if len(x_s) > 1 else 1.0
+            low = np.where(np.isfinite(curve.low), curve.low, curve.mean)[known]
+            high = np.where(np.isfinite(curve.high), curve.high, curve.mean)[known]
+            rects = self._rects.ndarray()
+            rects[:, 0], rects[:, 1] = x_s[known], low
+            rects[:, 2], rects[:, 3] = step_s, high - low
+            self._path = _steps(x_s, curve.mean, step_s)
+            bottom, top = float(low.min()), float(high.max())
+            left, right = float(x_s[0]) - step_s, float(x_s[-1]) + 2 * step_s
+            self._bounds = QRectF(left, bottom, right - left, (top - bottom) or 1.0)
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -78,16 +74,23 @@ class BandCurve(QGraphicsObject):
     ) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._fill)
-        for band in self._bands:
-            painter.drawPolygon(band)
+        painter.drawRects(*self._rects.drawargs())
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(self._pen)
-        for points in self._lines:
-            painter.drawPolyline(points)
+        painter.drawPath(self._path)
 
 
-def _polygon(x: NDArray[np.float64], y: NDArray[np.float64]) -> QPolygonF:
-    polygon: QPolygonF = pg.functions.arrayToQPolygonF(x, y)
-    return polygon
+def _steps(x_s: NDArray[np.float64], mean: NDArray[np.float32], step_s: float) -> QPainterPath:
+    """A line through the middles of the steps; one that stands alone is as long as its step."""
+    known = np.isfinite(mean)
+    before = np.concatenate([[False], known[:-1]])
+    after = np.concatenate([known[1:], [False]])
+    alone = known & ~before & ~after
+    x = np.stack([x_s + step_s / 2, np.where(alone, x_s + step_s, np.nan)], axis=1).ravel()
+    y = np.stack([mean, np.where(alone, mean, np.nan)], axis=1).ravel()
+    keep = np.stack([np.ones(len(x_s), bool), alone | ~known], axis=1).ravel()
+    path: QPainterPath = pg.functions.arrayToQPath(x[keep], y[keep], connect="finite")
+    return path
 
 
 class _PlotMouse(QObject):
@@ -198,13 +201,13 @@ class PlotRow(QWidget):
         item.getViewBox().disableAutoRange()
         item.getViewBox().setBackgroundColor(theme.colour("well"))
         axis = item.getAxis("left")
+        axis.enableAutoSIPrefix(False)
         axis.setWidth(AXIS_PX)
         axis.setTickFont(theme.font(theme.measures.font_small - 1))
         axis.setPen(theme.colour("line"))
         axis.setTextPen(theme.colour("muted"))
         axis.setStyle(tickLength=-3, autoExpandTextSpace=False, tickTextWidth=AXIS_PX - 8,
                       maxTickLevel=0)  # fmt: skip
-        item.showGrid(y=True, alpha=0.25)
         for curve in self._curves.values():
             item.removeItem(curve)
         self._curves = {}

@@ -32,7 +32,8 @@ ASYMMETRY_CURVES = {"hd_min_mm": "information", "pd_min_mm": "trot"}
 """What the plot of asymmetry shows: head and pelvis, lowest points, right minus left."""
 ZOOM_STEP = 0.8
 FIT_MS = 120
-VALUE_ROOM_TILES = 1.5
+ROOM = 0.75
+"""So much of a window is drawn ahead on both sides."""
 
 
 class PlotStack(QWidget):
@@ -212,9 +213,9 @@ class PlotStack(QWidget):
         """Hand the curves of the window and a little around it to the rows."""
         view = self._view
         level = level_for(self._us_per_px())
-        room = round(view.span_us * VALUE_ROOM_TILES)
+        room = round(view.span_us * ROOM)
         start_us, end_us = view.start_us - room, view.end_us + room
-        self._drawn = (view.start_us - room // 2, view.end_us + room // 2, level)
+        self._drawn = (start_us, end_us, level)
         self._origin_us = view.start_us
         series = self.series.pieces(level, start_us, end_us) if self._horse else []
         strides = self.strides.pieces(level, start_us, end_us) if self._horse else []

@@ -6,7 +6,7 @@ so every picture is drawn sharp from the tiles at hand and none is stretched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,79 +31,119 @@ Part = tuple[Runs | Stack, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Pixel columns of a window: ``width`` of them from ``start_us``, each ``us_per_px`` long."""
+    """Pixel columns of a window: ``width`` of them from ``start_us``, each ``us_per_px`` long;
+    ``numbers`` counts them."""
 
     start_us: int
     us_per_px: float
     width: int
+    numbers: NDArray[np.int64]
 
     def place(self, at_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """The column each instant falls into, cut to 0..width."""
-        columns = np.floor((at_us - self.start_us) / self.us_per_px).astype(np.int64)
-        return np.clip(columns, 0, self.width)
+        columns = (at_us - self.start_us) * (1.0 / self.us_per_px)
+        np.maximum(columns, 0.0, out=columns)
+        np.minimum(columns, float(self.width), out=columns)
+        return columns.astype(np.int64)
 
 
-def codes(parts: Sequence[Part], columns: Columns) -> Codes:
-    """One row of pixels, uint8 (W,). A run is at least a pixel wide; where several fall into one
-    pixel the last shows. Of sums only steps that are of one mark alone."""
+def columns_of(start_us: int, us_per_px: float, width: int) -> Columns:
+    """Pixel columns of a window."""
+    return Columns(start_us, us_per_px, width, np.arange(width))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which columns show which run or step of which part: int (N,) each, columns rising."""
+
+    columns: NDArray[np.intp]
+    index: NDArray[np.intp]
+    part: NDArray[np.intp]
+
+
+def shown(parts: Sequence[Part], columns: Columns) -> Shown:
+    """Columns where anything is. A run is at least a pixel wide; where several fall into one pixel
+    the last shows."""
+    starts, ends, lefts, owners, firsts = [], [], [], [], []
+    for number, (row, start_us, end_us) in enumerate(parts):
+        first = int(row.end_us.searchsorted(start_us, "right"))
+        last = int(row.start_us.searchsorted(end_us, "left"))
+        if first < last:
+            starts.append(np.maximum(row.start_us[first:last], start_us))
+            ends.append(np.minimum(row.end_us[first:last], end_us))
+            owners.append(number)
+            firsts.append(first)
+            lefts.append(last - first)
+    if not starts:
+        return _NOTHING
+    left = columns.place(np.concatenate(starts))
+    right = np.maximum(columns.place(np.concatenate(ends)), left + 1)
+    begun = np.zeros(columns.width + 1, np.int64)
+    begun[left] = np.arange(1, len(left) + 1)
+    newest = np.maximum.accumulate(begun[:-1]) - 1
+    seen = np.flatnonzero((newest >= 0) & (columns.numbers < right[newest]))
+    index = newest[seen]
+    if len(owners) == 1:
+        return Shown(seen, index + firsts[0], np.full(len(seen), owners[0], np.intp))
+    sizes = np.array(lefts)
+    before = np.cumsum(sizes) - sizes
+    which = np.searchsorted(before, index, "right") - 1
+    own = index - before[which] + np.array(firsts)[which]
+    return Shown(seen, own, np.array(owners, np.intp)[which])
+
+
+_NOTHING = Shown(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.intp))
+
+
+def codes(parts: Sequence[Part], columns: Columns, found: Shown | None = None) -> Codes:
+    """One row of pixels, uint8 (W,); of sums only steps that are of one mark alone."""
     result = np.zeros(columns.width, np.uint8)
-    for row, start_us, end_us in parts:
-        shown, index = _shown(row, start_us, end_us, columns)
-        if len(shown):
-            marks = row.mark if isinstance(row, Runs) else row.whole()
-            result[shown] = marks[index]
+    for at, index, row in _by_part(parts, found or shown(parts, columns)):
+        result[at] = (row.mark if isinstance(row, Runs) else row.whole())[index]
     return result
 
 
-def bar_codes(parts: Sequence[Part], columns: Columns, height: int) -> Codes:
+def bar_codes(
+    parts: Sequence[Part], columns: Columns, height: int, found: Shown | None = None
+) -> Codes:
     """A bar of pixels, uint8 (height, W): runs fill it, sums are stacked in it."""
     result = np.zeros((height, columns.width), np.uint8)
-    for row, start_us, end_us in parts:
-        shown, index = _shown(row, start_us, end_us, columns)
-        if not len(shown):
-            continue
-        if isinstance(row, Stack):
-            result[:, shown] = row.drawn(height)[index].T
-        else:
-            result[:, shown] = row.mark[index]
+    for at, index, row in _by_part(parts, found or shown(parts, columns)):
+        drawn = row.drawn(height)[index].T if isinstance(row, Stack) else row.mark[index]
+        result[:, at] = drawn
     return result
 
 
 def presence(parts: Sequence[Part], columns: Columns) -> NDArray[np.float64]:
     """How much of each column anything is shown, 0..1."""
     result = np.zeros(columns.width)
-    for row, start_us, end_us in parts:
-        shown, index = _shown(row, start_us, end_us, columns)
-        if len(shown):
-            result[shown] = row.shares[index].sum(axis=1) if isinstance(row, Stack) else 1.0
+    for at, index, row in _by_part(parts, shown(parts, columns)):
+        result[at] = row.shares[index].sum(axis=1) if isinstance(row, Stack) else 1.0
     return result
 
 
-def _shown(
-    row: Runs | Stack, start_us: int, end_us: int, columns: Columns
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Columns where anything is, and the index of the run or step there."""
-    first = int(np.searchsorted(row.end_us, start_us, "right"))
-    last = int(np.searchsorted(row.start_us, end_us, "left"))
-    none = np.zeros(0, np.intp)
-    if first >= last:
-        return none, none
-    edges = columns.place(np.array([start_us, end_us], np.int64))
-    left = columns.place(np.maximum(row.start_us[first:last], start_us))
-    right = columns.place(np.minimum(row.end_us[first:last], end_us))
-    right = np.minimum(np.maximum(right, left + 1), max(int(edges[1]), int(edges[0]) + 1))
-    begun = np.zeros(columns.width + 1, np.int64)
-    begun[left] = np.arange(1, len(left) + 1)
-    newest = np.maximum.accumulate(begun[:-1])
-    index = np.maximum(newest - 1, 0)
-    shown = np.flatnonzero((newest > 0) & (np.arange(columns.width) < right[index]))
-    return shown, index[shown] + first
+def _by_part(
+    parts: Sequence[Part], found: Shown
+) -> Iterator[tuple[NDArray[np.intp] | slice, NDArray[np.intp], Runs | Stack]]:
+    if not len(found.columns):
+        return
+    if len(parts) == 1:
+        yield found.columns, found.index, parts[0][0]
+        return
+    for number in range(int(found.part[0]), int(found.part[-1]) + 1):
+        own = slice(*found.part.searchsorted([number, number + 1]).tolist())
+        if own.stop > own.start:
+            yield found.columns[own], found.index[own], parts[number][0]
+
+
+_ZERO = np.zeros(1, np.intp)
 
 
 def segments(row: Codes, least_px: int) -> list[tuple[int, int, Mark]]:
     """Stretches of one mark at least so wide: first column, width, mark."""
-    firsts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-    widths = np.diff(np.r_[firsts, len(row)])
+    changes = np.flatnonzero(row[1:] != row[:-1]) + 1
+    firsts = np.concatenate([_ZERO, changes])
+    widths = np.diff(np.concatenate([firsts, [len(row)]]))
     wide = (widths >= least_px) & (row[firsts] != Mark.NOTHING)
     return [
         (int(first), int(width), Mark(int(row[first])))
@@ -116,7 +156,7 @@ def set_apart(bar: Codes, row: Codes) -> None:
     changes = np.flatnonzero(row[1:] != row[:-1]) + 1
     if not len(changes):
         return
-    widths = np.diff(np.r_[0, changes, len(row)])
+    widths = np.diff(np.concatenate([_ZERO, changes, [len(row)]]))
     wide = np.minimum(widths[:-1], widths[1:]) >= WIDE_PX
     known = (row[changes] != Mark.NOTHING) & (row[changes - 1] != Mark.NOTHING)
     bar[:, changes[wide & known]] = SEPARATOR

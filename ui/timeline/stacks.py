@@ -59,7 +59,12 @@ class Stack:
         return self._drawn[height]
 
     def whole(self) -> NDArray[np.uint8]:
-        """The mark of steps that are of one alone, NOTHING for the others, uint8 (S,)."""
+        """The mark of steps that are of one alone, NOTHING for the others, uint8 (S,); kept."""
+        if 0 not in self._drawn:
+            self._drawn[0] = self._whole()
+        return self._drawn[0]
+
+    def _whole(self) -> NDArray[np.uint8]:
         best = self.shares.argmax(axis=1)
         names = np.array(self.marks, np.uint8)
         full = self.shares[np.arange(len(self)), best] >= WHOLE

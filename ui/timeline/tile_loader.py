@@ -119,10 +119,9 @@ class TileLoader(QObject, Generic[T]):
 
     # --- what is known --------------------------------------------------------------------------
 
-    def known(self, key: TileKey) -> T | None:
-        """A tile that was read, whatever its age."""
-        entry = self._entries.get(key)
-        return entry.value if entry is not None else None
+    def has(self, key: TileKey) -> bool:
+        """Whether a span is known as finely as its level asks, whatever its age."""
+        return key in self._entries or self._within_whole(key) is not None
 
     def pieces(self, level: int, start_us: int, end_us: int) -> list[Piece[T]]:
         """The best of what is known about a span, in order: tiles of the wanted level, then those
@@ -152,15 +151,22 @@ class TileLoader(QObject, Generic[T]):
         entry = self._entries.get(key)
         if entry is not None and not entry.stale and entry.generation == self._generation:
             return True
-        return entry is None and any(
-            other.level > key.level
+        if entry is not None:
+            return False
+        whole = self._within_whole(key)
+        return whole is not None and not whole.stale and whole.generation == self._generation
+
+    def _within_whole(self, key: TileKey) -> _Entry[T] | None:
+        """A coarser tile that holds everything about the span of this one."""
+        found = (
+            entry
+            for other, entry in self._entries.items()
+            if other.level > key.level
             and other.start_us <= key.start_us
             and key.end_us <= other.end_us
-            and not known.stale
-            and known.generation == self._generation
-            and self._whole(known.value)
-            for other, known in self._entries.items()
+            and self._whole(entry.value)
         )
+        return next(found, None)
 
     def _missing(self) -> list[TileKey]:
         return [k for k in self._wanted if k not in self._reading and not self._fresh(k)]

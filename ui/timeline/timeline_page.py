@@ -262,6 +262,11 @@ class TimelinePage(QWidget):
         if not self._want.isActive():
             self._want.start()
 
+    @property
+    def wanting(self) -> bool:
+        """Whether something is still to be asked for."""
+        return self._want.isActive()
+
     def _ask(self) -> None:
         """Ask for what is on show, then for what lies around it."""
         if not self.isVisible() or not any(self._asked_for):
