@@ -35,8 +35,8 @@ GRAZING_UNTIL_MPS = 1.0
 """Slower than a walk: the steps of a grazing horse."""
 MOVING_AFTER_S, STILL_AFTER_S = 0.6, 1.0
 """Specification: standing needs 1 s."""
-ROLLING_FROM_M, ROLLING_UNTIL_M = 0.15, 0.12
-"""Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.2 m
+ROLLING_FROM_M, ROLLING_UNTIL_M = 0.13, 0.10
+"""Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.12 m
 and more, a horse at rest hardly at all, but landmarks wander by 0.03 to 0.08 m."""
 _AGITATION_S, _STEP_S, _LEAST_STEPS = 2.5, 0.1, 4
 
@@ -151,9 +151,9 @@ class _Held:
 
 
 class Agitation:
-    """How far the hooves swing about their mean place in the picture, over the last seconds:
-    standard deviation in metres of a horse of 1.60 m, of the hoof in the middle of those seen. For
-    lying horses only, which go nowhere."""
+    """How far the hooves swing about their usual place in the picture, over the last seconds:
+    median distance in metres of a horse of 1.60 m, of the hoof in the middle of those seen. Medians,
+    for a landmark may sit elsewhere for a while. For lying horses only, which go nowhere."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[float, float, tuple[float, ...]]] = deque(maxlen=48)
@@ -175,9 +175,10 @@ class Agitation:
         for hoof in range(0, 8, 2):
             seen = [r[hoof : hoof + 2] for _, _, r in kept if not math.isnan(r[hoof])]
             if len(seen) >= _LEAST_STEPS:
-                x, y = sum(p[0] for p in seen) / len(seen), sum(p[1] for p in seen) / len(seen)
-                off = sum((p[0] - x) ** 2 + (p[1] - y) ** 2 for p in seen)
-                swings.append(math.sqrt(off / len(seen)) / px_m)
+                middle = len(seen) // 2
+                x, y = sorted(p[0] for p in seen)[middle], sorted(p[1] for p in seen)[middle]
+                off = sorted(math.hypot(p[0] - x, p[1] - y) for p in seen)
+                swings.append(off[middle] / px_m)
         swings.sort()
         self.swing_m = swings[(len(swings) - 1) // 2] if swings else math.nan
 

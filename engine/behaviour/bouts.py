@@ -73,13 +73,15 @@ class _Lane:
         self._wish = ""
         self._wish_s = math.nan
         self._seen_s = math.nan
+        self._watched_s = math.nan
         self._ended: tuple[float, datetime] | None = None
 
     def update(self, stamp: FrameStamp, reading: Reading) -> list[Bout]:
         now_s = stamp.captured_mono_s
         told: list[Bout] = []
-        if now_s - self._seen_s > GAP_S:
+        if not now_s - self._seen_s <= GAP_S:
             told += self.close()
+            self._watched_s = now_s
         dt_s = 0.0 if math.isnan(self._seen_s) else max(now_s - self._seen_s, 0.0)
         self._seen_s = now_s
         running = self._running
@@ -103,7 +105,7 @@ class _Lane:
         now_s = stamp.captured_mono_s
         if reading.value != self._wish:
             since_s = now_s if math.isnan(reading.since_s) else min(reading.since_s, now_s)
-            self._wish, self._wish_s = reading.value, since_s
+            self._wish, self._wish_s = reading.value, max(since_s, self._watched_s)
         if now_s - self._wish_s < LEAST_S[self._kind]:
             return []
         told: list[Bout] = []

@@ -29,6 +29,7 @@ from engine.domain.motion import (
     MotionBatch,
     MotionEvent,
     Posture,
+    Stride,
 )
 from engine.domain.results import FrameResult
 from engine.domain.skeletons import Skeleton
@@ -36,6 +37,7 @@ from engine.domain.streams import Stream
 from engine.domain.tracks import TrackBatch, TrackState
 from engine.motion.calibration import Ground, read_ground
 from engine.motion.gait import GaitEstimate, LiveGait
+from engine.motion.live_strides import LiveStrides
 from engine.motion.pose_chain import PoseChain, PoseColumns
 from engine.settings import MotionSettings
 
@@ -49,6 +51,7 @@ _EDGE_PX = 2.0
 class _Track:
     behaviour: TrackBehaviour
     gait: LiveGait | None
+    strides: LiveStrides | None
     company: Company
     readings: dict[BoutKind, Reading]
     estimate: GaitEstimate
@@ -80,16 +83,25 @@ class _Camera:
             return
         self.skeleton = skeleton
         self.reader = None if skeleton is None else CueReader(skeleton)
-        for track in self.tracks.values():
-            track.gait = None if skeleton is None else LiveGait(skeleton)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Gaits and strides begin anew."""
+        for track_id, track in self.tracks.items():
+            track.gait, track.strides = self._legs(track_id)
+
+    def _legs(self, track_id: TrackId) -> tuple[LiveGait | None, LiveStrides | None]:
+        if self.skeleton is None:
+            return None, None
+        return LiveGait(self.skeleton), LiveStrides(self.skeleton, track_id)
 
     def track(self, track_id: TrackId) -> _Track:
         """The state of a track, new ones begin with nothing known."""
         known = self.tracks.get(track_id)
         if known is None:
-            gait = None if self.skeleton is None else LiveGait(self.skeleton)
+            gait, strides = self._legs(track_id)
             nothing = GaitEstimate(math.nan, Gait.UNKNOWN)
-            known = _Track(TrackBehaviour(), gait, Company(), {}, nothing)
+            known = _Track(TrackBehaviour(), gait, strides, Company(), {}, nothing)
             self.tracks[track_id] = known
         return known
 
@@ -101,8 +113,7 @@ class _Camera:
         """First still picture after a turn."""
         self.turned = False
         self.chain.reset()
-        for track in self.tracks.values():
-            track.gait = None if self.skeleton is None else LiveGait(self.skeleton)
+        self._renew()
 
 
 class MotionStage:
@@ -203,6 +214,7 @@ def _batch(
         track.readings = _readings(track, behaviour, near, stamp.captured_mono_s)
         if tracks.states[row] == TrackState.ACTIVE:
             events += camera.bouts.update(tracks.track_ids[row], stamp, track.readings)
+            events += _strides(track, result, columns, row)
     return table.batch(columns)
 
 
@@ -225,6 +237,20 @@ def _gait(
         track.gait_since_s = result.stamp.captured_mono_s
     estimate = track.estimate
     return Moving(estimate.gait, estimate.confidence, speed)
+
+
+def _strides(track: _Track, result: FrameResult, columns: PoseColumns, row: int) -> list[Stride]:
+    poses = columns.poses
+    if poses is None or track.strides is None:
+        return []
+    return track.strides.update(
+        result.stamp,
+        poses.keypoints_px[row],
+        poses.scores[row],
+        result.tracks.boxes_xyxy_px[row],
+        float(columns.scales_px_m[row]),
+        track.estimate.gait >= Gait.WALK,
+    )
 
 
 def _behaviour(

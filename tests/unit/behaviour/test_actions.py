@@ -1,4 +1,4 @@
-"""Postures and actions of one track: from made-up cues, and from exact poses of simulated horses."""
+"""Postures and actions of one track: from made-up cues, and from poses of simulated horses."""
 
 from __future__ import annotations
 

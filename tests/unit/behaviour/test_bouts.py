@@ -82,7 +82,7 @@ def test_what_is_known_late_is_told_from_its_beginning() -> None:
 def test_a_gap_is_no_time() -> None:
     story = Story().hold("grazing", 10.0)
     story.t_s = 60.0
-    story.hold("grazing", 10.0)
+    story.hold("grazing", 10.0, since_s=0.0)
     story.told += story.tracker.close(TRACK)
     assert story.spans == [("grazing", 0.0, 9.9), ("grazing", 60.0, 9.9)]
 
