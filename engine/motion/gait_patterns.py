@@ -56,7 +56,7 @@ class GaitRules:
             Gait.WALK: (0.15, 0.35),
             Gait.TROT: (0.43, 0.57),
             Gait.CANTER: (0.12, 0.38),
-            Gait.GALLOP: (0.30, 0.50),
+            Gait.GALLOP: (0.38, 0.55),
         }
     )
     duty_sd: float = 0.07
