@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QElapsedTimer, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
-    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +27,7 @@ from engine.domain.streams import SourceKind, Stream
 from engine.ptz.probing import ProbeFinding
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
+from ui.live.preview import PICTURE_WIDTH, PicturePreview
 from ui.live.source_section import SourceSection
 from ui.live.tile import image_of
 from ui.ptz.setup_section import WIDTH_PX, SetupSection
@@ -35,7 +35,6 @@ from ui.requests import RequestId, RequestRunner
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label, restyle
 
-PICTURE_WIDTH, PICTURE_HEIGHT = 480, 270
 BESIDE_PX = 24
 
 Answer = TypeVar("Answer")
@@ -71,9 +70,6 @@ class CameraDialog(QDialog):
         self._theme = theme
         self._existing = existing
         self._request: RequestId | None = None
-        self._clock = QElapsedTimer()
-        self._ticker = QTimer(self, interval=250)
-        self._ticker.timeout.connect(self._on_waiting)
         self.setWindowTitle(self.tr("Change camera") if existing else self.tr("Add camera"))
         self._build()
         self._fill(existing, address)
@@ -93,6 +89,11 @@ class CameraDialog(QDialog):
         self.push = button(self.tr("The camera sends its picture here…"), "link")
         self.push.setToolTip(self.tr("For cameras and programs that push over RTMP, such as OBS."))
         self.push.clicked.connect(self._on_push)
+        self.preview = PicturePreview()
+        self.test, self.stop, self.facts = self.preview.test, self.preview.stop, self.preview.facts
+        self.picture, self.progress = self.preview.picture, self.preview.progress
+        self.test.clicked.connect(self.start_test)
+        self.stop.clicked.connect(self.cancel_test)
         self.source = SourceSection(self._bridge.push_rules(), self._theme)
         self.problem = label("", "problem", wrap=True)
         self.problem.hide()
@@ -139,7 +140,7 @@ class CameraDialog(QDialog):
         column.addLayout(grid)
         column.addWidget(self.problem)
         column.addWidget(self.steering.on)
-        column.addLayout(self._build_test())
+        column.addWidget(self.preview)
         self._fit()
         self.address.textChanged.connect(self._on_address)
         self.address.editingFinished.connect(self._hide_credentials)
@@ -156,33 +157,6 @@ class CameraDialog(QDialog):
         name.setBuddy(field)
         field.setAccessibleName(text)
         return name
-
-    def _build_test(self) -> QVBoxLayout:
-        self.picture = label(self.tr("No test picture yet"), "faint")
-        self.picture.setObjectName("well")
-        self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.picture.setFixedSize(PICTURE_WIDTH, PICTURE_HEIGHT)
-        self.picture.setWordWrap(True)
-        self.facts = label("", "small", wrap=True)
-        self.test = button(self.tr("Test picture"))
-        self.stop = button(self.tr("Cancel test"))
-        self.stop.hide()
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
-        self.progress.hide()
-        self.test.clicked.connect(self.start_test)
-        self.stop.clicked.connect(self.cancel_test)
-        row = QHBoxLayout()
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.stop)
-        row.addWidget(self.test)
-        column = QVBoxLayout()
-        column.setSpacing(8)
-        column.addWidget(self.picture)
-        column.addWidget(self.progress)
-        column.addLayout(row)
-        return column
 
     def _build_buttons(self) -> QHBoxLayout:
         cancel = button(self.tr("Cancel"))
@@ -368,7 +342,7 @@ class CameraDialog(QDialog):
     def _show_jpeg(self, jpeg: bytes | None) -> None:
         image = QImage() if jpeg is None else QImage.fromData(jpeg)
         if not image.isNull():
-            self._show_image(image)
+            self.preview.show_image(image)
 
     def _on_snapshot(self, jpeg: bytes) -> None:
         self._request = None
@@ -379,7 +353,7 @@ class CameraDialog(QDialog):
                 EnvironmentFault(self.tr("The camera answered with something else than a picture."))
             )
             return
-        self._show_image(image)
+        self.preview.show_image(image)
         size = f"{image.width()} × {image.height()} px"
         self.facts.setText(self.tr("Camera control answers · snapshot {0}").format(size))
 
@@ -405,49 +379,25 @@ class CameraDialog(QDialog):
             self.facts.setText(self.tr("Test cancelled."))
 
     def _set_testing(self, on: bool) -> None:
-        self.test.setVisible(not on)
-        self.stop.setVisible(on)
-        self.progress.setVisible(on)
-        if on:
-            self._clock.start()
-            self._ticker.start()
-            self.facts.setText(self._waiting_words())
+        if on and self.source.waits_for_camera:
+            self.preview.begin(self.tr("Waiting for the camera: start it there now…"))
+        elif on:
+            self.preview.begin(self.tr("Connecting…"))
         else:
-            self._ticker.stop()
-
-    def _on_waiting(self) -> None:
-        self.facts.setText(f"{self._waiting_words()} {self._clock.elapsed() // 1000} s")
-
-    def _waiting_words(self) -> str:
-        if self.source.waits_for_camera:
-            return self.tr("Waiting for the camera: start it there now…")
-        return self.tr("Connecting…")
+            self.preview.end()
 
     def _on_picture(self, probed: ProbePicture) -> None:
         self._request = None
         self._set_testing(False)
-        self._show_image(image_of(probed.bgra).copy())
+        self.preview.show_image(image_of(probed.bgra).copy())
         fps = self.tr("{0} fps").format(f"{probed.fps:.4g}") if probed.fps else ""
         size = f"{probed.width_px} × {probed.height_px} px"
         self.facts.setText(" · ".join(part for part in (size, fps, probed.codec) if part))
 
-    def _show_image(self, image: QImage) -> None:
-        ratio = self.devicePixelRatioF()
-        scaled = image.scaled(
-            round(PICTURE_WIDTH * ratio),
-            round(PICTURE_HEIGHT * ratio),
-            Qt.AspectRatioMode.KeepAspectRatio,
-            Qt.TransformationMode.SmoothTransformation,
-        )
-        scaled.setDevicePixelRatio(ratio)
-        self.picture.setPixmap(QPixmap.fromImage(scaled))
-
     def _on_test_failed(self, error: BarnhandError) -> None:
         self._request = None
         self._set_testing(False)
-        self.picture.clear()
-        self.picture.setText(self.tr("No picture"))
-        self.facts.setText("")
+        self.preview.show_none()
         self.show_problem(error)
 
     # --- end ------------------------------------------------------------------------------------
@@ -468,5 +418,5 @@ class CameraDialog(QDialog):
 
     def done(self, result: int) -> None:
         self.cancel_test()
-        self._ticker.stop()
+        self.preview.end()
         super().done(result)
