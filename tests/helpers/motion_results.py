@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 
-from engine.domain.motion import ANGLES, Action, Gait, Lead, MotionBatch, Posture
+from engine.domain.ids import StreamId, TrackId
+from engine.domain.motion import (
+    ANGLES,
+    Action,
+    Asymmetry,
+    Bout,
+    BoutId,
+    BoutKind,
+    Gait,
+    Lead,
+    MotionBatch,
+    Posture,
+    Stride,
+    StrideId,
+)
 from engine.domain.results import FrameResult
+from tests.helpers.frame_results import START
 
 
 def moving(
@@ -36,3 +53,19 @@ def moving(
         poses=None, issues=((),) * count,
     )  # fmt: skip
     return replace(result, motion=motion)
+
+
+def running_bout(
+    bout_id: BoutId, track: TrackId, stream: StreamId, now: datetime, open_: bool = True
+) -> Bout:
+    """A walk since START that still goes on."""
+    return Bout(bout_id, track, stream, BoutKind.GAIT, "walk", START, now, 0.75, True, open_)
+
+
+def one_stride(track: TrackId, stream: StreamId, now: datetime) -> Stride:
+    """A stride of trot of which not everything is known."""
+    return Stride(
+        StrideId(uuid4()), track, stream, now, now + timedelta(seconds=0.7), Gait.TROT, Lead.NONE,
+        1.43, float("nan"), 3.4, (0.4, 0.4, 0.35, float("nan")), (0.0, 0.5, 0.5, 0.0),
+        (0.02, -0.01), 0.9, Asymmetry(4.0, 1.0, float("nan"), -2.0), True, 0.9,
+    )  # fmt: skip

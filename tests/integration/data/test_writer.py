@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 import psycopg
@@ -21,10 +22,13 @@ from db.detection_store import DetectionStore
 from db.writer import DetectionWriter
 from engine.domain.errors import StoreUnavailable
 from engine.domain.ids import StreamId, new_stream_id, new_track_id
+from engine.domain.motion import BoutId
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import EngineSink, TrackSummary
+from engine.domain.streams import StreamHealth, StreamState, StreamStatusChanged
 from engine.runtime.worker import StopToken, Worker
 from tests.helpers.frame_results import START, frame_result
+from tests.helpers.motion_results import moving, one_stride, running_bout
 from tests.integration.data.conftest import add_stream, eventually
 
 
@@ -149,6 +153,7 @@ def test_the_server_is_killed_mid_batch_and_no_row_is_lost_or_doubled(
     dsn = own_postgres.dsn
     streams = [add_stream(dsn, f"camera {n}") for n in range(4)]
     tracks = {s: tuple(new_track_id() for _ in range(5)) for s in streams}
+    bouts = {stream: BoutId(uuid4()) for stream in streams}
     desk = Desk(dsn, tmp_path)
     sent = 0
 
@@ -156,7 +161,11 @@ def test_the_server_is_killed_mid_batch_and_no_row_is_lost_or_doubled(
         nonlocal sent
         for _ in range(rounds):
             for stream in streams:
-                desk.writer.on_result(frame_result(stream, sent, track_ids=tracks[stream]))
+                result = frame_result(stream, sent, track_ids=tracks[stream])
+                desk.writer.on_result(moving(result))
+                now, track = result.stamp.captured_at, tracks[stream][0]
+                desk.writer.on_motion([running_bout(bouts[stream], track, stream, now)])
+                desk.writer.on_motion([one_stride(track, stream, now)])
             sent += 1
             time.sleep(0)
 
@@ -188,6 +197,14 @@ def test_the_server_is_killed_mid_batch_and_no_row_is_lost_or_doubled(
     assert (desk.writer.rows_written, desk.writer.rows_dropped) == (expected, 0)
     assert desk.writer.rows_spooled == 0
     assert desk.said() == [(STORE_AWAY, True), (STORE_AWAY, False)] * 3
+    with psycopg.connect(dsn) as connection:
+        told = connection.execute(
+            "SELECT (SELECT count(*) FROM pose_metrics), "
+            "(SELECT count(DISTINCT (time, track_id)) FROM pose_metrics), "
+            "(SELECT count(*) FROM strides), (SELECT array_agg(end_at - start_at) FROM bouts)"
+        ).fetchone()
+    whole = timedelta(seconds=(sent - 1) / 10)
+    assert told == (expected, expected, sent * len(streams), [whole] * len(streams))
 
 
 def test_a_commit_whose_answer_was_lost_is_not_written_twice(
@@ -299,3 +316,36 @@ def test_calls_after_the_stop_do_not_raise(postgres_dsn: str, tmp_path: Path) ->
     assert desk.writer.flush(1.0)
     assert desk.writer.rows_dropped == 2
     assert desk.writer.state is WriterState.STOPPED
+
+
+def test_motion_and_cameras_states_are_stored(desk: Desk, postgres_dsn: str) -> None:
+    stream, track = add_stream(postgres_dsn), new_track_id()
+    writer, now = desk.writer, datetime.now(UTC)
+    writer.on_status(StreamStatusChanged(stream, StreamState.CONNECTING, "opening", now))
+    active = now + timedelta(seconds=3)
+    writer.on_status(StreamStatusChanged(stream, StreamState.ACTIVE, "", active))
+    writer.on_result(moving(frame_result(stream, 0, track_ids=(track,), start=now)))
+    one = BoutId(uuid4())
+    for seconds in (1, 2, 3):
+        bout = running_bout(one, track, stream, now + timedelta(seconds=seconds), seconds < 3)
+        writer.on_motion([bout, one_stride(track, stream, bout.end_at)])
+    writer.on_motion([])
+    other = add_stream(postgres_dsn, "other")
+    beats = [StreamHealth(stream, StreamState.ACTIVE), StreamHealth(other, StreamState.ACTIVE)]
+    writer.on_health(beats)
+    writer.on_health(beats)
+    unknown = new_stream_id()
+    writer.on_status(StreamStatusChanged(unknown, StreamState.ERROR, "no such row", now))
+    assert writer.flush(30.0)
+    with psycopg.connect(postgres_dsn) as connection:
+        bouts = connection.execute("SELECT end_at, open, provisional, value FROM bouts").fetchall()
+        assert bouts == [(now + timedelta(seconds=3), False, True, "walk")]
+        strides = connection.execute("SELECT length_m, duty[4], pd_min_mm FROM strides").fetchall()
+        assert len(strides) == 3 and all(value != value for value in strides[0])
+        metric = connection.execute("SELECT speed_mps, stride_m, gait FROM pose_metrics").fetchall()
+        assert metric == [(3250, None, 3)]
+        outages = connection.execute("SELECT from_at, to_at, state FROM stream_outages").fetchall()
+        assert outages == [(now, active, "connecting")]
+        known = connection.execute("SELECT count(*) FROM stream_heartbeats").fetchone()
+        assert known == (2,)
+    assert desk.writer.state is not WriterState.LOSING

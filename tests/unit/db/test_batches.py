@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -20,15 +23,20 @@ from db.batches import (
     encode_batch,
     store_time_us,
 )
-from db.copy_format import HEADER, TRAILER, copy_buffer, detection_rows
+from db.copy_format import HEADER, TRAILER, copy_buffer, detection_rows, metric_rows
+from db.motion_rows import UNKNOWN, MetricThinner, motion_rows
+from engine.domain.behaviour import METRICS
 from engine.domain.errors import Bug
 from engine.domain.geometry import read_only
 from engine.domain.ids import new_stream_id, new_track_id
+from engine.domain.motion import Action, BoutId, Gait, Lead, Posture
 from engine.domain.ports import TrackSummary
 from engine.domain.poses import PoseBatch
 from engine.domain.skeletons import AP10K, EQUINE26
+from engine.domain.streams import StreamState, StreamStatusChanged
 from engine.domain.tracks import TrackState
 from tests.helpers.frame_results import START, frame_result
+from tests.helpers.motion_results import moving, one_stride, running_bout
 
 
 def rows_by_track(batch: WriteBatch) -> dict[UUID, tuple[int, int, int]]:
@@ -43,6 +51,7 @@ def rows_by_track(batch: WriteBatch) -> dict[UUID, tuple[int, int, int]]:
 def same(one: WriteBatch, other: WriteBatch) -> bool:
     return (
         replace(one, groups=()) == replace(other, groups=())
+        and np.array_equal(one.metrics, other.metrics)
         and len(one.groups) == len(other.groups)
         and all(
             np.array_equal(a.rows, b.rows) and np.array_equal(a.packed, b.packed)
@@ -179,3 +188,94 @@ def test_results_are_not_touched() -> None:
     before = result.tracks.boxes_xyxy_px.copy()
     build_batch([result])
     assert np.array_equal(before, result.tracks.boxes_xyxy_px)
+
+
+# --- motion --------------------------------------------------------------------------------------
+
+
+def moving_batch() -> WriteBatch:
+    stream, track = new_stream_id(), new_track_id()
+    results = [moving(frame_result(stream, n, track_ids=(track,))) for n in range(3)]
+    status = StreamStatusChanged(stream, StreamState.OFFLINE, "gone", START)
+    told = [
+        running_bout(BoutId(UUID(int=1)), track, stream, START + timedelta(seconds=5)),
+        one_stride(track, stream, START),
+    ]
+    rows = motion_rows(told, [status], {new_stream_id(): START})
+    return build_batch(results, motion=rows)
+
+
+def test_motion_comes_back_from_bytes_as_it_was() -> None:
+    batch = moving_batch()
+    back = decode_batch(encode_batch(batch))
+    assert np.array_equal(back.metrics, batch.metrics) and len(back.metrics) == 3
+    assert repr(back.motion) == repr(batch.motion)
+    assert len(back.motion.bouts) == len(back.motion.strides) == len(back.motion.states) == 1
+    rest = decode_batch(encode_batch(batch.without_detections()))
+    assert len(rest.metrics) == 0 and repr(rest.motion) == repr(batch.motion)
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_batches_of_older_programs_can_be_read(form: int) -> None:
+    """What an older program left in the spool is sent by this one."""
+    batch = mixed_batch()
+    payload = encode_batch(batch)
+    _, length = struct.unpack_from("<II", payload)
+    header = json.loads(payload[8 : 8 + length])
+    header["format"] = form
+    for later in ("metrics", "motion", "identity")[: 4 - form]:
+        del header[later]
+    body = json.dumps(header).encode()
+    older = body + payload[8 + length :]
+    back = decode_batch(struct.pack("<II", zlib.crc32(older), len(body)) + older)
+    assert same(back, batch) and not back.motion and len(back.metrics) == 0
+
+
+def test_metrics_hold_what_is_known_in_their_units() -> None:
+    row = moving_batch().metrics[0]
+    values = dict(zip(METRICS, row["values"].tolist(), strict=True))
+    assert row["state"].tolist() == [Gait.TROT, Lead.LEFT, Action.RUNNING, Posture.UPRIGHT]
+    assert (values["speed_mps"], values["stride_hz"], values["head_height_m"]) == (
+        3250, 1400, -350,
+    )  # fmt: skip
+    assert (values["back_deg"], values["symmetry"]) == (17250, 9500)
+    assert values["stride_m"] == values["hip_left_deg"] == UNKNOWN
+
+
+def test_a_track_has_at_most_ten_rows_of_metrics_a_second() -> None:
+    stream, track = new_stream_id(), new_track_id()
+    thinner = MetricThinner()
+    start = START.replace(microsecond=0)
+    rows = 0
+    for n in range(50):  # two seconds at 25 pictures a second, a batch each
+        result = moving(frame_result(stream, n, track_ids=(track,), start=start, fps=25.0))
+        rows += len(build_batch([result], thinner=thinner).metrics)
+    assert rows == 20
+
+
+def test_horses_of_which_nothing_is_known_and_people_give_no_metrics() -> None:
+    result = frame_result(new_stream_id(), 0, 2)
+    assert len(build_batch([moving(result, known=False)]).metrics) == 0
+    lost = frame_result(new_stream_id(), 0, 2, state=TrackState.LOST)
+    assert len(build_batch([moving(lost)]).metrics) == 0
+    classes = np.array([0, 1], np.int16)
+    people = moving(replace(result, tracks=replace(result.tracks, class_ids=classes)))
+    assert len(build_batch([people]).metrics) == 1
+
+
+def test_metric_rows_are_copied_with_nulls_for_what_is_not_known() -> None:
+    batch = moving_batch()
+    data = metric_rows(batch.metrics)
+    unknown = int((batch.metrics["values"] == UNKNOWN).sum())
+    fields = 6 + len(METRICS)
+    assert len(data) == 3 * (2 + 4 * fields + 8 + 16 + 2 * (fields - 2)) - 2 * unknown
+    assert data.count(b"\xff\xff\xff\xff") == unknown
+
+
+def test_of_a_bout_the_last_telling_counts_and_final_ones_stay() -> None:
+    stream, track, one = new_stream_id(), new_track_id(), BoutId(UUID(int=7))
+    early = running_bout(one, track, stream, START)
+    late = running_bout(one, track, stream, START + timedelta(seconds=9))
+    assert motion_rows([early, late]).bouts == (late,)
+    final = replace(early, provisional=False)
+    assert motion_rows([final, late]).bouts == (final,)
