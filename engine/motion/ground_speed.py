@@ -72,6 +72,16 @@ def slopes(
     return Slopes(rate, error, sure_rate, scale_now, known)
 
 
+def rates_of(
+    path_s: Doubles, values: FloatArray, now_s: float, window_s: float
+) -> tuple[Doubles, Doubles]:
+    """Slopes (N,) a second of single columns (N, R) and their errors; NaN where unknown."""
+    two = np.repeat(values[..., None].astype(np.float64), 2, axis=2)
+    line = slopes(path_s, two, values, now_s, window_s)
+    known = line.known
+    return np.where(known, line.rate[:, 0], np.nan), np.where(known, line.error, np.nan)
+
+
 def _line(
     values: Doubles, lag: Doubles, weight: Doubles, spread: Doubles, count: NDArray[np.intp]
 ) -> tuple[Doubles, Doubles]:

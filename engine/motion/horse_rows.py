@@ -23,7 +23,8 @@ class HorseRows:
     """n horses of one picture; ``slots`` say where in the memory each one's past is.
 
     boxes: (n, 4) px. heights_m: (n,), at the withers. elapsed_s: (n,), since the track was last
-    posed, 0 for new ones. camera_px: see ``PoseChain.update``. cut: bool (n,), boxes that the edge
+    posed, 0 for new ones and after a gap that the pose does not outlive; since_s: (n,), the same
+    with such gaps. camera_px: see ``PoseChain.update``. cut: bool (n,), boxes that the edge
     of the picture cuts off. Filled in by the steps: flags, bool (n, issue words); lags_s (n,), of
     the smoothing; placed, bool (n,), whether it is known where the trunk is.
     """
@@ -38,6 +39,7 @@ class HorseRows:
     boxes: FloatArray
     heights_m: FloatArray
     elapsed_s: FloatArray
+    since_s: FloatArray
     camera_px: FloatArray | None
     cut: Bools
     flags: Bools

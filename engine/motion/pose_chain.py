@@ -26,11 +26,12 @@ from engine.motion.body_plan import body_plan
 from engine.motion.calibration import Ground
 from engine.motion.ground_speed import OLDEST_S
 from engine.motion.horse_rows import HorseRows, cut_off
+from engine.motion.learned_ground import LearnedGround
 from engine.motion.pose_columns import PoseColumns
 from engine.motion.scale import NECK_TRUNK_SHARE, TRUNK_SHARE, sizes_of
 from engine.motion.smoothing import one_euro
 from engine.motion.track_memory import Slots, TrackMemory
-from engine.motion.whereabouts import whereabouts
+from engine.motion.whereabouts import Land, whereabouts
 from engine.settings import MotionSettings
 
 __all__ = ["STILL_PX", "PoseChain", "PoseColumns"]
@@ -51,7 +52,7 @@ class PoseChain:
 
     def __init__(self, settings: MotionSettings, ground: Ground | None = None) -> None:
         self.settings = settings
-        self._ground = ground
+        self._land = Land(ground, LearnedGround())
         self._plan = body_plan(EQUINE26)
         self._memory = TrackMemory(len(EQUINE26.landmarks))
         self._lag_s = 0.0
@@ -59,14 +60,14 @@ class PoseChain:
     @property
     def ground(self) -> Ground | None:
         """Where the ground lies in the picture, where somebody said it."""
-        return self._ground
+        return self._land.told
 
     @ground.setter
     def ground(self, ground: Ground | None) -> None:
-        if ground is not self._ground:
+        if ground is not self._land.told:
             self._memory.path_s[:] = np.nan
             self._memory.scale[:] = np.nan
-        self._ground = ground
+        self._land.told = ground
 
     def update(
         self,
@@ -104,6 +105,7 @@ class PoseChain:
     def reset(self) -> None:
         """Forget everything: the camera looks elsewhere now, or was away."""
         self._memory = TrackMemory(len(self._plan.skeleton.landmarks))
+        self._land = Land(self._land.told, LearnedGround())
 
     # --- taking in ----------------------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class PoseChain:
         elapsed = now_s - memory.seen_s[slots]
         away = elapsed > self.settings.reset_after_s
         if away.any():
-            memory.clear(slots[away], but=("scale", "path_s", "path", "path_scale"))
+            memory.clear(slots[away], but=("scale", "path_s", "path", "path_scale", "path_depth"))
             memory.clear(slots[elapsed > OLDEST_S], but=("scale",))
             memory.clear(slots[elapsed > KEEP_SCALE_S])
         default = self.settings.withers_height_m
@@ -143,6 +145,7 @@ class PoseChain:
             boxes=result.tracks.boxes_xyxy_px[rows],
             heights_m=np.where(told > 0.3, told, default).astype(np.float32),
             elapsed_s=np.where(away | ~np.isfinite(elapsed), 0.0, elapsed).astype(np.float32),
+            since_s=np.where(np.isfinite(elapsed), elapsed, 0.0).astype(np.float32),
             camera_px=camera_px,
             flags=np.zeros((count, len(validation.WORDS)), np.bool_),
             lags_s=np.zeros(count, np.float32),
@@ -338,7 +341,7 @@ class PoseChain:
         believed = (scores >= horses.limits.confidence) & placed
         points = np.where(placed[..., None], points, 0.0).astype(np.float32)
         sizes = sizes_of(points, believed, horses.boxes, plan)
-        place = whereabouts(memory, horses, sizes, middle, self._ground)
+        place = whereabouts(memory, horses, sizes, middle, self._land)
         scale = place.scales_px_m
         trunk_share = TRUNK_SHARE if plan.true_withers else NECK_TRUNK_SHARE
         profile = sizes.trunk_px / (trunk_share * horses.heights_m * scale)

@@ -49,7 +49,8 @@ class Sizes:
     height_px: of the withers over the ground as if it stood, best estimate. by_landmarks: bool
     (N,), that is not told by the box alone. trunk_px: length of the trunk as seen. foot_px: picture
     row of the ground under the trunk. foot_seen: bool (N,), told by hooves, else by the box.
-    standing_px: measured height of the withers over the ground, low in a lying horse.
+    standing_px: measured height of the withers over the ground, low in a lying horse. upright:
+    bool (N,), hooves and trunk are seen and it stands.
     """
 
     height_px: FloatArray
@@ -58,6 +59,7 @@ class Sizes:
     foot_seen: Bools
     by_landmarks: Bools
     standing_px: FloatArray
+    upright: Bools
 
 
 def sizes_of(
@@ -96,6 +98,7 @@ def sizes_of(
         foot_seen=np.asarray(foot_seen),
         by_landmarks=np.asarray(np.isfinite(body)),
         standing_px=np.where(standing < LOW * height, lying, standing).astype(np.float32),
+        upright=np.asarray(np.isfinite(upright) & ~lies & foot_seen),
     )
 
 

@@ -36,7 +36,8 @@ class TrackMemory:
     float64 (S, 2), since when the model tells front and hind sides the other way round.
     scores: (S, K), of the corrected landmarks.
     scale: (S,), logarithm of pixels per metre; profile, drop: (S,). path_s: float64 (S, PATH);
-    path: (S, PATH, 2), px or metres; path_scale: (S, PATH), logarithm of the unsmoothed scale.
+    path: (S, PATH, 2), px or metres; path_scale: (S, PATH), logarithm of the unsmoothed scale;
+    path_depth: (S, PATH), the same by the learned ground.
     """
 
     def __init__(self, landmarks: int) -> None:
@@ -66,6 +67,7 @@ class TrackMemory:
             "path_s": ((PATH,), np.float64, np.nan),
             "path": ((PATH, 2), np.float64, np.nan),
             "path_scale": ((PATH,), np.float32, np.nan),
+            "path_depth": ((PATH,), np.float32, np.nan),
         }
         self.seen_s: Doubles
         self.unit_px: FloatArray
@@ -87,6 +89,7 @@ class TrackMemory:
         self.path_s: Doubles
         self.path: Doubles
         self.path_scale: FloatArray
+        self.path_depth: FloatArray
         self._grow(_START)
 
     def __len__(self) -> int:
