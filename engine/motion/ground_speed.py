@@ -44,55 +44,77 @@ class Slopes:
     known: NDArray[np.bool_]
 
 
-def slopes(
-    path_s: Doubles, path: Doubles, path_scale: FloatArray, now_s: float, window_s: float
-) -> Slopes:
-    """Slopes of N tracks. path_s: (N, R), newest last, NaN for none; path: (N, R, 2)."""
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Which positions (N, R) a line goes through: their weights, summing to 1, their times against
+    the middle one, and the spread of those times; ``middle_s`` (N,) is before now. known (N,)."""
+
+    used: NDArray[np.bool_]
+    count: NDArray[np.intp]
+    weight: Doubles
+    lag_s: Doubles
+    spread: Doubles
+    middle_s: Doubles
+    known: NDArray[np.bool_]
+
+
+def _window(path_s: Doubles, usable: NDArray[np.bool_], now_s: float, window_s: float) -> _Window:
     age = now_s - path_s
-    newest = np.arange(path_s.shape[1]) >= path_s.shape[1] - NEWEST
-    usable = np.isfinite(path).all(axis=2)
-    used = usable & ((age <= window_s) | (newest & (age <= OLDEST_S)))
+    near = age <= window_s
+    near[:, -NEWEST:] |= age[:, -NEWEST:] <= OLDEST_S
+    used = usable & near
     count = used.sum(axis=1)
     weight = used / np.maximum(count, 1)[:, None]
     when = np.where(used, -age, 0.0)
     middle = (when * weight).sum(axis=1)
     lag = np.where(used, when - middle[:, None], 0.0)
     spread = np.maximum((lag * lag * weight).sum(axis=1), 1e-9)
-    rate, error = _line(np.where(used[..., None], path, 0.0), lag, weight, spread, count)
-    logs = np.where(used & np.isfinite(path_scale), path_scale, 0.0)[..., None]
-    whole = (np.isfinite(path_scale) | ~used).all(axis=1) & (count > FEWEST)
-    scale_rate, scale_error = _line(logs.astype(np.float64), lag, weight, spread, count)
-    scale_error = np.hypot(scale_error, WANDER_S)
-    doubt = (CERTAIN * scale_error / np.maximum(np.abs(scale_rate[:, 0]), 1e-9)) ** 2
+    known = (count >= FEWEST) & (np.ptp(lag, axis=1) >= SHORTEST_SHARE * window_s)
+    return _Window(used, count, weight, lag, spread, middle, known)
+
+
+def slopes(
+    path_s: Doubles, path: Doubles, path_scale: FloatArray, now_s: float, window_s: float
+) -> Slopes:
+    """Slopes of N tracks. path_s: (N, R), newest last, NaN for none; path: (N, R, 2)."""
+    window = _window(path_s, np.isfinite(path[..., 0]), now_s, window_s)
+    rate, error = _line(np.where(window.used[..., None], path, 0.0), window)
+    finite = np.isfinite(path_scale)
+    whole = (finite | ~window.used).all(axis=1) & (window.count > FEWEST)
+    logs = np.where(window.used & finite, path_scale, 0.0).astype(np.float64)
+    scale_rate, scale_error = _line(logs[..., None], window)
+    doubt = doubts(scale_rate[:, 0], np.hypot(scale_error, WANDER_S))
     sure_rate = np.where(whole, scale_rate[:, 0] * np.maximum(1.0 - doubt, 0.0), 0.0)
-    scale_now = (logs[..., 0] * weight).sum(axis=1) - sure_rate * middle
-    longest = np.where(used, age, -np.inf).max(axis=1) - np.where(used, age, np.inf).min(axis=1)
-    known = (count >= FEWEST) & (longest >= SHORTEST_SHARE * window_s)
-    scale_now = np.where(whole, scale_now, np.nan)
-    return Slopes(rate, error, sure_rate, scale_now, known)
+    scale_now = (logs * window.weight).sum(axis=1) - sure_rate * window.middle_s
+    return Slopes(rate, error, sure_rate, np.where(whole, scale_now, np.nan), window.known)
 
 
 def rates_of(
     path_s: Doubles, values: FloatArray, now_s: float, window_s: float
 ) -> tuple[Doubles, Doubles]:
     """Slopes (N,) a second of single columns (N, R) and their errors; NaN where unknown."""
-    two = np.repeat(values[..., None].astype(np.float64), 2, axis=2)
-    line = slopes(path_s, two, values, now_s, window_s)
-    known = line.known
-    return np.where(known, line.rate[:, 0], np.nan), np.where(known, line.error, np.nan)
+    window = _window(path_s, np.isfinite(values), now_s, window_s)
+    kept = np.where(window.used, values, 0.0).astype(np.float64)
+    rate, error = _line(kept[..., None], window)
+    return np.where(window.known, rate[:, 0], np.nan), error
 
 
-def _line(
-    values: Doubles, lag: Doubles, weight: Doubles, spread: Doubles, count: NDArray[np.intp]
-) -> tuple[Doubles, Doubles]:
+def doubts(rates: Doubles, errors: Doubles) -> Doubles:
+    """How doubtful slopes are, (N,): 1 at ``CERTAIN`` errors, towards 0 well beyond."""
+    doubt: Doubles = (CERTAIN * errors / np.maximum(np.abs(rates), 1e-9)) ** 2
+    return doubt
+
+
+def _line(values: Doubles, window: _Window) -> tuple[Doubles, Doubles]:
     """Slope (N, D) and its standard error (N,) over all D axes together."""
-    mean = (values * weight[..., None]).sum(axis=1)
-    shifted = (values - mean[:, None]) * (weight > 0)[..., None]
-    slope = (shifted * (lag * weight)[..., None]).sum(axis=1) / spread[:, None]
-    left = shifted - slope[:, None] * lag[..., None]
-    variance = (left * left * weight[..., None]).sum(axis=(1, 2))
-    freedom = np.maximum(count - 2, 1)
-    return slope, np.sqrt(variance / (freedom * spread))
+    weight, lag = window.weight[..., None], window.lag_s[..., None]
+    mean = (values * weight).sum(axis=1)
+    shifted = (values - mean[:, None]) * window.used[..., None]
+    slope = (shifted * (lag * weight)).sum(axis=1) / window.spread[:, None]
+    left = shifted - slope[:, None] * lag
+    variance = (left * left * weight).sum(axis=(1, 2))
+    freedom = np.maximum(window.count - 2, 1)
+    return slope, np.sqrt(variance / (freedom * window.spread))
 
 
 def speeds_of(velocities_mps: FloatArray, errors_mps: FloatArray) -> FloatArray:

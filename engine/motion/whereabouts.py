@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.domain.geometry import FloatArray
 from engine.motion.calibration import Ground
-from engine.motion.ground_speed import CERTAIN, Slopes, rates_of, slopes, speeds_of
+from engine.motion.ground_speed import Slopes, doubts, rates_of, slopes, speeds_of
 from engine.motion.horse_rows import HorseRows
 from engine.motion.learned_ground import LearnedGround
 from engine.motion.scale import RESTING_UNITS_S, Sizes, follow_scale
@@ -61,7 +61,7 @@ def whereabouts(
         horses.now_s, horses.settings.speed_window_s,
     )  # fmt: skip
     scale = _scale(memory, horses, sizes, line, land)
-    depth_rate = _depth_rate(memory, horses, line)
+    depth_rate = _depth_rate(memory, horses, line, land)
     velocity = _velocity(horses, middle, scale, line, depth_rate, ground)
     known = line.known if horses.camera_px is not None else np.zeros(len(horses), np.bool_)
     velocity = np.where(known[:, None], velocity, np.nan).astype(np.float32)
@@ -150,15 +150,17 @@ def _learn(
     return np.log(learned.scales_at(feet) * horses.height_px)
 
 
-def _depth_rate(memory: TrackMemory, horses: HorseRows, line: Slopes) -> FloatArray:
+def _depth_rate(memory: TrackMemory, horses: HorseRows, line: Slopes, land: Land) -> FloatArray:
     """Change of the scale's logarithm a second (n,): by the learned ground where that is known,
     shrunk by its error, else by the horse's size."""
     slots, window_s = horses.slots, horses.settings.speed_window_s
     path_s, depth = memory.path_s[slots], memory.path_depth[slots]
     rates = line.scale_rate
+    if land.told is not None or land.learned.line is None:
+        return rates.astype(np.float32)
     for length_s, most_doubt in ((DEPTH_WINDOWS * window_s, np.inf), (window_s, SURE_DOUBT)):
         rate, error = rates_of(path_s, depth, horses.now_s, length_s)
-        doubt = (CERTAIN * error / np.maximum(np.abs(rate), 1e-9)) ** 2
+        doubt = doubts(rate, error)
         told = np.isfinite(rate) & (doubt <= most_doubt)
         rates = np.where(told, rate * np.maximum(1.0 - doubt, 0.0), rates)
     return rates.astype(np.float32)
