@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from engine.domain.errors import BarnhandError
 from engine.domain.horses import Horse, HorseStatus
 from engine.domain.identity import Accept, Similar, TrackStrip
+from ui.horse.motion_section import MotionSection
 from ui.registry.context import RegistryContext
 from ui.registry.corrections import ApplyCorrection
 from ui.registry.evidence import CropRow, Picture
@@ -80,6 +81,7 @@ class ProfilePanel(QWidget):
         self.merge = button(self.tr("Merge with…"))
         self.history = button(self.tr("History"))
         self.fields = ProfileFields(context)
+        self.motion = MotionSection(context.services.motion, context.requests, theme)
         self.strips = StripView(theme)
         self.strip_words = label("", "small", wrap=True)
         self.split = button(self.tr("Split here…"))
@@ -106,6 +108,8 @@ class ProfilePanel(QWidget):
         column.addWidget(self.merged)
         column.addWidget(self.problem)
         column.addWidget(self.fields)
+        column.addWidget(line())
+        column.addWidget(self.motion)
         column.addWidget(line())
         column.addLayout(self._range_row())
         column.addWidget(self.strips)
@@ -218,6 +222,7 @@ class ProfilePanel(QWidget):
             self.strips.select(None)
             self.strips.show_strips((), *self._limits(()), horse.colour_hex)
             self.crops.show_strips((), horse.colour_hex)
+        self.motion.open_for(horse)
         self.reread()
 
     def follow(self) -> None:
@@ -227,7 +232,8 @@ class ProfilePanel(QWidget):
             self._show(fresh)
 
     def reread(self) -> None:
-        """Read strips and similar horses again."""
+        """Read strips, similar horses and motion again."""
+        self.motion.reread()
         horse = self._horse
         if horse is None:
             return

@@ -169,6 +169,7 @@ class RegistryPage(QWidget):
         for painter in (self.delegate, self.names, self.layer, self.side.history.list.rows):
             painter.theme = theme
         self.side.profile.strips.theme = theme
+        self.side.profile.motion.set_theme(theme)
         dress_registry_actions(self._book, theme)
         self.update()
 
