@@ -122,11 +122,15 @@ def _rescue_overlay(media: Path, path: str, index: FragmentIndex) -> tuple[bool,
         kept = [entry for entry in document["entries"] if entry["pts"] <= last_s + 1e-6]
         document["entries"] = sorted(kept, key=lambda entry: float(entry["pts"]))
         overlay = overlay_of(document)
-        write_overlay(finished, document)
     except (ValueError, KeyError, TypeError) as error:
         log.warning("the overlay of %s could not be rescued: %s", path, type(error).__name__)
-        return False, None
-    finally:
         open_one.unlink(missing_ok=True)
+        return False, None
+    try:
+        write_overlay(finished, document)
+        open_one.unlink(missing_ok=True)
+    except OSError as error:  # no room: it stays as it was written, readers know that form too
+        log.warning("the overlay of %s stays open: %s", path, type(error).__name__)
+        finished.with_name(finished.name + ".new").unlink(missing_ok=True)
     horses = [sum(t.class_id == 0 and t.state == 1 for t in e.tracks) for e in overlay.entries]
     return True, max(horses, default=None)

@@ -154,13 +154,16 @@ class RecordedBarn:
 
     def settle(self) -> None:
         """Wait until every chunk that was begun is closed and stored."""
-        wait_until(
-            lambda: (
-                bool(self.chunks.rows)
-                and not self.recorder.journal.waiting()
-                and all(c.state is not ChunkState.OPEN for c in self.chunks.rows.values())
-            ),
-            30.0,
+        wait_until(self._is_settled, 30.0)
+
+    def _is_settled(self) -> bool:
+        rows = self.chunks.rows.values()
+        files = {path.relative_to(self.media).as_posix() for path in self.media.rglob("*.mp4*")}
+        return (
+            bool(rows)
+            and not self.recorder.journal.waiting()
+            and all(chunk.state is not ChunkState.OPEN for chunk in rows)
+            and files <= {chunk.path for chunk in rows}
         )
 
     def stop(self) -> list[str]:
