@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from barnhand_desktop.overlay_video import (
@@ -104,6 +104,7 @@ class Artist:
 
     def __init__(self, recordings: Recordings, chunk: Chunk) -> None:
         self._recordings = recordings
+        self._start_at = chunk.start_at
         self._overlay: Overlay | None = None
         self._stretch: StoredStretch | None = None
         try:
@@ -125,7 +126,7 @@ class Artist:
         seen = (TrackState.TENTATIVE, TrackState.ACTIVE)
         horses = [t for t in entry.tracks if t.class_id == SubjectClass.HORSE and t.state in seen]
         for track in horses:
-            self._box(bgr, track, entry.at, scale)
+            self._box(bgr, track, self._start_at + timedelta(seconds=pts_s), scale)
         for track in horses:
             self._bones(bgr, track, overlay, scale)
 

@@ -1,9 +1,9 @@
 """Clips of recordings as MP4.
 
 One camera without overlays: its own pictures, copied. The clip then begins with the key picture
-before the asked start and may end some pictures after the asked end: a copied picture needs those
-it was coded from. Everything else is drawn and encoded again (H.264) and cut exactly. Several
-cameras come side by side in one picture, in step by their instants.
+before the asked start (at most 2 s before) and may end some pictures after the asked end: a copied
+picture needs those it was coded from. Everything else is drawn and encoded again (H.264) and cut
+exactly. Several cameras come side by side in one picture, in step by their instants.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ GRID_WIDTH_PX, GRID_HEIGHT_PX = 1920, 1080
 STALE_S = 1.0
 """A camera whose last picture is older shows nothing in the grid: no frozen picture stands for
 what nobody saw."""
+LONGEST_LEAD_S = 2.0
+"""A clip whose key picture lies further before its start is encoded, so that it begins where it was
+asked to."""
 _FPS = 25.0
 _COPIED = ("h264", "hevc")
 _GAP_S = 0.5
@@ -93,7 +96,7 @@ def write_clip(recordings: Recordings, request: ClipRequest, path: Path, told: T
         if len(recorded) > 1:
             return _grid(recordings, request, recorded, path, told)
         chunks = next(iter(recorded.values()))
-        if not request.overlays and _same_coding(chunks):
+        if not request.overlays and _copies(recordings, request, chunks):
             return _copy(recordings, request, chunks, path, told)
         return _encode(recordings, request, chunks, path, told)
     except (av.FFmpegError, OSError) as error:
@@ -101,6 +104,21 @@ def write_clip(recordings: Recordings, request: ClipRequest, path: Path, told: T
             f"The clip could not be written ({type(error).__name__}).",
             "Check that the disk is not full.",
         ) from error
+
+
+def _copies(recordings: Recordings, request: ClipRequest, chunks: Sequence[Chunk]) -> bool:
+    """Whether the pictures can be handed on as they are, without beginning much too early."""
+    begin_s = (request.start - chunks[0].start_at).total_seconds()
+    if not _same_coding(chunks) or begin_s <= LONGEST_LEAD_S:
+        return _same_coding(chunks)
+    with av.open(str(video_file(recordings.media, chunks[0])), format="mp4") as source:
+        stream = source.streams.video[0]
+        assert stream.time_base is not None
+        source.seek(int(begin_s / stream.time_base), backward=True, stream=stream)
+        for packet in source.demux(stream):
+            if packet.pts is not None:
+                return begin_s - float(packet.pts * stream.time_base) <= LONGEST_LEAD_S
+    return False
 
 
 def _same_coding(chunks: Sequence[Chunk]) -> bool:

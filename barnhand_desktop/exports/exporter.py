@@ -75,6 +75,8 @@ class Exporter:
         path = self._path(job, request, scope)
         with unfinished(path) as part:
             details = self._write(request, scope, part, context)
+            if context.cancelled:
+                raise JobCancelled
         result: dict[str, object] = {
             "path": f"{EXPORTS}/{path.name}",
             "name": shown_name(request.file_name, path.name),

@@ -84,7 +84,8 @@ def _cell(value: Any) -> Any:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """Always with microseconds: readers guess the form of a column from its first value."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _parquet(table: str, rows: ExportRows, scope: ExportScope, path: Path, counted: Counted) -> int:

@@ -7,6 +7,7 @@ stored track is which -> people's edits, short gaps -> motion -> overlay, bouts 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,7 @@ log = logging.getLogger(__name__)
 CONTEXT_S = 1.5
 """So much of the chunks before and after is looked at too: half of what a gait is judged on."""
 _SAME_INSTANT_S = 0.02
+_APART_S = 0.002
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -161,8 +163,8 @@ class ChunkLane:
         return watcher.watch(self._pictures(work, clock), told)
 
     def _pictures(self, work: ChunkToAnalyse, clock: _Clock) -> Iterator[RecordedPicture]:
-        sequence = 0
-        for chunk, first_s, last_s in _parts(work):
+        sequence, last_s = 0, -math.inf
+        for chunk, first_s, until_s in _parts(work):
             shift_s = (chunk.start_at - work.chunk.start_at).total_seconds()
             try:
                 path = video_file(self._media, chunk)
@@ -171,8 +173,12 @@ class ChunkLane:
                     raise
                 continue
             with ChunkReader(path) as reader:
-                for one in reader.pictures(first_s, last_s):
+                for one in reader.pictures(first_s, until_s):
                     t_s = one.pts_s + shift_s
+                    # Clocks of neighbours may overlap by some milliseconds: the chunk's own count.
+                    if t_s <= last_s or (chunk is work.before and t_s > -_APART_S):
+                        continue
+                    last_s = t_s + _APART_S
                     stamp = FrameStamp(work.stream.id, sequence, clock.at(t_s), t_s, one.pts_s)
                     sequence += 1
                     yield RecordedPicture(stamp, one.picture)
