@@ -25,7 +25,7 @@ class AsymmetryPlot(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.note = label("", "muted", wrap=True)
+        self.note = label("", "small", wrap=True)
         self.canvas = pg.PlotWidget(
             enableMenu=False, axisItems={"bottom": pg.DateAxisItem(orientation="bottom")}
         )
