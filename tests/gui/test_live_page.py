@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from engine.domain.errors import SourceUnreachable
+from engine.domain.motion import Action
 from engine.domain.streams import SourceKind, Stream, StreamState
 from tests.gui.console_bench import Bench, Scene
+from tests.gui.moving_horses import motion_of
 from ui.engine_port import ProbePicture
 from ui.live.arrangement import Layout
 from ui.live.camera_dialog import CameraDialog
@@ -305,10 +308,17 @@ def test_overlays_are_switched_by_keys_and_buttons(open_window: Open, bench: Ben
     assert Switch.BOXES not in wall.switches
 
 
-def test_gait_waits_for_motion_analysis_and_says_so(open_window: Open) -> None:
-    action = open_window().actions_book["overlay.action"]
-    assert not action.isEnabled()
-    assert "motion analysis" in action.toolTip()
+def test_gait_and_action_are_switched_by_a_key_and_called_provisional(
+    open_window: Open, bench: Bench
+) -> None:
+    stored(bench, "Yard")
+    window = open_window()
+    action, wall = window.actions_book["overlay.action"], window.live.wall
+    assert action.isEnabled() and action.isChecked()
+    assert "provisional" in action.toolTip()
+    wall.setFocus()
+    QTest.keyClick(wall, Qt.Key.Key_G)
+    assert Switch.ACTION not in wall.switches
 
 
 def test_views_are_saved_and_recalled_by_number(
@@ -371,5 +381,28 @@ def test_the_horse_card_tells_what_is_known_and_what_is_not_yet(
     assert card.text_of("confidence") == "93%"
     assert card.text_of("state") == "not identified yet"
     assert card.text_of("last") == "now"
+    assert card.text_of("action") == card.text_of("gait") == "–"
     QTest.mouseClick(wall, Qt.MouseButton.LeftButton, pos=QPoint(box.topLeft().toPoint()) * 0.5)
     assert not card.isVisible()
+
+
+def test_the_horse_card_tells_what_the_horse_does_and_since_when(
+    open_window: Open, bench: Bench
+) -> None:
+    camera = bench.engine.add("Yard")
+    window = open_window()
+    wall, card = window.live.wall, window.live.card
+    scene = Scene("stall", horses=1)
+    scene.play(camera, 6.0, 40, every=1, latency_s=0.0)
+    camera.results[:] = [
+        replace(r, motion=motion_of(r, action=Action.GRAZING if n > 9 else Action.STANDING))
+        for n, r in enumerate(camera.results)
+    ]
+    wall.tick()
+    tile = wall.tile_at(0)
+    box = tile.placement(1.0).box(tile.overlay.boxes_xyxy_px[0].tolist())
+    QTest.mouseClick(wall, Qt.MouseButton.LeftButton, pos=box.center().toPoint())
+    action = card.text_of("action")
+    assert action.startswith("grazing · for ") and action.endswith(" s")
+    assert card.text_of("gait") == "standing · 90%"
+    assert card.text_of("speed") == "0.1 m/s · 0 km/h"

@@ -75,10 +75,10 @@ def test_the_palette_reaches_every_action(open_window: Open) -> None:
 
 def test_a_command_that_is_off_says_why(open_window: Open) -> None:
     palette = open_window().open_palette()
-    QTest.keyClicks(palette._field, "gait")
+    QTest.keyClicks(palette._field, "maximise cam")
     QTest.keyClick(palette._field, Qt.Key.Key_Return)
     assert palette.isVisible()
-    assert "motion analysis" in palette._nothing.text()
+    assert "Maximise camera" in palette._nothing.text()
     palette.reject()
 
 

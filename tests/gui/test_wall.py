@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.domain.detections import SubjectClass
+from engine.domain.motion import Action, Gait, Posture
 from engine.domain.streams import StreamState
 from tests.gui.console_bench import Bench, BenchCamera, Scene
+from tests.gui.moving_horses import motion_of
 from ui.live.arrangement import Layout
+from ui.live.overlay_match import overlay_for
 from ui.live.overlay_paint import Switch, row_label
 from ui.live.wall import Wall
 from ui.live.wall_pointer import HorseHit
@@ -167,6 +171,51 @@ def test_motion_boxes_say_that_they_are_only_motion(wall: Wall, cameras: list[Be
     assert row_label(motion, 0, ()) == "motion"
     assert row_label(motion, 0, {Switch.CONFIDENCE}).startswith("motion 0.")
     assert row_label(overlay, 0, {Switch.IDS, Switch.CONFIDENCE}).startswith("#")
+
+
+@pytest.mark.parametrize(
+    ("does", "word"),
+    [
+        ({"gait": Gait.WALK, "action": Action.WALKING, "speed_mps": 1.62}, "walk 1.6 m/s"),
+        ({"gait": Gait.UNKNOWN, "action": Action.WALKING, "speed_mps": 1.2}, "walking 1.2 m/s"),
+        ({"gait": Gait.TROT, "action": Action.RUNNING, "speed_mps": np.nan}, "trot"),
+        ({"gait": Gait.WALK, "action": Action.GRAZING, "speed_mps": 0.5}, "grazing"),
+        ({"action": Action.RESTING, "posture": Posture.LATERAL}, "lying flat"),
+        ({"action": Action.RESTING, "posture": Posture.UPRIGHT}, "resting"),
+        ({"action": Action.STANDING, "posture": Posture.CHANGING}, "getting down or up"),
+        ({"action": Action.ALERT, "sure": 0.3}, "alert?"),
+        ({"action": Action.UNKNOWN}, ""),
+    ],
+)
+def test_tiles_say_what_a_horse_does(
+    wall: Wall, cameras: list[BenchCamera], does: dict[str, Any], word: str
+) -> None:
+    play(wall, cameras[0])
+    cameras[0].results[:] = [replace(r, motion=motion_of(r, **does)) for r in cameras[0].results]
+    wall.tick()
+    overlay = overlay_for(cameras[0].frames[-1].stamp, cameras[0].results)
+    assert overlay is not None
+    assert row_label(overlay, 0, {Switch.ACTION}) == word
+    number = row_label(overlay, 0, {Switch.IDS})
+    assert row_label(overlay, 0, {Switch.IDS, Switch.ACTION}) == " · ".join(
+        filter(None, (number, word))
+    )
+
+
+def test_smoothed_skeletons_are_drawn_where_there_are_some(
+    wall: Wall, cameras: list[BenchCamera]
+) -> None:
+    play(wall, cameras[0])
+    result = cameras[0].results[-1]
+    assert result.poses is not None
+    moved = replace(result.poses, keypoints_px=result.poses.keypoints_px + 7.0)
+    analysed = replace(result, motion=replace(motion_of(result), poses=moved))
+    overlay = overlay_for(result.stamp, [analysed])
+    assert overlay is not None and overlay.keypoints_px is not None
+    assert np.allclose(overlay.keypoints_px, moved.keypoints_px)
+    raw = overlay_for(result.stamp, [result])
+    assert raw is not None and raw.keypoints_px is not None
+    assert np.allclose(raw.keypoints_px, result.poses.keypoints_px)
 
 
 # --- cameras without a picture ------------------------------------------------------------------

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWi
 
 from engine.domain.detections import SubjectClass
 from engine.domain.ids import HorseId, StreamId, TrackId
+from engine.domain.motion import Action, Posture
 from engine.domain.tracks import TrackState
+from ui.live.motion_words import MotionRows, activity_word, gait_line, speed_line
 from ui.live.overlay_paint import subject_word
 from ui.live.sightings import SightingBook
 from ui.live.tile import Tile
@@ -25,7 +27,8 @@ WIDTH, AVATAR_HEIGHT = 264, 132
 
 
 class HorseCard(QFrame):
-    """Number, confidence, class, first and last seen of one track, kept up to date while open.
+    """Number, confidence, class, what it does, first and last seen of one track, kept up to date
+    while open.
 
     ``assign_asked`` and ``reject_asked`` carry the camera and the track (and the horse it is not);
     ``profile_asked`` the horse; ``follow_asked`` the camera and the horse (while ``steered`` says
@@ -65,7 +68,18 @@ class HorseCard(QFrame):
         self._where = label("", "small")
         self._values = {
             key: label("")
-            for key in ("class", "confidence", "track", "pose", "first", "last", "state")
+            for key in (
+                "class",
+                "confidence",
+                "track",
+                "action",
+                "gait",
+                "speed",
+                "pose",
+                "first",
+                "last",
+                "state",
+            )
         }
         self._build()
         self.hide()
@@ -107,6 +121,9 @@ class HorseCard(QFrame):
             "class": self.tr("Seen as"),
             "confidence": self.tr("Detection"),
             "track": self.tr("Track"),
+            "action": self.tr("Does"),
+            "gait": self.tr("Gait"),
+            "speed": self.tr("Speed"),
             "pose": self.tr("Skeleton"),
             "first": self.tr("First seen"),
             "last": self.tr("Last seen"),
@@ -211,6 +228,7 @@ class HorseCard(QFrame):
             scores = overlay.keypoint_scores[row]
             points = self.tr("{0} of {1} points").format(int((scores >= 0.3).sum()), len(scores))
         self._values["pose"].setText(points)
+        self._show_motion(overlay.motion, row, horse)
         self.assign.setEnabled(horse)
         self._show_identity(
             overlay.horse_ids[row] if horse else None,
@@ -218,6 +236,33 @@ class HorseCard(QFrame):
             self.tr("Horse") if horse else word.capitalize(),
         )
         self._show_sighting(away=False)
+
+    def _show_motion(self, motion: MotionRows | None, row: int, horse: bool) -> None:
+        """Action with its beginning, gait and speed of the live analysis."""
+        none = "–" if motion is None or not horse else self.tr("not known yet")
+        words = {"action": "", "gait": "", "speed": ""}
+        if motion is not None and horse:
+            action = Action(int(motion.actions[row]))
+            word = activity_word(action, Posture(int(motion.postures[row])))
+            words = {
+                "action": self._since(word, action),
+                "gait": gait_line(motion, row),
+                "speed": speed_line(motion, row),
+            }
+            if bool(motion.person_near[row]):
+                words["action"] = self.tr("{0}, with a person").format(words["action"] or "–")
+        for key, value in words.items():
+            self._values[key].setText(value or none)
+            self._values[key].setToolTip(self.tr("Live and provisional."))
+
+    def _since(self, word: str, action: Action) -> str:
+        sighting = self._sightings.get(self._track) if self._track is not None else None
+        if not word or sighting is None or sighting.action is not action:
+            return word
+        if sighting.action_since is None:
+            return word
+        lasted_s = (sighting.last_at - sighting.action_since).total_seconds()
+        return self.tr("{0} · for {1}").format(word, duration(lasted_s))
 
     def dismiss(self) -> None:
         """Close the card."""

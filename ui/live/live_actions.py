@@ -143,22 +143,21 @@ def _add_overlays(book: ActionBook, page: LivePage) -> None:
         (Switch.CONFIDENCE, page.tr("Confidence"), "C"),
         (Switch.SKELETON, page.tr("Skeleton"), "K"),
         (Switch.TRAILS, page.tr("Trails"), "T"),
-        (Switch.ACTION, page.tr("Gait and action"), ""),
+        (Switch.ACTION, page.tr("Gait and action"), "G"),
     ):
-        action = book.add(
+        book.add(
             f"overlay.{switch.value}",
             group,
             text,
             None,
-            *([keys] if keys else []),
+            keys,
             toggled=partial(page.set_switch, switch),
             checked=switch in DEFAULT_SWITCHES,
             page=page,
-            tip=page.tr("Gait and action: arrives with motion analysis")
+            tip=page.tr("Gait and action (G): what each horse does now, provisional")
             if switch is Switch.ACTION
             else "",
         )
-        action.setEnabled(switch is not Switch.ACTION)
 
 
 def _add_cameras(book: ActionBook, page: LivePage) -> None:

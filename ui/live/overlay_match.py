@@ -26,6 +26,7 @@ from engine.domain.ids import HorseId, TrackId
 from engine.domain.results import FrameResult
 from engine.domain.skeletons import Skeleton
 from engine.domain.tracks import TrackBatch, TrackState
+from ui.live.motion_words import MotionRows
 
 HORIZON_S = 0.5
 MAX_DELAY_S = 0.6
@@ -47,8 +48,9 @@ class Overlay:
 
     boxes_xyxy_px float32 (N, 4); scores, confidences float32 (N,); class_ids int16 (N,); states
     int8 (N,); numbers int64 (N,); colours int8 (N,); keypoints_px float32 (N, K, 2) and
-    keypoint_scores float32 (N, K) or both None without a pose model. ``age_s`` is how far the
-    picture is from the nearest analysed frame.
+    keypoint_scores float32 (N, K) or both None without a pose model: corrected and smoothed where
+    motion was analysed, else as the model gave them. ``age_s`` is how far the picture is from the
+    nearest analysed frame.
     """
 
     kind: MatchKind
@@ -67,6 +69,7 @@ class Overlay:
     keypoints_px: FloatArray | None
     keypoint_scores: FloatArray | None
     skeleton: Skeleton | None
+    motion: MotionRows | None = None
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -136,7 +139,8 @@ def _of_result(result: FrameResult, kind: MatchKind, age_s: float) -> Overlay:
 
 
 def _rows(result: FrameResult, rows: NDArray[np.intp], kind: MatchKind, age_s: float) -> Overlay:
-    tracks, poses = result.tracks, result.poses
+    tracks, motion = result.tracks, result.motion
+    poses = motion.poses if motion is not None and motion.poses is not None else result.poses
     return Overlay(
         kind=kind,
         age_s=age_s,
@@ -154,6 +158,7 @@ def _rows(result: FrameResult, rows: NDArray[np.intp], kind: MatchKind, age_s: f
         keypoints_px=poses.keypoints_px[rows] if poses is not None else None,
         keypoint_scores=poses.scores[rows] if poses is not None else None,
         skeleton=poses.skeleton if poses is not None else None,
+        motion=MotionRows.of(motion, rows),
     )
 
 
@@ -170,7 +175,8 @@ def _between(before: FrameResult, following: FrameResult, fraction: float, age_s
     boxes = overlay.boxes_xyxy_px.copy()
     boxes[here] += weight * (far.tracks.boxes_xyxy_px[there] - boxes[here])
     keypoints, scores = overlay.keypoints_px, overlay.keypoint_scores
-    far_poses = far.poses
+    far_poses = far.motion.poses if far.motion is not None else None
+    far_poses = far.poses if far_poses is None else far_poses
     if (
         keypoints is not None
         and scores is not None
@@ -218,6 +224,7 @@ def _moved(
         keypoints,
         scores,
         overlay.skeleton,
+        overlay.motion,
     )
 
 

@@ -16,6 +16,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolyg
 from engine.domain.detections import SubjectClass
 from engine.domain.ids import HorseId
 from engine.domain.tracks import TrackState
+from ui.live.motion_words import doing
 from ui.live.overlay_match import MatchKind, Overlay, Trail
 from ui.theme import Theme, qcolor
 
@@ -35,7 +36,7 @@ class Switch(StrEnum):
     ACTION = "action"
 
 
-DEFAULT_SWITCHES = frozenset({Switch.BOXES, Switch.IDS, Switch.SKELETON})
+DEFAULT_SWITCHES = frozenset({Switch.BOXES, Switch.IDS, Switch.SKELETON, Switch.ACTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def row_label(
     switches: Collection[Switch],
     names: Mapping[HorseId, str] = NO_NAMES,
 ) -> str:
-    """The words on a box: a known horse's name, else class or number, and confidence, as switched.
-    Motion always says so."""
+    """The words on a box: a known horse's name, else class or number, confidence, and what it does
+    now (gait and speed, or action), as switched. Motion always says so."""
     class_id = int(overlay.class_ids[row])
     parts: list[str] = []
     if class_id == SubjectClass.MOTION:
@@ -93,7 +94,9 @@ def row_label(
         parts.append(name or number if is_horse else f"{subject_word(class_id)} {number}")
     if Switch.CONFIDENCE in switches:
         parts.append(f"{float(overlay.scores[row]):.2f}")
-    return " ".join(parts)
+    label = " ".join(parts)
+    does = doing(overlay.motion, row) if Switch.ACTION in switches else ""
+    return " · ".join(part for part in (label, does) if part)
 
 
 class OverlayPainter:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engine.domain.ids import StreamId, TrackId
+from engine.domain.motion import Action
 from engine.domain.results import FrameResult
 
 KEPT_TRACKS = 4096
@@ -15,10 +16,13 @@ KEPT_TRACKS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """First and last analysed picture of a track since the console opened, UTC."""
+    """First and last analysed picture of a track since the console opened, UTC; what it does, and
+    since when."""
 
     first_at: datetime
     last_at: datetime
+    action: Action = Action.UNKNOWN
+    action_since: datetime | None = None
 
 
 class SightingBook:
@@ -36,10 +40,11 @@ class SightingBook:
                 continue
             newest = result.stamp.sequence
             at = result.stamp.captured_at
-            for track_id in result.tracks.track_ids:
+            actions = None if result.motion is None else result.motion.actions
+            for row, track_id in enumerate(result.tracks.track_ids):
                 known = self._sightings.pop(track_id, None)
-                first_at = known.first_at if known is not None else at
-                self._sightings[track_id] = Sighting(first_at, at)
+                action = Action.UNKNOWN if actions is None else Action(int(actions[row]))
+                self._sightings[track_id] = _noted(known, at, action)
         self._newest[stream_id] = newest
         while len(self._sightings) > KEPT_TRACKS:
             self._sightings.popitem(last=False)
@@ -47,3 +52,12 @@ class SightingBook:
     def get(self, track_id: TrackId) -> Sighting | None:
         """The sighting of a track, None if it was never seen or is forgotten."""
         return self._sightings.get(track_id)
+
+
+def _noted(known: Sighting | None, at: datetime, action: Action) -> Sighting:
+    """A pause in knowing what a horse does is no change of it."""
+    if known is None:
+        return Sighting(at, at, action, at if action else None)
+    if action in (Action.UNKNOWN, known.action):
+        return replace(known, last_at=at)
+    return Sighting(known.first_at, at, action, at)
