@@ -38,7 +38,9 @@ MOVING_AFTER_S, STILL_AFTER_S = 0.6, 1.0
 ROLLING_FROM_M, ROLLING_UNTIL_M = 0.13, 0.10
 """Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.12 m
 and more, a horse at rest hardly at all, but landmarks wander by 0.03 to 0.08 m."""
-_AGITATION_S, _STEP_S, _LEAST_STEPS = 2.5, 0.1, 4
+_AGITATION_S, _STEP_S, _LEAST_STEPS, _LEAST_SEEN = 2.5, 0.1, 4, 0.55
+"""A hoof hidden by the body is guessed, here today and there tomorrow: only one that is surely seen
+in most pictures tells anything."""
 
 HEADS = ("low", "level", "normal", "high")
 _HEAD = ((-0.95, 0.28), (-0.17, 0.20), (0.22, 0.15), (0.42, 0.16))
@@ -152,8 +154,8 @@ class _Held:
 
 class Agitation:
     """How far the hooves swing about their usual place in the picture, over the last seconds:
-    median distance in metres of a horse of 1.60 m, of the hoof in the middle of those seen. Medians,
-    for a landmark may sit elsewhere for a while. For lying horses only, which go nowhere."""
+    median distance in metres of a horse of 1.60 m, of the hoof in the middle of those seen. It is
+    medians because a landmark may sit elsewhere for a while. For lying horses, which go nowhere."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[float, float, tuple[float, ...]]] = deque(maxlen=48)
@@ -174,7 +176,7 @@ class Agitation:
         swings = []
         for hoof in range(0, 8, 2):
             seen = [r[hoof : hoof + 2] for _, _, r in kept if not math.isnan(r[hoof])]
-            if len(seen) >= _LEAST_STEPS:
+            if len(seen) >= max(_LEAST_STEPS, _LEAST_SEEN * len(kept)):
                 middle = len(seen) // 2
                 x, y = sorted(p[0] for p in seen)[middle], sorted(p[1] for p in seen)[middle]
                 off = sorted(math.hypot(p[0] - x, p[1] - y) for p in seen)
