@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TextIO
 
 from barnhand_desktop.model_store import open_model_store
-from barnhand_desktop.overlay_video import OverlayVideo, draw_result, horse_rows
+from barnhand_desktop.overlay_video import OverlayVideo, draw_result
+from barnhand_desktop.result_rows import frame_row
 from barnhand_desktop.settings.folders import Folders
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.stated_length import StatedLength, stated_length
@@ -25,7 +26,6 @@ from engine.domain.frames import AnalysisFrame, FrameStamp, Picture
 from engine.domain.geometry import read_only
 from engine.domain.ids import new_stream_id
 from engine.domain.ports import Clock, FrameSource
-from engine.domain.results import FrameResult
 from engine.domain.streams import Stream
 from engine.models.model_set import ModelSet, load_models
 from engine.pipeline.analysis import Analysis
@@ -347,47 +347,3 @@ class _Work:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def frame_row(result: FrameResult) -> dict[str, object]:
-    """One analysed picture as the row of the results file."""
-    stamp = result.stamp
-    return {
-        "frame": stamp.sequence,
-        "t_s": round(stamp.pts_s or 0.0, 6),
-        "width": result.width_px,
-        "height": result.height_px,
-        "horses": _horses(result),
-    }
-
-
-def _horses(result: FrameResult) -> list[dict[str, object]]:
-    tracks = result.tracks
-    horses: list[dict[str, object]] = []
-    for row in horse_rows(tracks):
-        horse_id = tracks.horse_ids[row]
-        horses.append(
-            {
-                "track_id": str(tracks.track_ids[row]),
-                "horse_id": None if horse_id is None else str(horse_id),
-                "bbox_xyxy_px": [round(float(v), 2) for v in tracks.boxes_xyxy_px[row]],
-                "score": round(float(tracks.scores[row]), 4),
-                "keypoints": _keypoints(result, row),
-                "gait": None,
-                "action": None,
-            }
-        )
-    return horses
-
-
-def _keypoints(result: FrameResult, row: int) -> dict[str, list[float]]:
-    """Name to x and y in px and score; empty when no pose model is loaded."""
-    poses = result.poses
-    if poses is None:
-        return {}
-    return {
-        name: [round(float(x), 2), round(float(y), 2), round(float(score), 4)]
-        for name, (x, y), score in zip(
-            poses.skeleton.landmarks, poses.keypoints_px[row], poses.scores[row], strict=True
-        )
-    }
