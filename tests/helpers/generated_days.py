@@ -239,7 +239,9 @@ class GeneratedDays:
         found = []
         for horse in horse_ids if horse_ids is not None else self.horses:
             for kind in kinds or (BoutKind.GAIT, BoutKind.ACTION, BoutKind.POSTURE):
-                lane = self.lanes_of[horse][LaneKind(kind.value)]
+                lane = self.lanes_of[horse].get(LaneKind(kind.value))
+                if lane is None:
+                    continue
                 rows = lane.runs(micros(start), micros(end), 1_000_000)
                 for first, last, value in zip(*(r.tolist() for r in rows[:3]), strict=True):
                     bout = Bout(

@@ -13,7 +13,7 @@ from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 
 BUSY_MS, REST_MS = 1000, 5000
-READ = 60
+READ = 200
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 

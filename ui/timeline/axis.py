@@ -54,6 +54,24 @@ def ticks(start_us: int, end_us: int, step_us: int, zone: tzinfo | None = None) 
     return [_tick(at_us, step_us, zone) for at_us in instants[:TICKS_AT_MOST]]
 
 
+class TickShelf:
+    """Keeps the ticks of a window and of as much again on both sides, so that panning finds them
+    made."""
+
+    def __init__(self) -> None:
+        self._made: tuple[int, int, int, tzinfo | None] = (0, 0, 0, None)
+        self._ticks: list[Tick] = []
+
+    def of(self, start_us: int, end_us: int, step_us: int, zone: tzinfo | None) -> list[Tick]:
+        """The ticks of a window."""
+        first, last, step, made_for = self._made
+        if step != step_us or zone is not made_for or start_us < first or end_us > last:
+            room = end_us - start_us
+            self._made = (start_us - room, end_us + room, step_us, zone)
+            self._ticks = ticks(start_us - room, end_us + room, step_us, zone)
+        return [tick for tick in self._ticks if start_us <= tick.at_us <= end_us]
+
+
 def _wall_ticks(start_us: int, end_us: int, step_us: int, zone: tzinfo | None) -> Iterator[int]:
     """Both instants of a repeated local time, none of a missing one."""
     day = local(start_us, zone).date()

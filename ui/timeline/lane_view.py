@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
 from engine.runtime.meters import Distribution
 from ui.theme import Theme
-from ui.timeline.axis import Tick, day_words, tick_step_us, ticks, zone_words
+from ui.timeline.axis import Tick, TickShelf, day_words, tick_step_us, zone_words
 from ui.timeline.cursor import TimeCursor, instant, micros
 from ui.timeline.lane_hand import LaneHand
 from ui.timeline.lane_paint import NAMES_PX, RIGHT_PX, RULER_PX, LanePainter, Place, place_of
@@ -70,6 +70,7 @@ class LaneView(QAbstractScrollArea):
         self.paint_ms = Distribution(keep=4096)
         self._picture: LanePicture | None = None
         self._made_of: tuple[object, ...] = ()
+        self._ticks = TickShelf()
         self._names = QPixmap()
         self._names_of: tuple[object, ...] = ()
         self._arranged = 0
@@ -164,7 +165,7 @@ class LaneView(QAbstractScrollArea):
         dy = RULER_PX - self.scroll_y
         shown = [r for r in self.rows if r.y + r.height + dy > RULER_PX and r.y + dy < bottom]
         step_us = tick_step_us(self.view.span_us, place.right - place.left, TICK_ROOM_PX)
-        marks = ticks(self.view.start_us, self.view.end_us, step_us, self.zone)
+        marks = self._ticks.of(self.view.start_us, self.view.end_us, step_us, self.zone)
         painter.setClipRect(0, RULER_PX, port.width(), port.height() - RULER_PX)
         own.wells(painter, shown, place, dy)
         picture = self._current_picture(place, shown)
@@ -294,16 +295,14 @@ class LaneView(QAbstractScrollArea):
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.hand.double_click(event)
 
-    def leaveEvent(self, event: QEvent) -> None:
-        self.hand.leave()
-        super().leaveEvent(event)
-
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         point = event.pos()
         at = instant(self.place().at_us(point.x()))
         self.menu_asked.emit(event.globalPos(), at, self.row_at(point.y()))
 
     def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self.hand.leave()
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self.row_at(event.pos().y())
             words = ""

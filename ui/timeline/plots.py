@@ -312,6 +312,11 @@ class PlotStack(QWidget):
                 words = self._value_words(kind, at_us)
                 self.rows[kind.id].show_cursor((at_us - self._origin_us) / 1e6, *words)
 
+    def value_at(self, plot_id: str, at_us: int) -> str:
+        """A plot's value at an instant, in words."""
+        kind = next(kind for kind in PLOTS if kind.id == plot_id)
+        return self._value_words(kind, at_us)[0]
+
     def _value_words(self, kind: PlotKind, at_us: int) -> tuple[str, str]:
         """``1.62`` and ``1.40…1.91`` at the cursor; of both sides where there are two."""
         values, bands = [], []

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 
 from PySide6.QtCore import QCoreApplication
 
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import StreamId
-from engine.domain.recording import Bookmark, BookmarkRepository, Chunk, ChunkRepository
+from engine.domain.recording import Bookmark, BookmarkRepository, ChunkId, ChunkRepository
 from ui.commands import Command
 from ui.timeline.cursor import TimeRange
 
 CHUNKS_AT_MOST = 100_000
-INSTANT = timedelta(microseconds=1)
 
 
 def _tr(text: str) -> str:
@@ -38,7 +36,7 @@ class LockRecordings(Command):
         self._stream_ids = tuple(stream_ids)
         self._range = marked
         self._locked = locked
-        self._changed: list[tuple[StreamId, datetime]] = []
+        self._changed: list[ChunkId] = []
 
     def do(self) -> None:
         found = self._chunks.list(
@@ -49,19 +47,14 @@ class LockRecordings(Command):
                 _tr("Nothing was recorded in this range."),
                 _tr("The “recorded” row of a camera's lane shows where recordings are."),
             )
-        self._changed = [(c.stream_id, _within(c)) for c in found if c.locked != self._locked]
+        self._changed = [chunk.id for chunk in found if chunk.locked != self._locked]
         self.count = self._chunks.lock(
             self._stream_ids, self._range.start_at, self._range.end_at, self._locked
         )
 
     def undo(self) -> None:
-        for stream_id, at in self._changed:
-            self._chunks.lock([stream_id], at, at + INSTANT, not self._locked)
-
-
-def _within(chunk: Chunk) -> datetime:
-    """An instant that only this chunk holds."""
-    return chunk.start_at + (chunk.end_at - chunk.start_at) / 2
+        for chunk_id in self._changed:
+            self._chunks.lock_one(chunk_id, not self._locked)
 
 
 class KeepBookmark(Command):

@@ -69,7 +69,7 @@ class TimeView(QObject):
         length = min(max(end_us - start_us, LEAST_US), MOST_US)
         middle = (start_us + end_us) // 2
         start_us = middle - length // 2
-        start_us = min(start_us, now_us + round(length * 0.5) - length)
+        start_us = min(start_us, now_us)
         start_us = max(start_us, now_us - EARLIEST_US)
         self._set_following(follow)
         if (start_us, start_us + length) != (self._start_us, self._end_us):

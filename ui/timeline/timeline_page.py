@@ -269,7 +269,7 @@ class TimelinePage(QWidget):
 
     def _ask(self) -> None:
         """Ask for what is on show, then for what lies around it."""
-        if not self.isVisible() or not any(self._asked_for):
+        if not self.isVisible() or not any(self._asked_for) or self._services.timeline is None:
             return
         place = self.lanes.place()
         keys = covering(level_for(place.us_per_px), self.view.start_us, self.view.end_us)
