@@ -15,7 +15,8 @@ from engine.evaluation.simulated_poses import KeypointNoise, SimulatedSeries, si
 from engine.motion.asymmetry import FIGURES, summarise
 from engine.motion.footfalls import LimbContacts, footfalls
 from engine.motion.gait import GaitSegment, LiveGait, analyse
-from engine.motion.limb_paths import Floats, limb_paths_of
+from engine.motion.limb_paths import Floats
+from engine.motion.series_paths import limb_paths_of
 from engine.motion.strides import StrideClock, strides_of
 from engine.simulation.farm import SimulatedFarm
 from engine.simulation.scenarios import gaits_in_the_arena, trot_in_hand

@@ -17,8 +17,9 @@ from engine.domain.motion import Gait, Lead, PoseSeries
 from engine.domain.skeletons import Skeleton
 from engine.motion.gait_course import smoothed
 from engine.motion.gait_estimate import Four, GaitEstimate, GaitOptions, estimate
-from engine.motion.limb_paths import Floats, LimbPaths, limb_paths, limb_paths_of, missing_roles
+from engine.motion.limb_paths import Floats, LimbPaths, limb_paths, missing_roles
 from engine.motion.rhythm import LEAST_TIMES
+from engine.motion.series_paths import limb_paths_of
 
 __all__ = [
     "GaitEstimate", "GaitOptions", "GaitSegment", "Hysteresis", "LiveGait", "analyse", "estimate",

@@ -6,14 +6,13 @@ in the order of ``skeletons.LIMBS``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.domain.motion import DEFAULT_HEIGHT_M, PoseSeries
+from engine.domain.motion import DEFAULT_HEIGHT_M
 from engine.domain.skeletons import LIMBS, Skeleton
-from engine.motion.limb_swaps import exchanged
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -64,33 +63,6 @@ class LimbPaths:
             self.t_s[s], self.ahead_m[s], self.up_m[s], self.trust[s], self.trunk_px[s],
             self.facing[s], self.side[s], self.scale_px_m[s], self.fixed[s],
         )  # fmt: skip
-
-
-def limb_paths_of(series: PoseSeries) -> LimbPaths:
-    """Hoof paths of a whole series, see ``limb_paths``, with exchanged limbs put back."""
-    paths = limb_paths(
-        series.t_s,
-        np.asarray(series.poses.keypoints_px, np.float64),
-        np.asarray(series.poses.scores, np.float64),
-        series.poses.skeleton,
-        np.asarray(series.scales_px_m, np.float64),
-        np.asarray(series.camera_px, np.float64),
-    )
-    return _put_back(paths)
-
-
-def _put_back(paths: LimbPaths) -> LimbPaths:
-    """The paths with the limbs of a pair in their places where they were exchanged."""
-    order = np.tile(np.arange(len(LIMBS)), (len(paths), 1))
-    for left, right in ((0, 1), (2, 3)):
-        places = [np.stack([paths.ahead_m[:, k], paths.up_m[:, k]], axis=1) for k in (left, right)]
-        wrong = exchanged(paths.t_s, *places)
-        order[wrong, left], order[wrong, right] = right, left
-    ahead, up, trust = (
-        np.take_along_axis(column, order, axis=1)
-        for column in (paths.ahead_m, paths.up_m, paths.trust)
-    )
-    return replace(paths, ahead_m=ahead, up_m=up, trust=trust)
 
 
 def missing_roles(skeleton: Skeleton) -> tuple[str, ...]:

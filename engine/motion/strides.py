@@ -17,7 +17,8 @@ from engine.motion.asymmetry import vertical_differences
 from engine.motion.footfalls import LimbContacts, footfalls
 from engine.motion.gait import GaitSegment
 from engine.motion.gait_patterns import LF, LH, RF, RH, between
-from engine.motion.limb_paths import LEAST_SCORE, Floats, LimbPaths, limb_paths_of, missing_roles
+from engine.motion.limb_paths import LEAST_SCORE, Floats, LimbPaths, missing_roles
+from engine.motion.series_paths import limb_paths_of
 from engine.motion.symmetry import symmetry
 
 MOVING = (Gait.WALK, Gait.TROT, Gait.CANTER, Gait.GALLOP)

@@ -15,8 +15,8 @@ from engine.domain.motion import GOOD_STRIDE, Gait, Lead, PoseSeries, Stride
 from engine.evaluation.simulated_poses import EXACT, REALISTIC, SimulatedSeries, simulated_series
 from engine.motion.footfalls import footfalls
 from engine.motion.gait import GaitSegment, analyse
-from engine.motion.limb_paths import limb_paths_of
 from engine.motion.limb_swaps import exchanged
+from engine.motion.series_paths import limb_paths_of
 from engine.motion.strides import StrideClock, strides_of
 from engine.motion.symmetry import symmetry
 from engine.simulation.scenarios import trot_in_hand
