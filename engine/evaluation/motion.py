@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
+from engine.evaluation.behaviour import action_share
 from engine.evaluation.motion_figures import gait_figures, stride_figures
 from engine.evaluation.simulated_poses import EXACT, REALISTIC, KeypointNoise
 
@@ -24,6 +25,9 @@ SECTIONS: dict[str, Section] = {
         fps, minutes, seed, noise, TRUE_ASYMMETRY_MM
     ),
     "gaits_in_the_arena": gait_figures,
+    "behaviour": lambda fps, minutes, seed, noise: (
+        action_share(fps, minutes, seed) if noise is REALISTIC else {}
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""``barnhand evaluate gait``, ``motion`` and ``alerts``: their arguments and their reports."""
+"""``barnhand evaluate gait``, ``motion``, ``behaviour``, ``alerts``: arguments and reports."""
 
 from __future__ import annotations
 
@@ -54,6 +54,50 @@ def evaluate_motion(wanted: argparse.Namespace) -> dict[str, object]:
     if not 0.5 <= wanted.minutes <= 60:
         raise OperatorMistake("Give half a minute to an hour.")
     return evaluate_simulated_motion(tuple(wanted.fps), wanted.minutes, wanted.seed)
+
+
+def add_behaviour_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``barnhand evaluate behaviour``."""
+    parser.description = (
+        "Judge postures, actions and bouts of the live engine on simulated days, with a modelled "
+        "detector and pose model. Seeds 1 and 2 served for tuning: use others."
+    )
+    parser.add_argument("--simulated", action="store_true", help="the simulated barn (needed)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22], metavar="SEED")
+    parser.add_argument(
+        "--fps", type=float, nargs="+", default=[10.0, 3.0], metavar="FPS",
+        help="picture rates (default 10 3)",
+    )  # fmt: skip
+    parser.add_argument("--faults", default="mild", help="of the models: mild or rough")
+    parser.add_argument("--skeleton", default="equine26", help="equine26 or ap10k")
+    parser.add_argument("--windows", type=int, default=3, help="stretches of each day")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of a stretch")
+    parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
+
+
+def evaluate_simulated_behaviour(wanted: argparse.Namespace) -> dict[str, object]:
+    """Measure as asked; returns the report. Raises OperatorMistake for impossible numbers."""
+    from engine.evaluation.behaviour import Plan, evaluate_behaviour
+
+    if not wanted.simulated:
+        raise OperatorMistake("Only the simulated barn knows the truth.", "Add --simulated.")
+    if any(not 1 <= fps <= 60 for fps in wanted.fps):
+        raise OperatorMistake("Picture rates lie between 1 and 60.")
+    if not 1 <= wanted.windows <= 48 or not 10 <= wanted.seconds <= 3600:
+        raise OperatorMistake("Give 1 to 48 stretches of 10 to 3600 seconds.")
+    return {
+        f"{fps:g} fps": evaluate_behaviour(
+            Plan(
+                tuple(wanted.seeds),
+                fps=fps,
+                level=wanted.faults,
+                skeleton=wanted.skeleton,
+                windows=wanted.windows,
+                window_s=wanted.seconds,
+            )
+        )
+        for fps in wanted.fps
+    }
 
 
 def add_alert_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,11 +17,13 @@ from engine.domain.errors import OperatorMistake
 from engine.evaluation.commands import add_tracking_arguments, evaluate_tracking
 from engine.evaluation.motion_commands import (
     add_alert_arguments,
+    add_behaviour_arguments,
     add_gait_arguments,
     add_motion_arguments,
     evaluate_alert_rules,
     evaluate_gait_folder,
     evaluate_motion,
+    evaluate_simulated_behaviour,
 )
 from engine.training import embedder_commands
 
@@ -248,6 +250,7 @@ def evaluate_parser() -> argparse.ArgumentParser:
     add_tracking_arguments(tasks.add_parser("tracking"))
     add_gait_arguments(tasks.add_parser("gait"))
     add_motion_arguments(tasks.add_parser("motion"))
+    add_behaviour_arguments(tasks.add_parser("behaviour"))
     add_alert_arguments(tasks.add_parser("alerts"))
     return parser
 
@@ -255,7 +258,8 @@ def evaluate_parser() -> argparse.ArgumentParser:
 def run_evaluate(argv: Sequence[str]) -> int:
     """Run ``barnhand evaluate``: print the figures and write the report; 0 when measured."""
     wanted = evaluate_parser().parse_args(list(argv))
-    if wanted.task not in ("tracking", "motion", "alerts") and not wanted.data.is_dir():
+    simulated = ("tracking", "motion", "behaviour", "alerts")
+    if wanted.task not in simulated and not wanted.data.is_dir():
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
     report = _EVALUATIONS[wanted.task](wanted)
     text = json.dumps(report, indent=2)
@@ -336,6 +340,7 @@ _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "tracking": evaluate_tracking,
     "gait": evaluate_gait_folder,
     "motion": evaluate_motion,
+    "behaviour": evaluate_simulated_behaviour,
     "alerts": evaluate_alert_rules,
 }
 
