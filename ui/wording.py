@@ -64,6 +64,17 @@ def state_word(state: StreamState, stream: Stream | None = None) -> str:
     }[state]
 
 
+def recording_word(recording: str) -> str:
+    """What ``StreamHealth.recording`` is called."""
+    return {
+        "on": _tr("recording"),
+        "motion": _tr("recording movement"),
+        "waiting": _tr("waiting"),
+        "off": _tr("off"),
+        "stopped": _tr("stopped: no room"),
+    }.get(recording, "–")
+
+
 def offline_lines(health: StreamHealth, age_s: float | None = None) -> tuple[str, str]:
     """The two lines a tile without a picture shows: what, since when; why, and what next.
 

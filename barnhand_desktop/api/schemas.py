@@ -151,7 +151,8 @@ class Grants(Request):
 
 
 class StreamStatusOut(BaseModel):
-    """How a stream is doing, as the engine last said; rates are per second."""
+    """How a stream is doing, as the engine last said; rates are per second. ``recording``: on,
+    motion, waiting, off or stopped; null where nothing records."""
 
     state: StreamState | Literal["unknown"]
     reason: str = ""
@@ -168,6 +169,7 @@ class StreamStatusOut(BaseModel):
     reconnects: int | None = None
     last_frame_age_s: float | None = None
     retry_in_s: float | None = None
+    recording: str | None = None
 
 
 class StreamIn(Request):

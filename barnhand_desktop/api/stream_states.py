@@ -19,6 +19,7 @@ from engine.domain.streams import StreamState
 log = logging.getLogger(__name__)
 
 _STATES = frozenset(state.value for state in StreamState)
+_RECORDING = frozenset({"on", "motion", "waiting", "off", "stopped"})
 _COUNTS = ("width_px", "height_px", "decoded", "analysed", "dropped", "corrupt", "reconnects")
 _RATES = (
     "fps", "analysed_fps", "latency_ms", "bitrate_bps", "last_frame_age_s", "retry_in_s",
@@ -76,18 +77,23 @@ def status_of(fields: Mapping[bytes, bytes]) -> StreamStatusOut:
     )
 
 
-def _numbers(health: str) -> dict[str, float | int]:
+def _numbers(health: str) -> dict[str, float | int | str]:
     try:
         told = json.loads(health)
     except ValueError:
         return {}
     if not isinstance(told, dict):
         return {}
+    recording = told.get("recording")
     return {
         name: int(value) if name in _COUNTS else value
         for name in (*_COUNTS, *_RATES)
         if isinstance(value := told.get(name), int | float) and math.isfinite(value)
-    }
+    } | ({"recording": recording} if _is_recording_word(recording) else {})
+
+
+def _is_recording_word(told: object) -> bool:
+    return isinstance(told, str) and told in _RECORDING
 
 
 def camera_states(

@@ -41,6 +41,7 @@ def health_fields(health: StreamHealth) -> dict[str, str]:
         "latency_ms": health.latency_ms,
         "last_frame_age_s": health.last_frame_age_s,
         "retry_in_s": health.retry_in_s,
+        "recording": health.recording,
     }
     return {
         "state": health.state.value,

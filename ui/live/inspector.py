@@ -24,7 +24,7 @@ from ui.live.overlay_match import Overlay
 from ui.notices import NoticeBook, NoticeCard
 from ui.theme import Theme
 from ui.widgets import button, label, line, scroll
-from ui.wording import bitrate, duration, milliseconds, state_word
+from ui.wording import bitrate, duration, milliseconds, recording_word, state_word
 
 SAVE_AFTER_MS = 600
 """A slider is stored once it has rested this long."""
@@ -74,6 +74,7 @@ class Inspector(QFrame):
             "corrupt": self.tr("Corrupt"),
             "reconnects": self.tr("Reconnects"),
             "bitrate": self.tr("Bit rate"),
+            "recording": self.tr("Recording"),
             "seen": self.tr("In view"),
         }
 
@@ -206,6 +207,7 @@ class Inspector(QFrame):
             "corrupt": str(health.corrupt),
             "reconnects": str(health.reconnects),
             "bitrate": bitrate(health.bitrate_bps),
+            "recording": recording_word(health.recording),
             "seen": self._in_view(overlay),
         }
         for key, text in texts.items():

@@ -158,13 +158,16 @@ class TilePainter:
         return QRectF(QPointF(x, y), chip.deviceIndependentSize()), chip
 
     @staticmethod
-    def _numbers(tile: Tile) -> tuple[str, str]:
-        """Rate and latency, and the rate alone for narrow tiles."""
+    def _numbers(tile: Tile) -> tuple[str, ...]:
+        """Whether it is recorded, rate and latency; less and less for narrow tiles."""
         health = tile.health
         if health is None:
             return _tr("– fps · – ms"), _tr("– fps")
         rate = f"{health.fps:.0f} fps"
-        return f"{rate} · {milliseconds(health.latency_ms)}", rate
+        both = f"{rate} · {milliseconds(health.latency_ms)}"
+        if health.recording in ("on", "motion"):
+            return f"REC · {both}", both, rate
+        return both, rate
 
     def _name_chip(self, name: str, word: str, state: StreamState, room: int) -> QPixmap:
         key = ("name", name, word, state.value, str(room))
