@@ -37,7 +37,7 @@ WORDS: tuple[tuple[str, str], ...] = (
 )
 """Kind and value of everything that is summed up; a word is a place in this tuple."""
 KIND_OF_WORD = np.array([KINDS.index(kind) for kind, _ in WORDS], np.int64)
-_WORD_TEXTS = [f"{kind} {value}" for kind, value in WORDS]
+_WORD_FIELDS = {"kinds": [kind for kind, _ in WORDS], "values": [value for _, value in WORDS]}
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -85,7 +85,7 @@ def load_intervals(
     final, then the more confident one holds. ``whole`` leaves every bout as it is told.
     """
     statements = queries("timeline")
-    window = {"start": start, "end": end, "words": _WORD_TEXTS}
+    window = {"start": start, "end": end, **_WORD_FIELDS}
     cursor = connection.cursor(row_factory=dict_row)
     parts = []
     if horses:
@@ -157,7 +157,7 @@ class DaySums:
         lanes: list[UUID] = [*horses, *streams]
         if days <= 0 or not lanes:
             return _table([])
-        fields = {"lanes": lanes, "first": first, "until": until, "words": _WORD_TEXTS}
+        fields = {"lanes": lanes, "first": first, "until": until, **_WORD_FIELDS}
         with self._transactions("reading the sums of days") as connection:
             cursor = connection.cursor(row_factory=dict_row)
             known = cursor.execute(self._sql["states"], fields).fetchone() or {}

@@ -28,6 +28,8 @@ from engine.domain.notices import Severity
 
 RAW_LANE_DAYS = 120.0
 """So many days of lanes are read bout by bout; more from the sums of hours."""
+RAW_DAYS = 2.0
+"""So many days are read bout by bout however many lanes there are."""
 RUNS_A_LANE = 4000
 """Lanes with more runs are summed up."""
 MAX_BUCKETS = 10_000
@@ -113,7 +115,7 @@ class PostgresTimelineRepository:
     ) -> tuple[Intervals, Any, bool]:
         days = (end - start) / timedelta(days=1)
         count = len(horses) + len(streams)
-        if days * count > RAW_LANE_DAYS and end - start > timedelta(hours=buckets // 2):
+        if days * count > RAW_LANE_DAYS and days > RAW_DAYS:
             first = start.astimezone(UTC).date()
             until = (end - timedelta(microseconds=1)).astimezone(UTC).date() + timedelta(days=1)
             table = self.sums.read(horses, streams, first, until, now)

@@ -1,34 +1,39 @@
 -- name: horse_intervals
 -- When horses were seen (word 0), and their bouts, cut to spans and to the window. Open tracks are
--- seen until their last picture. Words are places in %(words)s, from 0.
+-- seen until their last picture. Words are places in kinds and values, from 0.
 WITH owned AS MATERIALIZED (
-    SELECT array_position(%(lanes)s::uuid[], i.horse_id) - 1 AS lane, i.track_id,
+    SELECT l.place - 1 AS lane, i.track_id,
            greatest(i.valid_from, t.started_at, %(start)s) AS since,
            least(i.valid_to, %(end)s, coalesce(t.ended_at, (
                SELECT max(d.time) FROM detections d
                WHERE d.track_id = t.id AND d.time >= t.started_at), t.started_at)) AS until,
            greatest(i.valid_from, %(start)s) AS bout_since,
            least(i.valid_to, %(end)s) AS bout_until
-    FROM identity_spans i JOIN tracks t ON t.id = i.track_id
-    WHERE i.horse_id = ANY (%(lanes)s::uuid[]) AND i.superseded_at IS NULL
+    FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+    JOIN identity_spans i ON i.horse_id = l.id
+    JOIN tracks t ON t.id = i.track_id
+    WHERE i.superseded_at IS NULL
       AND i.valid_to > %(start)s AND i.valid_from < %(end)s
       AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+), words AS (
+    SELECT kind, value, place - 1 AS word
+    FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS w (kind, value, place)
 ), found AS (
     SELECT lane::int AS lane, 0::smallint AS word, since, until, 0::real AS rank
     FROM owned WHERE since < until
     UNION ALL
-    SELECT o.lane::int,
-           (array_position(%(words)s::text[], b.kind || ' ' || b.value) - 1)::smallint,
+    SELECT o.lane::int, w.word::smallint,
            greatest(b.start_at, o.bout_since), least(b.end_at, o.bout_until),
            (b.confidence + CASE WHEN b.provisional THEN 0 ELSE 2 END)::real
     FROM owned o
     JOIN bouts b ON b.track_id = o.track_id
      AND b.start_at < o.bout_until AND b.end_at > o.bout_since
+    JOIN words w ON w.kind = b.kind AND w.value = b.value
 )
 SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(word)) AS word,
        array_send(array_agg(since)) AS since, array_send(array_agg(until)) AS until,
        array_send(array_agg(rank)) AS rank
-FROM found WHERE word IS NOT NULL;
+FROM found;
 
 -- name: stream_intervals
 -- When cameras saw a horse.
@@ -82,22 +87,24 @@ SELECT id FROM streams WHERE id = ANY (%(lanes)s::uuid[]) AND farm_id = %(farm_i
 
 -- name: sums
 -- Sums that hold, of days from %(first)s to before %(until)s.
-SELECT array_send(array_agg((array_position(%(lanes)s::uuid[], d.lane) - 1)::int)) AS lane,
+SELECT array_send(array_agg((l.place - 1)::int)) AS lane,
        array_send(array_agg((d.day - date '1970-01-01')::int)) AS day,
-       array_send(array_agg(
-           (array_position(%(words)s::text[], d.kind || ' ' || d.value) - 1)::smallint)) AS word,
+       array_send(array_agg((w.place - 1)::smallint)) AS word,
        string_agg(array_send(d.seconds), '') AS seconds
-FROM timeline_days d JOIN timeline_day_states s USING (lane, day)
-WHERE d.lane = ANY (%(lanes)s::uuid[]) AND d.day >= %(first)s AND d.day < %(until)s
-  AND s.summed = s.generation
-  AND d.kind || ' ' || d.value = ANY (%(words)s::text[]);
+FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+JOIN timeline_day_states s ON s.lane = l.id
+JOIN timeline_days d ON d.lane = s.lane AND d.day = s.day
+JOIN unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS w (kind, value, place)
+  ON w.kind = d.kind AND w.value = d.value
+WHERE s.day >= %(first)s AND s.day < %(until)s AND s.summed = s.generation
+  AND d.day >= %(first)s AND d.day < %(until)s;
 
 -- name: states
-SELECT array_send(array_agg((array_position(%(lanes)s::uuid[], lane) - 1)::int)) AS lane,
-       array_send(array_agg((day - date '1970-01-01')::int)) AS day
-FROM timeline_day_states
-WHERE lane = ANY (%(lanes)s::uuid[]) AND day >= %(first)s AND day < %(until)s
-  AND summed = generation;
+SELECT array_send(array_agg((l.place - 1)::int)) AS lane,
+       array_send(array_agg((s.day - date '1970-01-01')::int)) AS day
+FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+JOIN timeline_day_states s ON s.lane = l.id
+WHERE s.day >= %(first)s AND s.day < %(until)s AND s.summed = s.generation;
 
 -- name: one_summer
 -- One at a time makes sums; the others do without keeping theirs.
