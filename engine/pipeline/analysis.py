@@ -37,6 +37,8 @@ from engine.tracking.tracker import Tracker
 Rows = NDArray[np.bool_]
 STAGES = ("gate", "detect", "pose", "embed", "track", "identify", "analyse")
 IDLE_S = 0.2
+SILENT_S = 10.0
+"""A camera that sent nothing for so long has no horses that still do what they did."""
 
 
 class StageMeters:
@@ -90,6 +92,7 @@ class Analysis:
         self._gate = MotionGate(settings.analysis.still_interval_s)
         self._trackers: dict[StreamId, Tracker] = {}
         self._last: dict[StreamId, FrameResult] = {}
+        self._heard_s: dict[StreamId, float] = {}
         self._removed: list[StreamId] = []
         self.view_moving: Callable[[StreamId], bool] = _never
         self.view_new: Callable[[StreamId], bool] = _never
@@ -104,6 +107,7 @@ class Analysis:
                 self._drop(self._removed.pop())
             if frames:
                 self.process(frames)
+            self._silence(self._clock.mono_s())
 
     def remove(self, stream_id: StreamId) -> None:
         """Close a camera's tracks soon, on the analysis thread."""
@@ -123,7 +127,9 @@ class Analysis:
         active = [frame for frame, moves in zip(frames, moving, strict=True) if moves]
         if active:
             results += self._analyse(active)
+        now_s = self._clock.mono_s()
         for result in results:
+            self._heard_s[result.stamp.stream_id] = now_s
             self._last[result.stamp.stream_id] = result
             self._on_analysed(result)
             self._fan_out.on_result(result)
@@ -290,6 +296,12 @@ class Analysis:
         )
         return self.motion.hold(held)
 
+    def _silence(self, now_s: float) -> None:
+        """End what was going on before cameras that have fallen silent."""
+        for stream_id in [s for s, at_s in self._heard_s.items() if now_s - at_s > SILENT_S]:
+            del self._heard_s[stream_id]
+            self.motion.silence(stream_id)
+
     def _confidence(self, stream_id: StreamId) -> float:
         own = self._confidence_of(stream_id)
         return self.settings.detection.confidence if own is None else own
@@ -313,6 +325,7 @@ class Analysis:
         if tracker is not None:
             tracker.finish()
         self.motion.forget(stream_id)
+        self._heard_s.pop(stream_id, None)
         self._last.pop(stream_id, None)
         self._gate.forget(stream_id)
 

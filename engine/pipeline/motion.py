@@ -173,6 +173,12 @@ class MotionStage:
         camera.tracks.pop(track_id, None)
         camera.chain.forget((track_id,))
 
+    def silence(self, stream_id: StreamId) -> None:
+        """A camera sends nothing any more: what was going on ended with its last picture."""
+        camera = self._cameras.get(stream_id)
+        if camera is not None:
+            self._send(camera.bouts.close_all())
+
     def forget(self, stream_id: StreamId) -> None:
         """A camera was removed."""
         camera = self._cameras.pop(stream_id, None)

@@ -142,6 +142,19 @@ def test_a_camera_that_is_silent_for_long_ends_bouts_where_it_fell_silent(
     assert all(b.end_at <= end_at for b in bouts)
 
 
+def test_a_camera_that_fell_silent_has_no_open_bouts(stage: MotionStage, ears: Ears) -> None:
+    results = stall(10.0)
+    for result in results:
+        stage.run(result)
+    stream_id = result.stamp.stream_id
+    stage.silence(stream_id)
+    stage.silence(new_stream_id())
+    told = len(ears.events)
+    assert told and not any(b.open for b in ears.bouts(BoutKind.POSTURE))
+    stage.silence(stream_id)
+    assert len(ears.events) == told, "what has ended is not told again"
+
+
 def test_a_closed_track_is_told_and_forgotten(stage: MotionStage, ears: Ears) -> None:
     for result in stall(10.0):
         stage.run(result)
