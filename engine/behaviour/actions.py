@@ -38,7 +38,7 @@ MOVING_AFTER_S, STILL_AFTER_S = 0.6, 1.0
 ROLLING_FROM_M, ROLLING_UNTIL_M = 0.13, 0.10
 """Swing of a lying horse's hooves. Kicking and rolling over swing them by 0.12 m
 and more, a horse at rest hardly at all, but landmarks wander by 0.03 to 0.08 m."""
-_AGITATION_S, _STEP_S, _LEAST_STEPS, _LEAST_SEEN = 2.5, 0.1, 4, 0.55
+_AGITATION_S, _STEP_S, _LEAST_STEPS, _LEAST_SEEN = 2.5, 0.1, 4, 0.65
 """A hoof hidden by the body is guessed, here today and there tomorrow: only one that is surely seen
 in most pictures tells anything."""
 
