@@ -142,7 +142,7 @@ class Hand:
         while time.monotonic() < end_s:
             self._app.processEvents()
             page = self._page
-            if not (page.tiles.busy or page.plots.series.busy or page.wanting):
+            if not (page.reader.tiles.busy or page.plots.series.busy or page.reader.wanting):
                 return
             time.sleep(0.002)
         raise TimeoutError("the timeline did not come to rest within a minute")
@@ -163,7 +163,7 @@ class Hand:
         page = self._page
         level = level_for(page.lanes.place().us_per_px)
         keys = covering(level, page.view.start_us, page.view.end_us)
-        return all(page.tiles.has(key) for key in keys)
+        return all(page.reader.tiles.has(key) for key in keys)
 
     def _mouse(self, kind: QEvent.Type, at: QPoint) -> None:
         port = self._page.lanes.viewport()
@@ -285,7 +285,7 @@ def measure(services: ConsoleServices, bench: Bench, seconds: float) -> dict[str
     page.view.show_last(round(DAYS * DAY_US))
     hand.settle()
     first_s = time.perf_counter() - began_s
-    page.tiles.reset(forget=True)
+    page.reader.tiles.reset(forget=True)
     began_s = time.perf_counter()
     page.view.pan(1)
     hand.settle()

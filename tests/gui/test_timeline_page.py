@@ -211,14 +211,12 @@ def test_shift_or_the_marking_tool_mark_on_the_lanes(bench: TimelineBench) -> No
 def test_a_double_click_marks_the_run_under_it(bench: TimelineBench) -> None:
     page = bench.page
     spot = bench.at(0.55, "Atlas")
-    found = page.lanes.runs_at(bench.row("Atlas"), page.lanes.place().at_us(spot.x()))
+    found = page.lanes.hit(bench.row("Atlas"), page.lanes.place().at_us(spot.x()))
     assert found is not None
-    runs, index = found
     QTest.mouseDClick(bench.port, LEFT, pos=spot)
     marked = page.head.range
     assert marked is not None
-    assert micros(marked.start_at) == runs.start_us[index]
-    assert micros(marked.end_at) == runs.end_us[index]
+    assert (micros(marked.start_at), micros(marked.end_at)) == (found.start_us, found.end_us)
 
 
 def test_the_cursor_marks_plays_and_steps_by_keys(bench: TimelineBench) -> None:
@@ -249,18 +247,17 @@ def test_the_cursor_marks_plays_and_steps_by_keys(bench: TimelineBench) -> None:
 def test_lanes_show_what_the_store_knows(bench: TimelineBench, days: GeneratedDays) -> None:
     page = bench.page
     lane = days.lanes_of[HORSES[0]][LaneKind.POSTURE]
-    page.opened = {HORSES[0]}
-    page._lay_out()
+    page.who.opened = {HORSES[0]}
+    page.who.refresh()
     row = bench.row("Juno", LaneKind.POSTURE)
     for share in (0.2, 0.35, 0.5, 0.65, 0.8):
         at = page.lanes.place().at_us(bench.at(share).x())
         index = int(lane.bounds_us.searchsorted(at, "right")) - 1
-        found = page.lanes.runs_at(row, at)
+        found = page.lanes.hit(row, at)
         if lane.value[index] < 0:
             continue
         assert found is not None
-        runs, which = found
-        assert runs.start_us[which] == lane.bounds_us[index]
+        assert found.start_us <= lane.bounds_us[index] < lane.bounds_us[index + 1] <= found.end_us
 
 
 def test_the_chevron_opens_a_lane_and_enter_closes_it(bench: TimelineBench) -> None:
@@ -274,9 +271,9 @@ def test_the_chevron_opens_a_lane_and_enter_closes_it(bench: TimelineBench) -> N
     bench.key(Qt.Key.Key_Return)
     assert len(page.lanes.rows) == rows
     bench.key(Qt.Key.Key_E)
-    assert page.opened == {*HORSES, *CAMERAS}
+    assert page.who.opened == {*HORSES, *CAMERAS}
     bench.key(Qt.Key.Key_E)
-    assert not page.opened
+    assert not page.who.opened
 
 
 def test_arrows_walk_the_lanes(bench: TimelineBench) -> None:
@@ -317,9 +314,7 @@ def test_what_is_pointed_at_is_told_with_how_sure_it_is(bench: TimelineBench) ->
     at = next(
         share / 100
         for share in range(20, 80)
-        if page.lanes.runs_at(
-            bench.row("Juno"), page.lanes.place().at_us(bench.at(share / 100).x())
-        )
+        if page.lanes.hit(bench.row("Juno"), page.lanes.place().at_us(bench.at(share / 100).x()))
     )
     spot = bench.at(at, "Juno")
     event = QHelpEvent(QEvent.Type.ToolTip, spot, bench.port.mapToGlobal(spot))
@@ -371,9 +366,9 @@ def test_what_is_known_stays_on_show_while_more_is_read(
     gate.close()
     try:
         page.view.zoom(0.02, page.lanes.place().at_us(bench.at(0.5).x()))
-        bench.wait(lambda: not page.wanting)
+        bench.wait(lambda: not page.reader.wanting)
         level = level_for(page.lanes.place().us_per_px)
-        assert page.tiles.pieces(level, page.view.start_us, page.view.end_us)
+        assert page.reader.tiles.pieces(level, page.view.start_us, page.view.end_us)
         assert any(page.lanes._current_picture(page.lanes.place(), page.lanes.rows).canvas.any(1))
     finally:
         gate.open()
@@ -382,7 +377,7 @@ def test_what_is_known_stays_on_show_while_more_is_read(
 
 def test_only_what_the_last_window_needs_is_read(bench: TimelineBench, days: GeneratedDays) -> None:
     page, gate = bench.page, Gate()
-    page.tiles.reset(forget=True)
+    page.reader.tiles.reset(forget=True)
     bench.settle()
     days.calls.clear()
     days.gate = gate
@@ -391,14 +386,14 @@ def test_only_what_the_last_window_needs_is_read(bench: TimelineBench, days: Gen
         for step in range(12):
             start = page.view.now_us - (40 + step) * DAY_US
             page.view.show(start, start + 2 * HOUR_US)
-            page._ask()
+            page.reader.ask()
     finally:
         gate.open()
     bench.settle()
     far = [call for call in days.calls if (call[1] - call[0]) < timedelta(hours=13)]
     assert 0 < len(far) < 12 * 2
     level = level_for(page.lanes.place().us_per_px)
-    pieces = page.tiles.pieces(level, page.view.start_us, page.view.end_us)
+    pieces = page.reader.tiles.pieces(level, page.view.start_us, page.view.end_us)
     assert sum(piece.end_us - piece.start_us for piece in pieces) == page.view.span_us
 
 
@@ -407,13 +402,13 @@ def test_a_store_that_is_away_is_said_and_asked_again(
 ) -> None:
     page = bench.page
     days.problem = StoreUnavailable("The database does not answer.")
-    page.tiles.reset()
-    page._ask()
-    bench.wait(lambda: page.tiles.problem is not None)
+    page.reader.tiles.reset()
+    page.reader.ask()
+    bench.wait(lambda: page.reader.tiles.problem is not None)
     assert "does not answer" in page.header._problem.text()
-    assert page.tiles.pieces(level_for(1e6), page.view.start_us, page.view.end_us)
+    assert page.reader.tiles.pieces(level_for(1e6), page.view.start_us, page.view.end_us)
     days.problem = None
-    bench.wait(lambda: page.tiles.problem is None)
+    bench.wait(lambda: page.reader.tiles.problem is None)
     assert not page.header._problem.isVisible()
 
 
@@ -428,12 +423,12 @@ def test_a_change_by_somebody_else_is_read(bench: TimelineBench, days: Generated
     lane = swapped[HORSES[1]][LaneKind.ACTION]
     at = page.view.now_us - HOUR_US
     index = int(lane.bounds_us.searchsorted(at, "right")) - 1
-    page.opened = {HORSES[0]}
-    page._lay_out()
-    found = page.lanes.runs_at(bench.row("Juno", LaneKind.ACTION), at)
+    page.who.opened = {HORSES[0]}
+    page.who.refresh()
+    found = page.lanes.hit(bench.row("Juno", LaneKind.ACTION), at)
     assert (found is None) == (lane.value[index] < 0)
     if found is not None:
-        assert found[0].start_us[found[1]] == lane.bounds_us[index]
+        assert found.start_us <= lane.bounds_us[index]
 
 
 # --- plots --------------------------------------------------------------------------------------
@@ -473,7 +468,7 @@ def test_asymmetry_refuses_when_there_are_too_few_strides(
     days.lanes_of[HORSES[1]][LaneKind.GAIT].value[:] = -1
     page.lanes.select(HORSES[1])
     page.plots.reset()
-    page._ask()
+    page.reader.ask()
     bench.settle()
     row = page.plots.rows["asymmetry"]
     bench.wait(lambda: "Too few strides" in row.note)

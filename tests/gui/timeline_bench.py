@@ -79,8 +79,8 @@ class TimelineBench:
         page = self.page
         self.wait(
             lambda: (
-                not page.wanting
-                and not page.tiles.busy
+                not page.reader.wanting
+                and not page.reader.tiles.busy
                 and not page.plots.series.busy
                 and not page.plots.strides.busy
                 and not self.requests.pending

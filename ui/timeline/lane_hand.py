@@ -151,17 +151,20 @@ class LaneHand:
         """A name opens or closes its lane; a run is marked from its start to its end."""
         lanes, point = self._lanes, event.position()
         row = lanes.row_at(point.y())
+        if point.y() < RULER_PX:
+            bookmark = lanes.bookmark_at(point.x())
+            if bookmark is not None:
+                lanes.head.mark(bookmark.start_at, bookmark.end_at)
+            return
         if row is None or row.subject is None:
             return
         if point.x() < NAMES_PX:
             if point.x() >= CHEVRON_PX:
                 lanes.toggled.emit(row.subject.id)
             return
-        found = lanes.runs_at(row, lanes.place().at_us(point.x()))
-        if found is not None:
-            runs, index = found
-            start_us, end_us = int(runs.start_us[index]), int(runs.end_us[index])
-            lanes.head.mark(instant(start_us), instant(end_us))
+        hit = lanes.hit(row, lanes.place().at_us(point.x()))
+        if hit is not None:
+            lanes.head.mark(instant(hit.start_us), instant(hit.end_us))
 
     def leave(self) -> None:
         """The mouse is elsewhere."""

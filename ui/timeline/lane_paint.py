@@ -255,6 +255,27 @@ class LanePainter:
             self._elided[key] = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
         return self._elided[key]
 
+    def flags(self, painter: QPainter, bookmarks: Sequence[tuple[float, float, str, bool]]) -> None:
+        """Bookmarks at the foot of the ruler: a strip as long as each, a flag where it begins, its
+        title where there is room; locked ones are filled."""
+        theme = self.theme
+        colour = theme.colour("information")
+        painter.setFont(self._small)
+        for left, right, title, locked in bookmarks:
+            painter.fillRect(QRectF(left, RULER_PX - 3, max(right - left, 2.0), 3), colour)
+            painter.setPen(QPen(colour, 1.5))
+            painter.setBrush(colour if locked else Qt.BrushStyle.NoBrush)
+            points = [(0, 0), (9, 0), (6, 4), (9, 8), (0, 8)]
+            painter.drawPolygon(
+                QPolygonF([QPointF(left + x, RULER_PX - 14 + y) for x, y in points])
+            )
+            painter.drawLine(QPointF(left, RULER_PX - 14), QPointF(left, RULER_PX))
+            room = right - left - 16
+            if room > 40:
+                painter.setPen(theme.colour("information"))
+                words = QRectF(left + 13, RULER_PX - 18, room, 14)
+                painter.drawText(words, MIDDLE_LEFT, self.elided(title, room))
+
     # --- range and cursor -----------------------------------------------------------------------
 
     def marked(

@@ -15,7 +15,7 @@ from engine.domain.motion import BoutKind
 from ui.requests import RequestId, RequestRunner
 from ui.services import ConsoleServices
 from ui.timeline.cursor import instant, micros
-from ui.timeline.lane_tile import ACTIVITY, Runs
+from ui.timeline.lane_tile import ACTIVITY
 from ui.timeline.lane_view import LaneView
 from ui.timeline.lanes import LaneRow
 from ui.timeline.marks import Mark, mark_of, mark_word
@@ -57,24 +57,22 @@ class LaneTips(QObject):
         """What is there now; the details follow."""
         if row.subject is None:
             return ""
-        found = self._lanes.runs_at(row, at_us)
-        if found is None:
+        hit = self._lanes.hit(row, at_us)
+        if hit is None:
             return self._nothing(row, at_us)
-        runs, index = found
-        if isinstance(runs, Stack):
-            return self.sum_words(row, runs, index)
-        words = self.words(row, runs, index)
+        if isinstance(hit.runs, Stack):
+            return self.sum_words(row, hit.runs, hit.index)
+        words = self.words(row, Mark(int(hit.runs.mark[hit.index])), hit.start_us, hit.end_us)
         if not row.subject.camera and row.row in (ACTIVITY, *KINDS):
             self._ask(row, at_us, words)
         return words
 
-    def words(self, row: LaneRow, runs: Runs, index: int) -> str:
-        """``Juno · walking``, from when to when and how long, and the share where it is a sum."""
+    def words(self, row: LaneRow, mark: Mark, start_us: int, end_us: int) -> str:
+        """``Juno · walking``, from when to when and how long."""
         assert row.subject is not None
-        start_us, end_us = int(runs.start_us[index]), int(runs.end_us[index])
-        mark = mark_word(Mark(int(runs.mark[index])))
+        told = f" ({row_word(row.row)})" if row.sub else ""
         lines = [
-            f"{row.subject.title} · {mark}" + (f" ({row_word(row.row)})" if row.sub else ""),
+            f"{row.subject.title} · {mark_word(mark)}{told}",
             f"{span_words(start_us, end_us, self.zone)} · {length_words(end_us - start_us)}",
         ]
         return "\n".join(lines)

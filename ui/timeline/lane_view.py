@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
+from engine.domain.recording import Bookmark
 from engine.runtime.meters import Distribution
 from ui.theme import Theme
 from ui.timeline.axis import Tick, TickShelf, day_words, tick_step_us, zone_words
@@ -31,7 +33,7 @@ from ui.timeline.lane_tile import LaneTile, Runs
 from ui.timeline.lanes import LaneRow, row_at, total_px
 from ui.timeline.raster import Paints
 from ui.timeline.stacks import Stack
-from ui.timeline.tile_grid import level_for
+from ui.timeline.tile_grid import TileKey, level_for
 from ui.timeline.tile_loader import TileLoader
 from ui.timeline.time_view import TimeView
 from ui.timeline.words import cursor_words, length_words
@@ -40,6 +42,33 @@ TICK_ROOM_PX = 76.0
 ZOOM_STEP = 0.8
 SCROLL_PX = 40
 HIT_PX = 4.0
+FLAG_PX = 12.0
+TILES_JOINED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is at a place of a lane: from when to when, and where in which row of which tile."""
+
+    start_us: int
+    end_us: int
+    runs: Runs | Stack
+    index: int
+    tile: TileKey
+
+    def goes_on(self, other: Hit) -> bool:
+        """Whether both are runs of the same mark."""
+        mine, theirs = self.runs, other.runs
+        if isinstance(mine, Stack) or isinstance(theirs, Stack):
+            return False
+        return bool(mine.mark[self.index] == theirs.mark[other.index])
+
+    def cut_at(self, at_us: int) -> bool:
+        """Whether it meets the edge of its tile at an instant."""
+        return at_us in (self.start_us, self.end_us) and at_us in (
+            self.tile.start_us,
+            self.tile.end_us,
+        )
 
 
 class LaneView(QAbstractScrollArea):
@@ -67,6 +96,7 @@ class LaneView(QAbstractScrollArea):
         self.tell: Callable[[LaneRow, int], str] = lambda _row, _at_us: ""
         self.rows: list[LaneRow] = []
         self.selected: UUID | None = None
+        self.bookmarks: tuple[Bookmark, ...] = ()
         self.paint_ms = Distribution(keep=4096)
         self._picture: LanePicture | None = None
         self._made_of: tuple[object, ...] = ()
@@ -111,6 +141,23 @@ class LaneView(QAbstractScrollArea):
             self._show_row(row)
         self.repaint_soon()
 
+    def set_bookmarks(self, bookmarks: Sequence[Bookmark]) -> None:
+        """Show other bookmarks on the ruler."""
+        self.bookmarks = tuple(bookmarks)
+        self.repaint_soon()
+
+    def bookmark_at(self, x: float) -> Bookmark | None:
+        """The bookmark under a place of the ruler, the shortest of several."""
+        place = self.place()
+        hits = (
+            b
+            for b in self.bookmarks
+            if place.x(micros(b.start_at)) - 2
+            <= x
+            <= max(place.x(micros(b.end_at)), place.x(micros(b.start_at)) + FLAG_PX)
+        )
+        return min(hits, key=lambda b: b.end_at - b.start_at, default=None)
+
     def repaint_soon(self, *_what: object) -> None:
         """Paint with the next frame."""
         self.viewport().update()
@@ -131,19 +178,35 @@ class LaneView(QAbstractScrollArea):
             return None
         return row_at(self.rows, round(y) - RULER_PX + self.scroll_y)
 
-    def runs_at(self, row: LaneRow, at_us: int) -> tuple[Runs | Stack, int] | None:
-        """The run of a row at an instant; very short ones are hit a few pixels beside them."""
+    def hit(self, row: LaneRow, at_us: int) -> Hit | None:
+        """The run of a row at an instant; very short ones are hit a few pixels beside them. One
+        that tiles cut is told whole."""
+        near = round(HIT_PX * self.place().us_per_px)
+        found = (self._hit(row, at_us + offset) for offset in (0, -near, near))
+        hit = next((one for one in found if one is not None), None)
+        if hit is None or isinstance(hit.runs, Stack):
+            return hit
+        start_us, end_us = hit.start_us, hit.end_us
+        for _ in range(TILES_JOINED):
+            before, after = self._hit(row, start_us - 1), self._hit(row, end_us)
+            if before is not None and before.goes_on(hit) and before.cut_at(start_us):
+                start_us = before.start_us
+            elif after is not None and after.goes_on(hit) and after.cut_at(end_us):
+                end_us = after.end_us
+            else:
+                break
+        return replace(hit, start_us=start_us, end_us=end_us)
+
+    def _hit(self, row: LaneRow, at_us: int) -> Hit | None:
         if row.subject is None:
             return None
-        place = self.place()
-        near = round(HIT_PX * place.us_per_px)
-        level = level_for(place.us_per_px)
-        for offset in (0, -near, near):
-            for piece in self.tiles.pieces(level, at_us + offset, at_us + offset + 1):
-                runs = piece.value.rows.get((row.subject.id, row.row))
-                index = runs.at(at_us + offset) if runs is not None else None
-                if runs is not None and index is not None:
-                    return runs, index
+        level = level_for(self.place().us_per_px)
+        for piece in self.tiles.pieces(level, at_us, at_us + 1):
+            runs = piece.value.rows.get((row.subject.id, row.row))
+            index = runs.at(at_us) if runs is not None else None
+            if runs is not None and index is not None:
+                bounds = (int(runs.start_us[index]), int(runs.end_us[index]))
+                return Hit(*bounds, runs, index, piece.key)
         return None
 
     # --- painting -------------------------------------------------------------------------------
@@ -193,6 +256,13 @@ class LaneView(QAbstractScrollArea):
         own.ruler(painter, place, marks, day, zone)
         painter.setPen(own.theme.colour("line"))
         painter.drawLine(0, RULER_PX - 1, self.viewport().width(), RULER_PX - 1)
+        flags = []
+        for mark in self.bookmarks:
+            left, right = (place.x(micros(at)) for at in (mark.start_at, mark.end_at))
+            if right > place.left and left < place.right:
+                left, right = max(left, place.left), min(right, place.right)
+                flags.append((left, right, mark.title, mark.locked))
+        own.flags(painter, flags)
         marked = self.head.range
         if marked is not None:
             left, right = (place.x(micros(at)) for at in (marked.start_at, marked.end_at))
@@ -306,6 +376,9 @@ class LaneView(QAbstractScrollArea):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self.row_at(event.pos().y())
             words = ""
+            mark = self.bookmark_at(event.pos().x()) if event.pos().y() < RULER_PX else None
+            if mark is not None:
+                words = "\n".join(part for part in (mark.title, mark.note) if part)
             if row is not None and event.pos().x() >= NAMES_PX:
                 words = self.tell(row, self.place().at_us(event.pos().x()))
             QToolTip.showText(event.globalPos(), words, self.viewport())

@@ -166,7 +166,7 @@ class ExportDialog(RangeDialog):
         self.form.addRow(self.tr("File name"), self.file_name)
 
     def _on_kind(self) -> None:
-        kind = self.kind.currentData()
+        kind = ExportKind(self.kind.currentData())  # Qt keeps the word
         self.form.setRowVisible(self.overlays, kind is ExportKind.CLIP)
         self.form.setRowVisible(self._ticks, kind in ROWS)
 
@@ -185,7 +185,7 @@ class ExportDialog(RangeDialog):
     def request(self) -> ExportRequest:
         """What was filled in."""
         horse = self.horse.currentData()
-        kind: ExportKind = self.kind.currentData()
+        kind = ExportKind(self.kind.currentData())
         return ExportRequest(
             kind,
             self.scope.range.start_at,

@@ -31,11 +31,12 @@ class _Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[T]):
-    """A tile's content over the part of the window that it is shown for."""
+    """A tile's content over the part of the window that it is shown for; ``key`` is the tile."""
 
     value: T
     start_us: int
     end_us: int
+    key: TileKey
 
 
 class TileLoader(QObject, Generic[T]):
@@ -138,7 +139,7 @@ class TileLoader(QObject, Generic[T]):
                 if first >= last:
                     left.append(gap)
                     continue
-                found.append(Piece(self._entries[key].value, first, last))
+                found.append(Piece(self._entries[key].value, first, last, key))
                 left += [part for part in ((gap[0], first), (last, gap[1])) if part[0] < part[1]]
             gaps = left
             if not gaps:

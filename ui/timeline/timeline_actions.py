@@ -126,7 +126,7 @@ def _add_lanes(book: ActionBook, page: TimelinePage) -> None:
             partial(page.show_grouping, grouping),
             tip=page.tr("Lanes: {0}").format(text),
             toggled=lambda _on: None,
-            checked=grouping is page.grouping,
+            checked=grouping is page.who.grouping,
             page=page,
         )
         choices.addAction(action)
@@ -143,7 +143,7 @@ def _add_lanes(book: ActionBook, page: TimelinePage) -> None:
             text,
             partial(page.show_order, order),
             toggled=lambda _on: None,
-            checked=order is page.order,
+            checked=order is page.who.order,
             page=page,
         )
         orders.addAction(action)
