@@ -84,16 +84,15 @@ def _numbers(health: str) -> dict[str, float | int | str]:
         return {}
     if not isinstance(told, dict):
         return {}
-    recording = told.get("recording")
-    return {
+    numbers: dict[str, float | int | str] = {
         name: int(value) if name in _COUNTS else value
         for name in (*_COUNTS, *_RATES)
         if isinstance(value := told.get(name), int | float) and math.isfinite(value)
-    } | ({"recording": recording} if _is_recording_word(recording) else {})
-
-
-def _is_recording_word(told: object) -> bool:
-    return isinstance(told, str) and told in _RECORDING
+    }
+    recording = told.get("recording")
+    if isinstance(recording, str) and recording in _RECORDING:
+        numbers["recording"] = recording
+    return numbers
 
 
 def camera_states(

@@ -87,7 +87,8 @@ class CopyTrack:
 
     def feed(self, packet: EncodedPacket) -> list[Step]:
         """The steps of one packet."""
-        if packet.dts is None and len(self._undated) < _UNDATED_AT_MOST:
+        timed = packet.dts is not None and packet.pts is not None
+        if not timed and len(self._undated) < _UNDATED_AT_MOST:
             self._undated.append(packet)
             return []
         steps: list[Step] = []
@@ -96,17 +97,25 @@ class CopyTrack:
         return [*steps, *self._fed(packet)]
 
     def _dated(self, packet: EncodedPacket) -> list[EncodedPacket]:
-        """Packets before the first one whose decoding time is known (Matroska keeps none, FFmpeg
-        works it out after some packets), with times a picture apart before it."""
+        """The packets before the first one whose times are both known, a picture apart before it:
+        Matroska keeps no decoding times, FFmpeg works them out after some packets; over RTSP the
+        first packets have no times at all."""
         waiting, self._undated = self._undated, []
-        if packet.dts is None:
+        pts, dts, pts_s = packet.pts, packet.dts, packet.pts_s
+        if pts is None or dts is None or pts_s is None:
             return waiting
-        step = packet.duration or int(1 / ((self.coding.fps or 25.0) * self.coding.time_base))
-        back = len(waiting)
-        return [
-            replace(one, dts=packet.dts - (back - index) * max(step, 1))
-            for index, one in enumerate(waiting)
-        ]
+        usual = int(1 / ((self.coding.fps or 25.0) * self.coding.time_base))
+        step = max(packet.duration or usual, 1)
+        earliest = min([pts, *(one.pts for one in waiting if one.pts is not None)])
+        dated: list[EncodedPacket] = []
+        for one in reversed(waiting):
+            dts -= step
+            if one.pts is None:
+                earliest -= step
+                seconds = pts_s + float((earliest - pts) * self.coding.time_base)
+                one = replace(one, pts=earliest, pts_s=seconds)
+            dated.append(replace(one, dts=dts))
+        return dated[::-1]
 
     def _fed(self, packet: EncodedPacket) -> list[Step]:
         if packet.pts is None or packet.pts_s is None:

@@ -30,6 +30,8 @@ _STILL_FORMATS = {"image2", "ico", "tty", "xbin", "bin", "adf", "idf"}
 _FIRST_PICTURE_WITHIN_S = 15.0
 """Cameras send a key picture every 1 to 10 s; before the first one nothing can be decoded."""
 _READ_ERRORS_AT_MOST = 50
+_UNTIMED_AT_MOST = 32
+"""Over RTSP the first packets state no time, and single ones may lack it later."""
 _FPS_AT_MOST = 240.0
 
 
@@ -82,6 +84,7 @@ class ContainerSource:
         self._first_pts_s = self._stated_start_s()
         self._tap: Callable[[EncodedPacket], None] | None = None
         self._coding = self._stated_coding()
+        self._untimed = 0
 
     @property
     def live(self) -> bool:
@@ -188,9 +191,10 @@ class ContainerSource:
     def _copy(self, packet: Packet[VideoStream]) -> EncodedPacket:
         pts, time_base = packet.pts, packet.time_base or self._stream.time_base
         pts_s = None if pts is None or time_base is None else float(pts * time_base)
-        if pts_s is None:
+        self._untimed = self._untimed + 1 if pts_s is None else 0
+        if self._untimed > _UNTIMED_AT_MOST:
             self._coding = None
-        elif self._opening.from_zero:
+        if pts_s is not None and self._opening.from_zero:
             if self._first_pts_s is None:  # the first picture decoded will be this one's
                 self._first_pts_s = pts_s
             pts_s -= self._first_pts_s
