@@ -34,6 +34,7 @@ from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
+from docs.timeline_pictures import render_timeline
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream
@@ -115,11 +116,16 @@ def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> 
         wait(app, lambda: False, 1.5)
         save(app, window, out, "live-one")
         wall.maximise(None)
-    for page in ("timeline", "review", "alerts", "sessions", "settings", "health"):
+    for page in ("review", "alerts", "sessions", "settings", "health"):
         window.show_page(page)
         wait(app, lambda: False, 0.3)
         save(app, window, out, page)
     render_registry(
+        window,
+        lambda condition, at_most_s: wait(app, condition, at_most_s),
+        lambda name: save(app, window, out, name),
+    )
+    render_timeline(
         window,
         lambda condition, at_most_s: wait(app, condition, at_most_s),
         lambda name: save(app, window, out, name),
@@ -159,6 +165,11 @@ def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
         on_registry_changed=barn.registry.subscribe,
         ptz_store=barn.ptz,
         plans_changed=barn.ptz_memory.plans_changed,
+        chunks=barn.chunks,
+        jobs=barn.jobs,
+        bookmarks=barn.bookmarks,
+        edits=barn.edits,
+        media_folder=place.folders.media,
         motion=barn.motion,
         alerts=barn.alerts,
         timeline=barn.timeline,
