@@ -36,6 +36,17 @@ PLOTS = (
 )
 
 
+def key_words(kind: PlotKind) -> str:
+    """Which line is which, where there are two: the first solid, the second dashed."""
+
+    def tr(text: str) -> str:
+        return QCoreApplication.translate("Timeline", text)
+
+    if kind is ASYMMETRY:
+        return tr("— head  ┄ pelvis")
+    return tr("— left  ┄ right") if len(kind.series) == 2 else ""
+
+
 def plot_word(kind: PlotKind) -> str:
     """What a plot shows, in words."""
 

@@ -142,6 +142,7 @@ class PlotRow(QWidget):
         colours: Mapping[str, str],
         theme: Theme,
         floor: float | None = None,
+        key: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -162,6 +163,8 @@ class PlotRow(QWidget):
         left.addWidget(label(title, "section"))
         left.addWidget(self._value)
         left.addWidget(self._band)
+        if key:
+            left.addWidget(label(key, "small"))
         left.addStretch(1)
         side = QWidget()
         side.setFixedWidth(NAMES_PX - AXIS_PX)

@@ -15,7 +15,7 @@ from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 from ui.theme import Theme
 from ui.timeline.cursor import TimeCursor, instant
-from ui.timeline.plot_kinds import ASYMMETRY, PLOTS, PlotKind, plot_word
+from ui.timeline.plot_kinds import ASYMMETRY, PLOTS, PlotKind, key_words, plot_word
 from ui.timeline.plot_row import PlotRow, joined
 from ui.timeline.series_tiles import (
     AsymmetryTile,
@@ -129,7 +129,7 @@ class PlotStack(QWidget):
     def _made(self, kind: PlotKind) -> PlotRow:
         colours = ASYMMETRY_CURVES if kind is ASYMMETRY else kind.series
         title = plot_word(kind)
-        row = PlotRow(title, kind.unit, colours, self._theme, kind.floor, self)
+        row = PlotRow(title, kind.unit, colours, self._theme, kind.floor, key_words(kind), self)
         row.turned.connect(self._on_turned)
         row.dragged.connect(lambda share: self._view.pan(-round(share * self._view.span_us)))
         row.pressed.connect(lambda share: self._head.move_to(instant(self._at(share))))
