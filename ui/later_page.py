@@ -28,15 +28,6 @@ def later_texts() -> dict[str, LaterText]:
         return QCoreApplication.translate("Later", text)
 
     return {
-        "review": LaterText(
-            tr("Review"),
-            tr("Recordings of up to four cameras, played in step."),
-            (
-                tr("Frame by frame, with every box and skeleton to inspect and correct"),
-                tr("Corrections that reprocess the chunk and teach the registry"),
-            ),
-            tr("Videos play on the Live wall, and “barnhand analyse” renders them."),
-        ),
         "sessions": LaterText(
             tr("Sessions"),
             tr("One ride, one lesson, one vet check: analysed as a whole."),

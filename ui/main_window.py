@@ -40,6 +40,7 @@ from ui.registry.directory import HorseDirectory
 from ui.registry.live_identity import LiveIdentity
 from ui.registry.registry_page import RegistryPage
 from ui.requests import RequestRunner
+from ui.review.review_page import ReviewPage
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.settings.settings_page import SettingsPage
 from ui.status_bar import StatusBar
@@ -121,6 +122,18 @@ class MainWindow(QMainWindow):
             self.time_cursor,
             theme,
         )
+        self.review = ReviewPage(
+            services,
+            self.requests,
+            self.log,
+            self.directory,
+            self.registry.context,
+            self.actions_book,
+            self.time_cursor,
+            self.state,
+            theme,
+        )
+        self.timeline.acts.viewer = self.review
         self.alerts = AlertsPage(
             services, self.requests, self.log, self.directory, self.actions_book, theme
         )
@@ -130,6 +143,7 @@ class MainWindow(QMainWindow):
             "live": self.live,
             "registry": self.registry,
             "timeline": self.timeline,
+            "review": self.review,
             "alerts": self.alerts,
             "settings": self.settings,
             "health": self.diagnostics,
@@ -195,6 +209,11 @@ class MainWindow(QMainWindow):
         self.timeline.said.connect(lambda text, warns: self.toast.say(text, warning=warns))
         self.timeline.wanted.connect(self.show_page)
         self.timeline.submitted.connect(self.jobs.watch.expect)
+        self.review.failed.connect(self.errors.show_error)
+        self.review.said.connect(lambda text, warns: self.toast.say(text, warning=warns))
+        self.review.wanted.connect(self.show_page)
+        self.review.submitted.connect(self.jobs.watch.expect)
+        self.jobs.watch.ended.connect(self.review.on_job_ended)
         self.jobs.failed.connect(self.errors.show_error)
         self.jobs.told.connect(
             lambda text, act, then, warns: self.toast.say(text, act, then, warning=warns)
@@ -232,13 +251,18 @@ class MainWindow(QMainWindow):
             self.registry.take_focus()
         if name == "timeline":
             self.timeline.take_focus()
+        if name == "review":
+            self.review.take_focus()
         if name == "alerts":
             self.alerts.take_focus()
         if name == "health":
             self._show_diagnostics()
 
     def show_moment(self, at: datetime, stream_id: StreamId | None) -> None:
-        """Open the timeline at an instant."""
+        """Play what a camera saw at an instant; the timeline where recordings are not at hand."""
+        if self._services.chunks is not None and self._services.media_folder is not None:
+            self.review.open_moment(at, stream_id)
+            return
         self.show_page("timeline")
         self.time_cursor.move_to(at)
 
@@ -316,6 +340,7 @@ class MainWindow(QMainWindow):
             self.live,
             self.registry,
             self.timeline,
+            self.review,
             self.jobs,
         ):
             part.set_theme(self._theme)
@@ -354,6 +379,7 @@ class MainWindow(QMainWindow):
         cameras = {stream.id: stream.name for stream in streams}
         self.registry.follow(cameras)
         self.timeline.follow(cameras)
+        self.review.follow(cameras)
         self.alerts.follow(cameras)
         self.notices.update_from(report.notices)
         self.status.show_engine(report)
@@ -475,6 +501,7 @@ class MainWindow(QMainWindow):
         self.live.ptz.stop()
         self.live.wall.stop()
         self.timeline.stop()
+        self.review.stop()
         self.alerts.stop()
         self.jobs.watch.stop()
         self.directory.stop()

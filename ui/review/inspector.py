@@ -1,0 +1,404 @@
+"""The panel beside the players: every detection of one picture, what waits to be corrected in its
+recording, and who corrected what before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QEvent, QMargins, QObject, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QButtonGroup,
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLayout,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.domain.errors import BarnhandError
+from engine.domain.ids import HorseId, TrackId
+from engine.domain.recording import EditEffect, EditRecord, Extent
+from engine.recording.overlay import OverlayTrack
+from ui.live.motion_words import doing
+from ui.live.overlay_paint import subject_word
+from ui.registry.words import counted, when
+from ui.review.frames import ReviewFrame
+from ui.review.pending import Edited, is_added
+from ui.review.picture_overlay import words_of
+from ui.review.words import exact_time, extent_word, frame_words
+from ui.theme import Theme, icon
+from ui.widgets import button, label, line
+
+WIDTH_PX = 400
+TRACK = int(Qt.ItemDataRole.UserRole)
+COLUMNS = 6
+_ROW_ROOM = QMargins(0, 3, 0, 3)
+
+
+class FrameInspector(QFrame):
+    """``selected`` and ``hovered`` carry a TrackId or None; ``removed`` the place of a pending
+    edit, ``undo_asked`` an EditRecord. The other signals follow its buttons."""
+
+    selected = Signal(object)
+    hovered = Signal(object)
+    removed = Signal(int)
+    undo_asked = Signal(object)
+    delete_asked = Signal()
+    assign_asked = Signal()
+    guest_asked = Signal()
+    clear_asked = Signal()
+    apply_asked = Signal()
+    reprocess_asked = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.setFixedWidth(WIDTH_PX)
+        self._theme = theme
+        self._records: tuple[EditRecord, ...] = ()
+        self._tracks: tuple[OverlayTrack, ...] = ()
+        self._shown: tuple[object, ...] = ()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 12, 12, 12)
+        column.setSpacing(8)
+        self._build_picture(column)
+        column.addWidget(line())
+        self._build_pending(column)
+        column.addWidget(line())
+        self._build_history(column)
+        self.show_nothing("")
+        self.show_pending((), 0)
+
+    # --- layout ---------------------------------------------------------------------------------
+
+    def _build_picture(self, column: QVBoxLayout) -> None:
+        self.title = label("", "large")
+        self.where = label("", "small", wrap=True)
+        self.table = QTableWidget(0, COLUMNS)
+        self.table.setHorizontalHeaderLabels(
+            [
+                self.tr("No."),
+                self.tr("Horse"),
+                self.tr("Class"),
+                self.tr("Score"),
+                self.tr("Box (px)"),
+                self.tr("Does"),
+            ]
+        )
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setMouseTracking(True)
+        self.table.setWordWrap(False)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
+        self.table.setAccessibleName(self.tr("Detections of the picture"))
+        self.table.itemSelectionChanged.connect(self._on_selected)
+        self.table.cellEntered.connect(lambda row, _column: self.hovered.emit(self._track(row)))
+        self.table.viewport().installEventFilter(self)
+        column.addWidget(self.title)
+        column.addWidget(self.where)
+        column.addWidget(self.table, 3)
+        column.addLayout(self._build_acts())
+        self.hint = label(
+            self.tr("Drag corners to move a box; drag on empty ground to add one."), "small",
+            wrap=True,
+        )  # fmt: skip
+        column.addWidget(self.hint)
+
+    def _build_acts(self) -> QLayout:
+        self.extents = QButtonGroup(self)
+        reach = QHBoxLayout()
+        reach.setSpacing(4)
+        for place, extent in enumerate(Extent):
+            chip = QToolButton()
+            chip.setText(extent_word(extent))
+            chip.setProperty("role", "chip")
+            chip.setCheckable(True)
+            chip.setChecked(place == 0)
+            self.extents.addButton(chip, place)
+            reach.addWidget(chip)
+        reach.addStretch(1)
+        self.assign = button(self.tr("Which horse…"))
+        self.guest = button(self.tr("New guest"))
+        self.delete = button(self.tr("Delete"), "danger")
+        acts = QHBoxLayout()
+        acts.setSpacing(4)
+        for one in (self.assign, self.guest, self.delete):
+            acts.addWidget(one)
+        acts.addStretch(1)
+        self.assign.clicked.connect(self.assign_asked)
+        self.guest.clicked.connect(self.guest_asked)
+        self.delete.clicked.connect(self.delete_asked)
+        both = QVBoxLayout()
+        both.setSpacing(6)
+        both.addLayout(reach)
+        both.addLayout(acts)
+        return both
+
+    def _build_pending(self, column: QVBoxLayout) -> None:
+        self.pending_title = label("", "section")
+        self.pending = QListWidget()
+        self.pending.setAccessibleName(self.tr("Pending edits"))
+        self.pending.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.effect = label("", "small", wrap=True)
+        self.problem = label("", "problem", wrap=True)
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 0)
+        self.progress.setTextVisible(False)
+        self.progress.hide()
+        self.reprocess = QCheckBox(self.tr("Then analyse this recording again"))
+        self.reprocess.setChecked(True)
+        self.clear = button(self.tr("Clear"))
+        self.apply = button(self.tr("Apply"), "primary")
+        self.clear.clicked.connect(self.clear_asked)
+        self.apply.clicked.connect(self.apply_asked)
+        row = QHBoxLayout()
+        row.addWidget(self.reprocess, 1)
+        row.addWidget(self.clear)
+        row.addWidget(self.apply)
+        column.addWidget(self.pending_title)
+        column.addWidget(self.pending, 2)
+        for one in (self.effect, self.problem, self.progress):
+            column.addWidget(one)
+        column.addLayout(row)
+
+    def _build_history(self, column: QVBoxLayout) -> None:
+        head = QHBoxLayout()
+        head.addWidget(label(self.tr("Corrected before in this recording"), "section"))
+        head.addStretch(1)
+        self.again = button(self.tr("Reprocess"), "link")
+        self.again.setToolTip(self.tr("Analyse this recording again at the full rate"))
+        self.again.clicked.connect(self.reprocess_asked)
+        head.addWidget(self.again)
+        self.history = QListWidget()
+        self.history.setAccessibleName(self.tr("Edits of this recording"))
+        self.history.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        column.addLayout(head)
+        column.addWidget(self.history, 1)
+
+    @property
+    def extent(self) -> Extent:
+        """How far deleting and assigning reach."""
+        return tuple(Extent)[self.extents.checkedId()]
+
+    def choose_extent(self, extent: Extent) -> None:
+        """Reach so far."""
+        self.extents.button(tuple(Extent).index(extent)).setChecked(True)
+
+    # --- the picture ----------------------------------------------------------------------------
+
+    def show_nothing(self, words: str) -> None:
+        """There is no picture to inspect."""
+        self.title.setText(self.tr("Picture"))
+        self.where.setText(words or self.tr("Pause on a picture to inspect it."))
+        self._shown = ()
+        self._fill((), {}, frozenset())
+        self.let_edit(None)
+
+    def show_picture(
+        self, frame: ReviewFrame, edited: Edited | None, names: Mapping[HorseId, str]
+    ) -> None:
+        """Every detection of a picture."""
+        tracks = () if edited is None else edited.entry.tracks
+        told = (frame.chunk.id, frame.at_us, tracks, tuple(names.items()))
+        if told == self._shown:
+            return
+        self._shown = told
+        self.title.setText(exact_time(frame.at_us))
+        self.where.setText(self._state(frame, edited))
+        self._fill(tracks, names, frozenset() if edited is None else edited.changed)
+
+    def _state(self, frame: ReviewFrame, edited: Edited | None) -> str:
+        words = frame_words(frame)
+        if edited is None:
+            return self.tr("{0} · the analysis knows nothing of this picture").format(words)
+        if not edited.entry.analysed:
+            return self.tr("{0} · between two analysed pictures").format(words)
+        if edited.entry.held:
+            return self.tr("{0} · still scene: as analysed before").format(words)
+        return self.tr("{0} · analysed").format(words)
+
+    def _fill(
+        self,
+        tracks: tuple[OverlayTrack, ...],
+        names: Mapping[HorseId, str],
+        changed: frozenset[TrackId],
+    ) -> None:
+        keep = self.current
+        table = self.table
+        table.blockSignals(True)
+        self._tracks = tracks
+        table.setRowCount(len(tracks))
+        for row, track in enumerate(tracks):
+            for place, text in enumerate(_cells(track, names)):
+                item = QTableWidgetItem(text)
+                item.setData(TRACK, row)
+                font = item.font()
+                font.setItalic(track.id in changed)
+                item.setFont(font)
+                if place == 0:
+                    item.setForeground(self._theme.track_colour(track.colour))
+                table.setItem(row, place, item)
+        table.blockSignals(False)
+        self.select(keep)
+
+    @property
+    def current(self) -> TrackId | None:
+        """The selected detection."""
+        rows = self.table.selectionModel().selectedRows()
+        return self._track(rows[0].row()) if rows else None
+
+    def _track(self, row: int) -> TrackId | None:
+        return self._tracks[row].id if 0 <= row < len(self._tracks) else None
+
+    def select(self, track_id: TrackId | None) -> None:
+        """Select a detection without telling of it."""
+        self.table.blockSignals(True)
+        row = next((i for i, t in enumerate(self._tracks) if t.id == track_id), -1)
+        if row >= 0:
+            self.table.selectRow(row)
+        else:
+            self.table.clearSelection()
+        self.table.blockSignals(False)
+
+    def let_edit(self, reason: str | None, on: bool = False, chosen: bool = False) -> None:
+        """Whether corrections can be made, else why not; ``chosen``: a detection is selected."""
+        for one in (self.assign, self.guest, self.delete):
+            one.setEnabled(on and chosen)
+        self.hint.setText(
+            reason or self.tr("Drag corners to move a box; drag on empty ground to add one.")
+        )
+        self.hint.setVisible(on or bool(reason))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self.hovered.emit(None)
+        return False
+
+    def _on_selected(self) -> None:
+        self.selected.emit(self.current)
+
+    # --- pending --------------------------------------------------------------------------------
+
+    def show_pending(self, sentences: Sequence[str], elsewhere: int) -> None:
+        """What waits for this recording, and how many wait for others."""
+        self.pending.clear()
+        count = len(sentences)
+        text = self.tr("Pending edits of this recording") + (f" · {count}" if count else "")
+        if elsewhere:
+            text += self.tr(" · {0} more in other recordings").format(elsewhere)
+        self.pending_title.setText(text)
+        for place, sentence in enumerate(sentences):
+            item = QListWidgetItem()
+            row = QWidget()
+            inside = QHBoxLayout(row)
+            inside.setContentsMargins(6, 0, 0, 0)
+            words = label(sentence, "small", wrap=True)
+            words.setToolTip(sentence)
+            remove = QToolButton()
+            remove.setIcon(icon("close", self._theme))
+            remove.setToolTip(self.tr("Remove this edit"))
+            remove.setAccessibleName(self.tr("Remove this edit"))
+            remove.clicked.connect(lambda _on=False, i=place: self.removed.emit(i))
+            inside.addWidget(words, 1)
+            inside.addWidget(remove)
+            item.setSizeHint(row.sizeHint().grownBy(_ROW_ROOM))
+            self.pending.addItem(item)
+            self.pending.setItemWidget(item, row)
+        if not count:
+            self.show_effect(None)
+        for one in (self.clear, self.apply):
+            one.setEnabled(bool(count))
+
+    def remove_button(self, place: int) -> QToolButton:
+        """The button that removes a pending edit."""
+        row = self.pending.itemWidget(self.pending.item(place))
+        return row.findChildren(QToolButton)[0]
+
+    def show_effect(self, effect: EditEffect | BarnhandError | None) -> None:
+        """What the pending edits would change, or what cannot be done."""
+        self.problem.setText("")
+        if effect is None:
+            self.effect.setText("")
+        elif isinstance(effect, BarnhandError):
+            self.effect.setText("")
+            self.problem.setText(str(effect))
+        else:
+            parts = (
+                counted(effect.detections, self.tr("detection"), self.tr("detections")),
+                counted(effect.tracks, self.tr("track"), self.tr("tracks")),
+                counted(effect.horses, self.tr("horse"), self.tr("horses")),
+            )
+            self.effect.setText(self.tr("Changes {0}").format(", ".join(parts)))
+            refused = [f"{place + 1}. {words}" for place, words in sorted(effect.refused.items())]
+            self.problem.setText("\n".join(refused))
+            self.apply.setEnabled(not refused)
+        self.problem.setVisible(bool(self.problem.text()))
+        self.effect.setVisible(bool(self.effect.text()))
+
+    def show_busy(self, on: bool) -> None:
+        """While edits are being stored."""
+        self.progress.setVisible(on)
+        self.apply.setEnabled(not on and self.pending.count() > 0)
+        self.clear.setEnabled(not on and self.pending.count() > 0)
+
+    # --- history --------------------------------------------------------------------------------
+
+    def show_history(self, records: Sequence[EditRecord]) -> None:
+        """Who corrected what, newest first."""
+        self._records = tuple(records)
+        self.history.clear()
+        for record in self._records:
+            item = QListWidgetItem()
+            row = QWidget()
+            inside = QHBoxLayout(row)
+            inside.setContentsMargins(6, 0, 0, 0)
+            who = f"{record.summary}\n{record.actor}, {when(record.at)}"
+            if record.undone_at is not None:
+                who += self.tr(" · taken back by {0}").format(record.undone_by)
+            words = label(who, "small", wrap=True)
+            inside.addWidget(words, 1)
+            if record.undone_at is None:
+                back = button(self.tr("Undo"), "link")
+                back.clicked.connect(lambda _on=False, r=record: self.undo_asked.emit(r))
+                inside.addWidget(back)
+            item.setSizeHint(row.sizeHint().grownBy(_ROW_ROOM))
+            self.history.addItem(item)
+            self.history.setItemWidget(item, row)
+
+    @property
+    def records(self) -> tuple[EditRecord, ...]:
+        """The history on show."""
+        return self._records
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in another look."""
+        self._theme = theme
+        self._shown = ()
+
+
+def _cells(track: OverlayTrack, names: Mapping[HorseId, str]) -> tuple[str, ...]:
+    x1, y1, x2, y2 = (round(v) for v in track.box_xyxy_px)
+    name = names.get(track.horse_id, "") if track.horse_id is not None else ""
+    return (
+        "+" if is_added(track) else f"#{track.number}",
+        name or "–",
+        subject_word(track.class_id),
+        f"{track.score:.2f}",
+        f"{x1},{y1} {x2 - x1}×{y2 - y1}",
+        doing(words_of(track), 0) or track.posture or "–",
+    )
