@@ -43,14 +43,14 @@ _AGITATION_S, _STEP_S, _LEAST_STEPS, _LEAST_SEEN = 2.5, 0.1, 4, 0.65
 in most pictures tells anything."""
 
 HEADS = ("low", "level", "normal", "high")
-_HEAD = ((-0.95, 0.28), (-0.17, 0.20), (0.22, 0.15), (0.42, 0.16))
-_NOSE = ((0.15, 0.28), (0.92, 0.26), (1.40, 0.18), (1.66, 0.16))
+_HEAD = ((-0.95, 0.28), (-0.17, 0.20), (0.22, 0.16), (0.46, 0.15))
+_NOSE = ((0.15, 0.28), (0.92, 0.26), (1.40, 0.19), (1.70, 0.15))
 """Mean and spread of poll over withers and of nose over ground, metres of a horse of 1.60 m, with
 the head low (grazing), level (dozing), as usual and high. The places follow from a neck of 0.8 m at
 50 degrees under, 10, 38 and 57 over the horizontal; spreads as in ``postures``."""
 _HEAD_RATE_HZ = 1 / 20
 _HEAD_FROM, _HIGH_FROM = 0.6, 0.8
-_HEAD_SHARES = (0.3, 0.25, 0.37, 0.08)
+_HEAD_SHARES = (0.3, 0.25, 0.40, 0.05)
 """Where a head is that was not seen for long; horses seldom stand with it high."""
 _OUTLIER = 0.02
 _CORRELATED_S = 0.4

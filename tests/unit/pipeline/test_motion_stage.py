@@ -104,6 +104,25 @@ def test_people_and_dogs_have_rows_that_say_nothing(stage: MotionStage) -> None:
         assert np.isnan(motion.action_confidences[row]) and np.isnan(motion.speeds_mps[row])
 
 
+def test_a_person_who_stays_by_a_horse_is_company(stage: MotionStage, ears: Ears) -> None:
+    stream_id, ids = new_stream_id(), (new_track_id(), new_track_id(), new_track_id())
+    classes = np.array([SubjectClass.HORSE, SubjectClass.PERSON, SubjectClass.HORSE], np.int16)
+    boxes = np.array(
+        [[300, 200, 500, 400], [510, 210, 580, 405], [1200, 200, 1400, 400]], np.float32
+    )
+    near: list[bool] = []
+    for step in range(60):
+        result = frame_result(stream_id, step, 3, None, ids)
+        tracks = replace(result.tracks, class_ids=classes, boxes_xyxy_px=boxes)
+        motion = stage.run(replace(result, tracks=tracks)).motion
+        assert motion is not None
+        near.append(bool(motion.person_near[0]))
+        assert not motion.person_near[1:].any()
+    assert not near[0] and near[-1]
+    (bout,) = ears.bouts(BoutKind.COMPANY)
+    assert (bout.value, bout.track_id, bout.open) == ("person", ids[0], True)
+
+
 def test_without_a_pose_model_the_stage_still_answers(stage: MotionStage) -> None:
     result = frame_result(new_stream_id(), horses=2, skeleton=None)
     motion = stage.run(result).motion
