@@ -9,7 +9,15 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from pyqtgraph.Qt import internals
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPainterPath, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QGraphicsObject,
     QHBoxLayout,
@@ -269,13 +277,22 @@ class PlotRow(QWidget):
 
     def say(self, words: str) -> None:
         """Say why nothing is on show; empty when something is."""
+        if words == self.note and words == self._note.text():
+            return
         self._note.setText(words)
         self._note.setVisible(bool(words))
+        self.canvas.getPlotItem().getAxis("left").setStyle(showValues=not words)
         self._note.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._note.setGeometry(
-            NAMES_PX + 8, 0, max(self.width() - NAMES_PX - 24, 40), self.height()
-        )
         self._note.raise_()
+        self._place_note()
+
+    def _place_note(self) -> None:
+        room = max(self.width() - NAMES_PX - 24, 40)
+        self._note.setGeometry(NAMES_PX + 8, 0, room, self.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_note()
 
 
 def joined(parts: Sequence[tuple[Curve, int, int]]) -> Curve | None:

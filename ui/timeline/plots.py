@@ -54,6 +54,7 @@ class PlotStack(QWidget):
         self._view, self._head = view, head
         self._horse: HorseId | None = None
         self._title = ""
+        self._choose = ""
         self._shown = {kind.id for kind in PLOTS if kind.shown}
         self._origin_us = view.start_us
         self.series: TileLoader[SeriesTile] = TileLoader(
@@ -76,6 +77,16 @@ class PlotStack(QWidget):
         self._arrange()
 
     # --- what is shown --------------------------------------------------------------------------
+
+    def know(self, any_horse: bool) -> None:
+        """Whether there is a horse to choose."""
+        self._choose = (
+            self.tr("Choose a horse's lane to see its curves.")
+            if any_horse
+            else self.tr("No horse is known yet. Curves begin with the first one that is met.")
+        )
+        if self._horse is None:
+            self._say_refusals([])
 
     def set_horse(self, horse_id: HorseId | None, title: str) -> None:
         """Show another horse's curves; None: nobody's."""
@@ -262,7 +273,7 @@ class PlotStack(QWidget):
             if self._services.motion is None:
                 row.say(self.tr("This console was started without stored motion."))
             elif self._horse is None:
-                row.say(self.tr("Choose a horse's lane to see its curves."))
+                row.say(self._choose)
             elif self._anything(kind):
                 row.say("")
             elif self.series.busy or self.strides.busy:

@@ -148,6 +148,7 @@ class TimelinePage(QWidget):
     def _on_lanes(self) -> None:
         self.lanes.set_rows(self.who.rows())
         shown = self.who.shown()
+        self.plots.know(any(not s.camera for s in shown))
         if self.lanes.selected not in {s.id for s in shown}:
             self.lanes.select(next((s.id for s in shown if not s.camera), None))
         self._show_state(bool(shown))
