@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 
 from db.day_sums import DAY_US, HOUR_US, KIND_OF_WORD, WORDS, DaySums, SumTable, load_intervals
 from db.intervals import IntArray, Intervals, in_steps, joined, union
-from db.packed_arrays import INT32, column, instants_us, unix_us
+from db.packed_arrays import INT16, INT32, column, instants_us, unix_us
 from db.pool import transaction
 from db.queries import queries
 from engine.domain.behaviour import LaneKind, TimelineRuns
@@ -30,6 +30,10 @@ RAW_LANE_DAYS = 120.0
 """So many days of lanes are read bout by bout; more from the sums of hours."""
 RAW_DAYS = 2.0
 """So many days are read bout by bout however many lanes there are."""
+CHUNKS_OF = timedelta(days=1)
+"""Chunks of so long are looked at one by one; of more it is told in which steps there are any."""
+HOURS_SUFFICE = timedelta(minutes=30)
+"""Where steps are as long as this, sums of hours are read."""
 RUNS_A_LANE = 4000
 """Lanes with more runs are summed up."""
 MAX_BUCKETS = 10_000
@@ -115,7 +119,8 @@ class PostgresTimelineRepository:
     ) -> tuple[Intervals, Any, bool]:
         days = (end - start) / timedelta(days=1)
         count = len(horses) + len(streams)
-        if days * count > RAW_LANE_DAYS and days > RAW_DAYS:
+        coarse = (end - start) / buckets >= HOURS_SUFFICE
+        if days > RAW_DAYS and (coarse or days * count > RAW_LANE_DAYS):
             first = start.astimezone(UTC).date()
             until = (end - timedelta(microseconds=1)).astimezone(UTC).date() + timedelta(days=1)
             table = self.sums.read(horses, streams, first, until, now)
@@ -138,7 +143,14 @@ class PostgresTimelineRepository:
         now: datetime,
         wanted: Sequence[int],
     ) -> tuple[Intervals, Any, bool]:
-        fields = {"start": start, "end": end, "now": now, "limit": _ALERTS_MOST}
+        step_s = max((end - start).total_seconds() / buckets, 600.0)
+        fields = {
+            "start": start,
+            "end": end,
+            "now": now,
+            "limit": _ALERTS_MOST,
+            "step_s": step_s,
+        }
         parts = []
         with transaction(self._pool, "reading a timeline") as connection:
             if _KINDS.index(LaneKind.ALERT) in wanted:
@@ -147,6 +159,8 @@ class PostgresTimelineRepository:
             of_cameras = {**fields, "lanes": [*streams]}
             if streams and _KINDS.index(LaneKind.NO_DATA) in wanted:
                 parts.append(self._outages(connection, of_cameras, len(horses)))
+            if streams and _KINDS.index(LaneKind.RECORDED) in wanted:
+                parts.append(self._recordings(connection, of_cameras, len(horses)))
         rows = joined(*parts) if parts else _nothing()
         if len(rows) and int(np.bincount(rows.lane).max()) > RUNS_A_LANE:
             return (*_bucketed(rows, unix_us(start), unix_us(end), buckets), False)
@@ -171,6 +185,17 @@ class PostgresTimelineRepository:
         value = np.full(len(lane), _NO_DATA, np.int64)
         since, until = instants_us(row["since"]), instants_us(row["until"])
         return union(_of_kind(LaneKind.NO_DATA, lane, value, since, until))
+
+    def _recordings(
+        self, connection: Connection, fields: Mapping[str, Any], first_lane: int
+    ) -> Intervals:
+        stepped = fields["end"] - fields["start"] > CHUNKS_OF
+        row = self._rows(connection, "recorded_steps" if stepped else "recordings", fields)[0]
+        lane = column(row["lane"], INT32).astype(np.int64) + first_lane
+        value = _PLAIN + column(row["locked"], INT16).astype(np.int64)
+        since, until = instants_us(row["since"]), instants_us(row["until"])
+        rows = _of_kind(LaneKind.RECORDED, lane, value, since, until)
+        return _merged(rows, np.ones(len(rows)))[0] if stepped else rows
 
     def _of_farm(self, lanes: Sequence[UUID], farm_id: FarmId) -> set[UUID]:
         with transaction(self._pool, "reading a timeline") as connection:

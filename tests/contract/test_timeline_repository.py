@@ -187,3 +187,30 @@ def test_a_program_that_ended_without_a_word_gave_no_pictures(barn: MotionBarn) 
     note(barn, camera, StreamState.OFFLINE, 950)
     note(barn, camera, StreamState.ACTIVE, 960)
     assert gaps(barn, camera) == [(300, 910), (950, 960)]
+
+
+def test_recordings_that_hang_together_are_one_run(barn: MotionBarn) -> None:
+    camera, other = barn.camera("north"), barn.camera("south")
+
+    def record(
+        stream: StreamId, start_s: float, locked: bool = False, state: str = "complete"
+    ) -> None:
+        barn.run(
+            "INSERT INTO video_chunks (id, stream_id, start_at, end_at, path, codec, width_px, "
+            "height_px, state, locked) VALUES (%s, %s, %s, %s, %s, 'h264', 1, 1, %s, %s)",
+            uuid4(), stream, at(start_s), at(start_s + 10), str(uuid4()), state, locked,
+        )  # fmt: skip
+
+    for start_s in (0, 10, 20.5, 60):
+        record(camera, start_s)
+    record(camera, 30, locked=True)
+    record(camera, 80, state="removed")
+    record(other, 5, state="open")
+    runs = barn.timeline.lanes(at(3), at(100), 100, [], [camera, other], [LaneKind.RECORDED])
+    assert [(run[0], run[2], run[3], run[4]) for run in listed(runs)] == [
+        (camera, "plain", 3, 30.5), (camera, "locked", 30, 40), (camera, "plain", 60, 70),
+        (other, "plain", 5, 15),
+    ]  # fmt: skip
+    week = barn.timeline.lanes(at(-3600), at(600_000), 168, [], [camera], [LaneKind.RECORDED])
+    assert {run[2] for run in listed(week)} == {"plain", "locked"} and len(week) == 2
+    assert all(run[3] <= 30 and run[4] >= 40 for run in listed(week))

@@ -1,3 +1,6 @@
+-- Tables with many rows a track are asked track by track (OFFSET 0 keeps the planner at it): how
+-- many tracks a stretch of time has it cannot guess.
+
 -- name: bouts_of_horses
 -- Parts of bouts that are these horses', driven by their spans.
 SELECT b.id, b.track_id, s.id AS stream_id, i.horse_id, b.kind, b.value, b.confidence,
@@ -6,10 +9,13 @@ SELECT b.id, b.track_id, s.id AS stream_id, i.horse_id, b.kind, b.value, b.confi
 FROM identity_spans i
 JOIN tracks t ON t.id = i.track_id
 JOIN streams s ON s.key = t.stream_key
-JOIN bouts b ON b.track_id = i.track_id
+CROSS JOIN LATERAL (
+    SELECT * FROM bouts b
+    WHERE b.track_id = i.track_id AND b.start_at < least(i.valid_to, %(end)s) OFFSET 0
+) b
 WHERE i.horse_id = ANY (%(horse_ids)s::uuid[]) AND i.superseded_at IS NULL
   AND i.valid_to > %(start)s AND i.valid_from < %(end)s
-  AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+  AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
   AND (%(stream_id)s::uuid IS NULL OR s.id = %(stream_id)s)
   AND (%(farm_id)s::uuid IS NULL OR s.farm_id = %(farm_id)s)
   AND (%(kinds)s::text[] IS NULL OR b.kind = ANY (%(kinds)s::text[]))
@@ -24,7 +30,9 @@ SELECT b.id, b.track_id, s.id AS stream_id, p.horse_id, b.kind, b.value, b.confi
        b.provisional, b.open AND p.end_at = b.end_at AS open, p.start_at, p.end_at
 FROM tracks t
 JOIN streams s ON s.key = t.stream_key
-JOIN bouts b ON b.track_id = t.id
+CROSS JOIN LATERAL (
+    SELECT * FROM bouts b WHERE b.track_id = t.id AND b.start_at < %(end)s OFFSET 0
+) b
 CROSS JOIN LATERAL (
     SELECT i.horse_id, greatest(b.start_at, i.valid_from) AS start_at,
            least(b.end_at, i.valid_to) AS end_at
@@ -50,11 +58,13 @@ SELECT d.*, s.id AS stream_id, i.horse_id
 FROM identity_spans i
 JOIN tracks t ON t.id = i.track_id
 JOIN streams s ON s.key = t.stream_key
-JOIN strides d ON d.track_id = i.track_id
+CROSS JOIN LATERAL (
+    SELECT * FROM strides d
+    WHERE d.track_id = i.track_id AND d.start_at >= %(start)s AND d.start_at < %(end)s OFFSET 0
+) d
 WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND (%(track_id)s::uuid IS NULL OR i.track_id = %(track_id)s)
-  AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
-  AND d.start_at >= %(start)s AND d.start_at < %(end)s
+  AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
   AND d.start_at >= i.valid_from AND d.start_at < i.valid_to
   AND (%(gaits)s::smallint[] IS NULL OR d.gait = ANY (%(gaits)s::smallint[]))
   AND (d.straight OR NOT %(straight_only)s)
@@ -99,7 +109,7 @@ CROSS JOIN LATERAL (
 ) m
 WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND i.valid_to > %(start)s AND i.valid_from < %(end)s
-  AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+  AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
 LIMIT %(limit)s;
 
 -- name: metric_buckets
@@ -107,14 +117,16 @@ LIMIT %(limit)s;
 SELECT floor(extract(epoch FROM m.time - %(start)s) / %(bucket_s)s)::int AS bucket, {columns}
 FROM identity_spans i
 JOIN tracks t ON t.id = i.track_id
-JOIN pose_metrics m
-  ON m.track_id = i.track_id AND m.time >= i.valid_from AND m.time < i.valid_to
- AND m.time >= t.started_at - interval '1 s'
- AND m.time < coalesce(t.ended_at + interval '1 s', 'infinity')
+CROSS JOIN LATERAL (
+    SELECT * FROM pose_metrics m
+    WHERE m.track_id = i.track_id
+      AND m.time >= greatest(i.valid_from, t.started_at - interval '1 s', %(start)s)
+      AND m.time < least(i.valid_to, coalesce(t.ended_at + interval '1 s', 'infinity'), %(end)s)
+    OFFSET 0
+) m
 WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND i.valid_to > %(start)s AND i.valid_from < %(end)s
-  AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
-  AND m.time >= %(start)s AND m.time < %(end)s
+  AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
 GROUP BY 1 ORDER BY 1;
 
 -- name: hold

@@ -14,7 +14,7 @@ WITH owned AS MATERIALIZED (
     JOIN tracks t ON t.id = i.track_id
     WHERE i.superseded_at IS NULL
       AND i.valid_to > %(start)s AND i.valid_from < %(end)s
-      AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+      AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
 ), words AS (
     SELECT kind, value, place - 1 AS word
     FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS w (kind, value, place)
@@ -26,8 +26,11 @@ WITH owned AS MATERIALIZED (
            greatest(b.start_at, o.bout_since), least(b.end_at, o.bout_until),
            (b.confidence + CASE WHEN b.provisional THEN 0 ELSE 2 END)::real
     FROM owned o
-    JOIN bouts b ON b.track_id = o.track_id
-     AND b.start_at < o.bout_until AND b.end_at > o.bout_since
+    CROSS JOIN LATERAL (
+        SELECT * FROM bouts b
+        WHERE b.track_id = o.track_id AND b.start_at < o.bout_until AND b.end_at > o.bout_since
+        OFFSET 0
+    ) b
     JOIN words w ON w.kind = b.kind AND w.value = b.value
 )
 SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(word)) AS word,
@@ -45,7 +48,7 @@ WITH found AS (
                WHERE d.track_id = t.id AND d.time >= t.started_at), t.started_at)) AS until
     FROM streams s JOIN tracks t ON t.stream_key = s.key
     WHERE s.id = ANY (%(lanes)s::uuid[]) AND t.class_id = 0
-      AND t.started_at < %(end)s AND coalesce(t.ended_at, 'infinity') >= %(start)s
+      AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
 )
 SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(since)) AS since,
        array_send(array_agg(until)) AS until
@@ -76,8 +79,53 @@ WHERE l.lane = ANY (%(lanes)s::uuid[]) AND a.started_at < %(end)s
   AND greatest(coalesce(a.ended_at, a.raised_at), a.started_at) >= %(start)s
 ORDER BY a.started_at DESC LIMIT %(limit)s;
 
--- name: has_chunks
-SELECT to_regclass('video_chunks') IS NOT NULL AS there;
+-- name: recordings
+-- Stretches of chunks on disk, those that hang together as one; kept ones by themselves.
+WITH chunks AS (
+    SELECT l.place - 1 AS lane, c.locked, c.start_at, c.end_at,
+           max(c.end_at) OVER (PARTITION BY l.place, c.locked ORDER BY c.start_at, c.id
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+    CROSS JOIN LATERAL (
+        SELECT * FROM video_chunks c
+        WHERE c.stream_id = l.id AND c.start_at < %(end)s
+          AND c.start_at > %(start)s::timestamptz - interval '10 min' AND c.end_at > %(start)s
+          AND c.state IN ('open', 'complete', 'rescued')
+        OFFSET 0
+    ) c
+), runs AS (
+    SELECT *, count(*) FILTER (WHERE before IS NULL OR start_at > before + interval '1 s')
+                  OVER (PARTITION BY lane, locked ORDER BY start_at) AS run
+    FROM chunks
+), found AS (
+    SELECT lane::int, locked::int::smallint AS locked,
+           greatest(min(start_at), %(start)s) AS since, least(max(end_at), %(end)s) AS until
+    FROM runs GROUP BY lane, locked, run
+)
+SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(locked)) AS locked,
+       array_send(array_agg(since)) AS since, array_send(array_agg(until)) AS until
+FROM found WHERE since < until;
+
+-- name: recorded_steps
+-- In which steps of time there is a chunk: as many look-ups as steps, however many chunks there are.
+WITH steps AS (
+    SELECT at, at + %(step_s)s * interval '1 s' AS until
+    FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz - interval '1 us',
+                         %(step_s)s * interval '1 s') AS at
+), found AS (
+    SELECT (l.place - 1)::int AS lane, k.locked::int::smallint AS locked, s.at AS since, s.until
+    FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+    CROSS JOIN steps s CROSS JOIN (VALUES (false), (true)) AS k (locked)
+    WHERE EXISTS (
+        SELECT FROM video_chunks c
+        WHERE c.stream_id = l.id AND c.start_at >= s.at AND c.start_at < s.until
+          AND c.locked = k.locked AND c.state IN ('open', 'complete', 'rescued')
+        OFFSET 0
+    )
+)
+SELECT array_send(array_agg(lane)) AS lane, array_send(array_agg(locked)) AS locked,
+       array_send(array_agg(since)) AS since, array_send(array_agg(until)) AS until
+FROM found;
 
 -- name: of_farm
 -- Which of these lanes are a farm's.
@@ -87,17 +135,22 @@ SELECT id FROM streams WHERE id = ANY (%(lanes)s::uuid[]) AND farm_id = %(farm_i
 
 -- name: sums
 -- Sums that hold, of days from %(first)s to before %(until)s.
-SELECT array_send(array_agg((l.place - 1)::int)) AS lane,
+WITH fresh AS MATERIALIZED (
+    SELECT l.place, s.lane, s.day
+    FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
+    JOIN timeline_day_states s ON s.lane = l.id
+    WHERE s.day >= %(first)s AND s.day < %(until)s AND s.summed = s.generation
+)
+SELECT array_send(array_agg((f.place - 1)::int)) AS lane,
        array_send(array_agg((d.day - date '1970-01-01')::int)) AS day,
        array_send(array_agg((w.place - 1)::smallint)) AS word,
        string_agg(array_send(d.seconds), '') AS seconds
-FROM unnest(%(lanes)s::uuid[]) WITH ORDINALITY AS l (id, place)
-JOIN timeline_day_states s ON s.lane = l.id
-JOIN timeline_days d ON d.lane = s.lane AND d.day = s.day
+FROM fresh f
+CROSS JOIN LATERAL (
+    SELECT * FROM timeline_days d WHERE d.lane = f.lane AND d.day = f.day OFFSET 0
+) d
 JOIN unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS w (kind, value, place)
-  ON w.kind = d.kind AND w.value = d.value
-WHERE s.day >= %(first)s AND s.day < %(until)s AND s.summed = s.generation
-  AND d.day >= %(first)s AND d.day < %(until)s;
+  ON w.kind = d.kind AND w.value = d.value;
 
 -- name: states
 SELECT array_send(array_agg((l.place - 1)::int)) AS lane,
