@@ -272,7 +272,7 @@ class TrackBehaviour:
         if math.isnan(speed):
             return moving.gait >= Gait.WALK, moving.gait >= Gait.TROT
         if moving.gait is Gait.UNKNOWN:
-            return speed > limit, speed > RUNNING_FROM_MPS
+            return speed > limit, self._moving.on and speed > RUNNING_FROM_MPS
         if moving.gait is Gait.STANDING:
             return speed > RUNNING_FROM_MPS, False
         return speed > limit / 2, moving.gait >= Gait.TROT and speed > WALKING_FROM_MPS

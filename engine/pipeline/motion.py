@@ -43,6 +43,9 @@ from engine.settings import MotionSettings
 
 log = logging.getLogger(__name__)
 
+_FORGET_AFTER_S = 180.0
+"""A track unseen for longer never comes back (lost ones are closed after 120 s at most); those that
+were never confirmed are not told to be closed."""
 _EDGE_PX = 2.0
 """A box that ends nearer to the picture's edge is cut by it."""
 
@@ -56,6 +59,7 @@ class _Track:
     readings: dict[BoutKind, Reading]
     estimate: GaitEstimate
     gait_since_s: float = math.nan
+    seen_s: float = -math.inf
 
 
 class _Camera:
@@ -69,6 +73,16 @@ class _Camera:
         self.reader: CueReader | None = None
         self.skeleton: Skeleton | None = None
         self.turned = False
+        self._tidied_s = -math.inf
+
+    def tidy(self, now_s: float) -> None:
+        """Forget tracks that will not come back; now and then is often enough."""
+        if now_s - self._tidied_s < _FORGET_AFTER_S / 6:
+            return
+        self._tidied_s = now_s
+        old = [t for t, track in self.tracks.items() if now_s - track.seen_s > _FORGET_AFTER_S]
+        for track_id in old:
+            del self.tracks[track_id]
 
     def know(self, stream: Stream | None) -> None:
         """Use the camera's ground calibration, read again when the camera's data changed."""
@@ -148,6 +162,7 @@ class MotionStage:
         events: list[MotionEvent] = []
         batch = _batch(camera, result, columns, events)
         events += camera.bouts.expire(now_s)
+        camera.tidy(now_s)
         self._send(events)
         return replace(result, motion=batch)
 
@@ -213,6 +228,7 @@ def _batch(
     gaps = _gaps(tracks)
     for row in np.flatnonzero(tracks.class_ids == SubjectClass.HORSE).tolist():
         track = camera.track(tracks.track_ids[row])
+        track.seen_s = stamp.captured_mono_s
         moving = _gait(track, camera, result, columns, row)
         behaviour = _behaviour(track, camera, result, row, moving)
         near = track.company.update(stamp.captured_mono_s, float(gaps[row]))

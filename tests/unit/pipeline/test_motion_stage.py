@@ -185,6 +185,14 @@ def test_a_closed_track_is_told_and_forgotten(stage: MotionStage, ears: Ears) ->
     stage.closed(new_stream_id(), new_track_id())
 
 
+def test_tracks_that_were_never_confirmed_are_forgotten_too(stage: MotionStage) -> None:
+    stream_id = new_stream_id()
+    for step in range(40):
+        ghost = frame_result(stream_id, step * 100, 1, None, (new_track_id(),))
+        stage.run(ghost)
+    assert len(stage._cameras[stream_id].tracks) < 25
+
+
 def test_a_turning_camera_is_left_out_and_found_again(stage: MotionStage, ears: Ears) -> None:
     results = stall(30.0)
     for number, result in enumerate(results):
