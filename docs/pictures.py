@@ -1,6 +1,7 @@
 """Renders the console's views on real data to PNG, for the manual.
 
     python3 docs/pictures.py [--out docs/pictures] [--videos FOLDER] [--look dark|light]
+                             [--only live pages registry timeline ...]
 
 The whole machine (servers, engine with the models of this machine, console) runs in a folder of
 its own and watches the simulated barn, or every video of a folder; the window is drawn offscreen
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -32,6 +34,8 @@ from barnhand_desktop.desktop import system_status
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build
+from db.repositories.farms import DEFAULT_FARM
+from docs.past_pictures import render_past
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
 from docs.timeline_pictures import render_timeline
@@ -46,6 +50,12 @@ from ui.main_window import MainWindow
 from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
+GROUPS = ("live", "pages", "registry", "timeline", "steering", "dialogs", "past")
+"""What can be drawn alone with ``--only``; ``past`` needs the simulated farm."""
+
+Wait = Callable[[Callable[[], bool], float], None]
+Save = Callable[[str], None]
+SaveOne = Callable[[QWidget, str], None]
 VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
 
 
@@ -90,51 +100,71 @@ def save(app: QApplication, widget: QWidget, folder: Path, name: str) -> None:
     print(path)
 
 
-def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> None:
-    """Every view, one after the other."""
+def render(
+    app: QApplication,
+    window: MainWindow,
+    barn: Barn,
+    out: Path,
+    seconds: float,
+    only: Sequence[str],
+) -> None:
+    """The chosen groups of views, one after the other."""
+    wait_for = partial(wait, app)
+
+    def save_one(widget: QWidget, name: str) -> None:
+        save(app, widget, out, name)
+
+    def save_window(name: str) -> None:
+        save(app, window, out, name)
+
+    groups: dict[str, Callable[[], None]] = {
+        "live": lambda: _render_live(window, wait_for, save_window),
+        "pages": lambda: _render_pages(window, wait_for, save_window),
+        "registry": lambda: render_registry(window, wait_for, save_window),
+        "timeline": lambda: render_timeline(window, wait_for, save_window),
+        "steering": lambda: render_steering(window, wait_for, save_one),
+        "dialogs": lambda: _render_dialogs(window, wait_for, save_one),
+        "past": lambda: render_past(window, barn, wait_for, save_one),
+    }
+    wait(app, lambda: False, seconds)
+    for name in only or GROUPS:
+        groups[name]()
+
+
+def _render_live(window: MainWindow, wait: Wait, save: Save) -> None:
     wall = window.live.wall
 
     def seen() -> bool:
         tiles = [wall.tile_at(p) for p in wall.rects]
         return all(t is None or (t.overlay is not None and len(t.overlay)) for t in tiles)
 
-    wait(app, lambda: False, seconds)
-    wait(app, seen, 20.0)
+    wait(seen, 20.0)
     wall.select(0)
     window.follow_engine()
-    save(app, window, out, "live")
+    save("live")
     tile = wall.tile_at(0)
     placement = tile.placement(wall.devicePixelRatioF()) if tile is not None else None
     overlay = tile.overlay if tile is not None else None
     if placement is not None and overlay is not None and len(overlay):
         box = placement.box(overlay.boxes_xyxy_px[0].tolist())
         QTest.mouseClick(wall, Qt.MouseButton.LeftButton, pos=box.center().toPoint())
-        save(app, window, out, "horse-card")
+        save("horse-card")
         window.live.card.dismiss()
     if tile is not None:
         wall.maximise(tile.stream.id)
-        wait(app, lambda: False, 1.5)
-        save(app, window, out, "live-one")
+        wait(lambda: False, 1.5)
+        save("live-one")
         wall.maximise(None)
-    for page in ("review", "alerts", "sessions", "settings", "health"):
+
+
+def _render_pages(window: MainWindow, wait: Wait, save: Save) -> None:
+    for page in ("sessions", "settings", "health"):
         window.show_page(page)
-        wait(app, lambda: False, 0.3)
-        save(app, window, out, page)
-    render_registry(
-        window,
-        lambda condition, at_most_s: wait(app, condition, at_most_s),
-        lambda name: save(app, window, out, name),
-    )
-    render_timeline(
-        window,
-        lambda condition, at_most_s: wait(app, condition, at_most_s),
-        lambda name: save(app, window, out, name),
-    )
-    render_steering(
-        window,
-        lambda condition, at_most_s: wait(app, condition, at_most_s),
-        lambda widget, name: save(app, widget, out, name),
-    )
+        wait(lambda: False, 0.3)
+        save(page)
+
+
+def _render_dialogs(window: MainWindow, wait: Wait, save: SaveOne) -> None:
     window.show_page("live")
     dialogs: dict[str, Callable[[], QWidget]] = {
         "palette": window.open_palette,
@@ -145,8 +175,8 @@ def render(app: QApplication, window: MainWindow, out: Path, seconds: float) -> 
         dialog = open_one()
         if isinstance(dialog, CameraDialog):
             dialog.start_test()
-            wait(app, dialog.test.isVisible, 10.0)
-        save(app, dialog, out, name)
+            wait(dialog.test.isVisible, 10.0)
+        save(dialog, name)
         dialog.close()
 
 
@@ -172,6 +202,7 @@ def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
         media_folder=place.folders.media,
         motion=barn.motion,
         alerts=barn.alerts,
+        farm_id=DEFAULT_FARM,
         timeline=barn.timeline,
     )
 
@@ -183,7 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path)
     parser.add_argument("--look", choices=("dark", "light"), default="dark")
     parser.add_argument("--seconds", type=float, default=20.0, help="watch this long first")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=[], help="these views only")
     options = parser.parse_args(arguments)
+    if options.videos is not None:
+        options.only = [name for name in options.only or GROUPS if name != "past"]
     options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.WARNING)
     app = make_application(sys.argv[:1])
@@ -200,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             window = MainWindow(console(barn, place, options.look))
             window.resize(1600, 940)
             window.show()
-            render(app, window, options.out, options.seconds)
+            render(app, window, barn, options.out, options.seconds, options.only)
             window.close()
         finally:
             survivors = lifecycle.stop(barn)
