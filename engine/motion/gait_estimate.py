@@ -93,30 +93,55 @@ def estimate(
     the longest is sure and holds so few strides that a shorter one could not be surer.
     """
     options = options or GaitOptions()
-    if len(paths) < LEAST_TIMES:
-        return GaitEstimate(math.nan, Gait.UNKNOWN, speed_mps=speed_mps, evidence=_TOO_FEW)
     last = math.isnan(at_s)
     at_s = float(paths.t_s[-1]) if last else at_s
+    best = GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps, evidence=_TOO_FEW)
+    if len(paths) < LEAST_TIMES:
+        return _by_speed(best, speed_mps, options.rules)
     around = _around(paths, at_s, options.standing_s, last)
     if _stands(around, speed_mps, options):
         return _standing(around, at_s)
-    best = GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps)
     for width_s in sorted(options.windows_s, reverse=True):
         window = _one_way(_around(paths, at_s, width_s, last), at_s)
         made = _judged(window, skeleton, speed_mps, options, at_s)
-        if not best.evidence or made.confidence >= best.confidence - _SURER:
+        if best.evidence is _TOO_FEW or made.confidence >= best.confidence - _SURER:
             best = made
         if not thorough and best.confidence >= _SURE and best.strides <= _FEW_STRIDES:
             break
-    if best.gait is Gait.UNKNOWN and not best.follows and _in_place(around, speed_mps, options):
+    if best.gait is not Gait.UNKNOWN or best.follows:
+        return best
+    if _in_place(around, speed_mps, options):
         words = ("stays in place without a rhythm", *best.evidence)
         return replace(
             best, gait=Gait.STANDING, confidence=_IN_PLACE, shares=((Gait.STANDING, 1.0),),
             evidence=words,
         )  # fmt: skip
-    return best
+    if math.isnan(speed_mps) and float(np.median(around.side)) >= _BROADSIDE:
+        speed_mps = trunk_speed_mps(around)
+    return _by_speed(best, speed_mps, options.rules)
 
 
+def _by_speed(found: GaitEstimate, speed_mps: float, rules: GaitRules) -> GaitEstimate:
+    """Where no order of footfalls tells the gait (hooves in straw, behind a fence, too few poses),
+    the speed over the ground may: with little confidence, and none near the limits of a gait."""
+    limits = (*rules.speed_limits_mps, math.inf)
+    for gait, low, high in zip(_MOVING, limits[:-1], limits[1:], strict=True):
+        inside = min(speed_mps - low, high - speed_mps) / _SPEED_MARGIN_MPS
+        sure = _SURE_BY_SPEED * min(inside, 1.0)
+        if sure >= _LEAST_BY_SPEED:
+            words = (f"{speed_mps:.1f} m/s, no order of footfalls", *found.evidence)
+            return replace(
+                found, gait=gait, lead=Lead.NONE, confidence=sure, speed_mps=speed_mps,
+                shares=((gait, 1.0),), evidence=words,
+            )  # fmt: skip
+    return found
+
+
+_MOVING = (Gait.WALK, Gait.TROT, Gait.CANTER, Gait.GALLOP)
+_BROADSIDE = 0.8
+"""Share of its length a horse must show for its way in the picture alone to tell a gait."""
+
+_SPEED_MARGIN_MPS, _SURE_BY_SPEED, _LEAST_BY_SPEED = 0.5, 0.4, 0.25
 _TOO_FEW = ("too few poses",)
 _IN_PLACE = 0.55
 """Confidence of standing told from a trunk that stays, while the feet are not still."""

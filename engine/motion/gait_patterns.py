@@ -42,7 +42,8 @@ class GaitRules:
     frequency must tell them apart. support: of the speeds, the specification's limits of standing,
     walk, trot and canter (0.5, 2, 4 and 6 m/s); of the frequencies, ranges of Clayton, "The Dynamic
     Horse" (2004), widened. support_at_most: cost of one supporting number that does not fit; it
-    never outweighs a footfall order that does not fit, which costs 50 and more.
+    never outweighs a footfall order that does not fit, which costs 50 and more. speed_limits_mps:
+    from where on walk, trot, canter and gallop, where speed is all there is.
     """
 
     phase_sd: float = 0.05
@@ -63,6 +64,7 @@ class GaitRules:
     speed_sd_mps: float = 0.6
     stride_sd_hz: float = 0.3
     support_at_most: float = 9.0
+    speed_limits_mps: tuple[float, float, float, float] = (0.5, 2.0, 4.0, 6.0)
     support: dict[Gait, GaitSupport] = field(
         default_factory=lambda: {
             Gait.WALK: GaitSupport((0.52, 0.80), (0.3, 2.0), (0.45, 1.2)),

@@ -14,6 +14,9 @@ from engine.motion.rhythm import rhythm_of
 
 _PAIRS = ((0, 1), (2, 3))
 _BLOCK_S, _AROUND_S = 1.0, 1.0
+_LEAST_SIDE = 0.5
+"""Share of its length a horse must show: of one that comes, limbs do not pass each other."""
+
 _BETTER = 0.02
 """By so much the common rhythm must explain the hooves better after an exchange is undone."""
 
@@ -44,7 +47,7 @@ def _confirmed(paths: LimbPaths, wrong: Bools) -> Bools:
     result = np.zeros(len(paths), np.bool_)
     for start_s in np.arange(paths.t_s[0], paths.t_s[-1] + 1e-6, _BLOCK_S).tolist():
         block = slice(*np.searchsorted(paths.t_s, (start_s, start_s + _BLOCK_S)).tolist())
-        if not wrong[block].any():
+        if not wrong[block].any() or np.median(paths.side[block]) < _LEAST_SIDE:
             continue
         ends = (start_s - _AROUND_S, start_s + _BLOCK_S + _AROUND_S)
         first, last = np.searchsorted(paths.t_s, ends).tolist()

@@ -257,3 +257,22 @@ def test_shares_add_up_and_phases_are_counted_from_the_left_hind() -> None:
         [0.25, 0.75, 0.0, 0.5]
     )
     assert patterns(np.array([0.2, np.nan, np.nan, np.nan]), 0.5, 1.0, 1.0) == []
+
+
+def test_speed_alone_tells_a_gait_with_little_confidence() -> None:
+    series = seen("walk", 10.0).series
+    scores = series.poses.scores.copy()
+    scores[:, 18:] = 0.1  # fetlocks and hooves in the straw
+    live = LiveGait(EQUINE26)
+    told = [
+        live.update(float(t), k, s, 80.0, 1.3)
+        for t, k, s in zip(series.t_s, series.poses.keypoints_px, scores, strict=True)
+    ]
+    assert told[-1].gait is Gait.WALK
+    assert told[-1].confidence < 0.5
+    assert "no order of footfalls" in told[-1].evidence[0]
+    # Near the limit of two gaits it tells nothing.
+    unsure = LiveGait(EQUINE26)
+    for t, k, s in zip(series.t_s, series.poses.keypoints_px, scores, strict=True):
+        last = unsure.update(float(t), k, s, 80.0, 2.0)
+    assert last.gait is Gait.UNKNOWN
