@@ -159,12 +159,9 @@ class DaySums:
             return _table([])
         fields = {"lanes": lanes, "first": first, "until": until, **_WORD_FIELDS}
         with self._transactions("reading the sums of days") as connection:
+            missing = self._missing(connection, lanes, first, days)
             cursor = connection.cursor(row_factory=dict_row)
-            known = cursor.execute(self._sql["states"], fields).fetchone() or {}
             tables = [_sums(cursor.execute(self._sql["sums"], fields).fetchone() or {})]
-        missing = np.ones((len(lanes), days), bool)
-        there = column(known["day"], INT32) - day_number(first)
-        missing[column(known["lane"], INT32), there] = False
         for begin, end in _blocks(np.asarray(missing.any(axis=0))):
             tables.append(self._made(horses, streams, missing, first, (begin, end), now))
         return _table(tables)
@@ -179,13 +176,29 @@ class DaySums:
             connection.execute(self._sql["forget_gone_sums"])
         horses = [HorseId(lane) for lane, horse in rows if horse]
         streams = [StreamId(lane) for lane, horse in rows if not horse]
-        today = now.astimezone(UTC).date()
-        for back in range(1, days + 1):
+        first = now.astimezone(UTC).date() - timedelta(days=days)
+        with self._transactions("looking for missing sums") as connection:
+            missing = self._missing(connection, [*horses, *streams], first, days)
+        for step in np.flatnonzero(missing.any(axis=0))[::-1].tolist():
+            day = first + timedelta(days=step)
+            if not self._settled(day, now):
+                continue
             if time.monotonic() > until_mono_s:
                 return False
-            day = today - timedelta(days=back)
             self.read(horses, streams, day, day + timedelta(days=1), now)
         return True
+
+    def _missing(
+        self, connection: Connection, lanes: Sequence[UUID], first: date, days: int
+    ) -> NDArray[np.bool_]:
+        """By lane and day, whether there is no sum that holds."""
+        fields = {"lanes": lanes, "first": first, "until": first + timedelta(days=days)}
+        cursor = connection.cursor(row_factory=dict_row)
+        known = cursor.execute(self._sql["states"], fields).fetchone() or {}
+        missing = np.ones((len(lanes), days), bool)
+        day = column(known.get("day"), INT32) - day_number(first)
+        missing[column(known.get("lane"), INT32), day] = False
+        return missing
 
     # --- making ------------------------------------------------------------------------------
 
@@ -270,13 +283,12 @@ class DaySums:
             return
         gone = {"lane": [lane for lane, _ in kept], "day": [day for _, day in kept]}
         connection.execute(self._sql["forget_sums"], gone)
+        packed = table.seconds.astype(FLOAT32)
+        places = zip(table.lane.tolist(), table.day.tolist(), table.word.tolist(), strict=True)
         rows = [
-            (lanes[lane], _EPOCH + timedelta(days=day), word, seconds)
-            for lane, day, word, seconds in zip(
-                table.lane.tolist(), table.day.tolist(), table.word.tolist(),
-                table.seconds.tolist(), strict=True,
-            )
-        ]  # fmt: skip
+            (lanes[lane], _EPOCH + timedelta(days=day), word, packed[row].tobytes())
+            for row, (lane, day, word) in enumerate(places)
+        ]
         rows = [row for row in rows if (row[0], row[1]) in kept]
         connection.execute(
             self._sql["add_sums"],
@@ -285,15 +297,14 @@ class DaySums:
                 "day": [day for _, day, _, _ in rows],
                 "kind": [WORDS[word][0] for _, _, word, _ in rows],
                 "value": [WORDS[word][1] for _, _, word, _ in rows],
-                "seconds": [f"{{{','.join(map(str, hours))}}}" for _, _, _, hours in rows],
+                "seconds": [hours for _, _, _, hours in rows],
             },
         )
 
 
 def _sums(row: Mapping[str, Any]) -> SumTable:
     packed: bytes = row.get("seconds") or b""
-    element = np.dtype([("head", "V20"), ("hours", [("length", ">i4"), ("value", ">f4")], (24,))])
-    hours = np.frombuffer(packed, element)["hours"]["value"].astype(np.float32)
+    hours = np.frombuffer(packed, FLOAT32).astype(np.float32)
     return SumTable(
         column(row.get("lane"), INT32).astype(np.int64),
         column(row.get("day"), INT32).astype(np.int64),

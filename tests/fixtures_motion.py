@@ -10,6 +10,7 @@ from uuid import uuid4
 from db.motion_store import MotionStore
 from db.pool import transaction
 from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.farms import DEFAULT_FARM
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.timeline import PostgresTimelineRepository
 from engine.domain.behaviour import Alert, AlertId, RuleKind
@@ -26,7 +27,7 @@ from engine.domain.motion import (
     TrackMotion,
 )
 from engine.domain.notices import Severity
-from tests.fixtures_identity import DEFAULT_FARM, IdentityBarn, at
+from tests.fixtures_identity import IdentityBarn, at
 
 WALK, TROT = "walk", "trot"
 

@@ -16,7 +16,8 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.identity import Merge, Reassign, Scope, Split, Swap
 from engine.domain.ids import FarmId, HorseId, TrackId
 from engine.domain.motion import BoutId, BoutKind, Gait
-from tests.fixtures_motion import TROT, WALK, MotionBarn, at, bout, motion, seconds, stride
+from tests.fixtures_identity import at
+from tests.fixtures_motion import TROT, WALK, MotionBarn, bout, motion, seconds, stride
 
 ACTION, GAIT, POSTURE = BoutKind.ACTION, BoutKind.GAIT, BoutKind.POSTURE
 DAY_S = 86_400.0
@@ -149,7 +150,7 @@ def test_strides_read_back_and_are_found(barn: MotionBarn) -> None:
     assert math.isnan(first.stride.asymmetry.pd_max_mm)
 
     def starts(**asked: object) -> list[float]:
-        found = barn.motion.strides(at(0), at(100), **asked)  # type: ignore[arg-type]
+        found = barn.motion.strides(at(0), at(100), **asked)
         return [seconds(one.stride.start_at) for one in found]
 
     assert starts() == [10, 15, 20, 30]

@@ -18,7 +18,8 @@ from engine.domain.identity import Merge
 from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.motion import BoutKind
 from engine.domain.streams import StreamState, StreamStatusChanged
-from tests.fixtures_motion import MotionBarn, at, bout, seconds
+from tests.fixtures_identity import at
+from tests.fixtures_motion import MotionBarn, bout, seconds
 
 KINDS = tuple(LaneKind)
 Run = tuple[UUID, str, str, float, float, float]
@@ -214,3 +215,22 @@ def test_recordings_that_hang_together_are_one_run(barn: MotionBarn) -> None:
     week = barn.timeline.lanes(at(-3600), at(600_000), 168, [], [camera], [LaneKind.RECORDED])
     assert {run[2] for run in listed(week)} == {"plain", "locked"} and len(week) == 2
     assert all(run[3] <= 30 and run[4] >= 40 for run in listed(week))
+
+
+def test_the_maintenance_worker_makes_every_sum_and_then_has_nothing_to_do(
+    barn: MotionBarn,
+) -> None:
+    start, horses, camera = season(barn)
+    sums, now = barn.timeline.sums, at(0)
+    assert not sums.fill(now, 62, 0.0), "there is work left"
+    while not sums.fill(now, 62, 0.5):
+        pass
+    kept = barn.ask("SELECT count(*) AS days FROM timeline_day_states WHERE summed = generation")
+    assert kept[0]["days"] == 62 * 4
+    assert sums.fill(now, 62, 0.0)
+    barn.tell(*(bout(track, camera, -3600, -3000) for track in [barn.track(camera, -3600, -3000)]))
+    assert sums.fill(now, 62, 0.0), "today is nobody's yet"
+    begin = seconds(start) + 3600 * 24 * 2
+    barn.track(camera, begin, begin + 60, horses[0], rows=2)
+    assert not sums.fill(now, 62, 0.0), "a day that changed is missing again"
+    assert sums.fill(now, 62, 60.0)

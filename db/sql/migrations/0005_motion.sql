@@ -245,7 +245,7 @@ CREATE TABLE timeline_days (
     day date NOT NULL,
     kind text NOT NULL,
     value text NOT NULL,
-    seconds real[] NOT NULL CHECK (cardinality(seconds) = 24),
+    seconds bytea NOT NULL CHECK (octet_length(seconds) = 96), -- 24 of 4 bytes, as float4send
     PRIMARY KEY (lane, day, kind, value)
 );
 CREATE TABLE timeline_day_states (

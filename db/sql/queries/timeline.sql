@@ -144,7 +144,7 @@ WITH fresh AS MATERIALIZED (
 SELECT array_send(array_agg((f.place - 1)::int)) AS lane,
        array_send(array_agg((d.day - date '1970-01-01')::int)) AS day,
        array_send(array_agg((w.place - 1)::smallint)) AS word,
-       string_agg(array_send(d.seconds), '') AS seconds
+       string_agg(d.seconds, '') AS seconds
 FROM fresh f
 CROSS JOIN LATERAL (
     SELECT * FROM timeline_days d WHERE d.lane = f.lane AND d.day = f.day OFFSET 0
@@ -202,9 +202,9 @@ WHERE d.lane = u.lane AND d.day = u.day;
 
 -- name: add_sums
 INSERT INTO timeline_days (lane, day, kind, value, seconds)
-SELECT u.lane, u.day, u.kind, u.value, u.seconds::real[]
+SELECT u.lane, u.day, u.kind, u.value, u.seconds
 FROM unnest(%(lane)s::uuid[], %(day)s::date[], %(kind)s::text[], %(value)s::text[],
-            %(seconds)s::text[]) AS u (lane, day, kind, value, seconds);
+            %(seconds)s::bytea[]) AS u (lane, day, kind, value, seconds);
 
 -- name: lanes_to_sum
 -- Everything that has a timeline: horses that stand for themselves, and cameras.
