@@ -122,10 +122,11 @@ def _draw_row(
     main = codes(parts, columns, found)
     bar = bar_codes(parts, columns, round(row.bar_px * ratio), found)
     if row.row is LaneKind.SEEN:
-        below = codes(_parts(pieces, subject, LaneKind.NO_DATA), columns)
-        empty = ~bar.any(axis=0)
-        main[empty] = below[empty]
-        bar[:, empty] = below[empty]
+        unseen = _parts(pieces, subject, LaneKind.NO_DATA)
+        if unseen:
+            below, empty = codes(unseen, columns), ~bar.any(axis=0)
+            main[empty] = below[empty]
+            bar[:, empty] = below[empty]
     set_apart(bar, main)
     _blit(canvas, paints.bar(bar, shift), round(y * ratio))
     if not row.sub:
@@ -137,8 +138,10 @@ def _draw_row(
             stripe = bar_codes(recorded, columns, round(STRIPE_PX * ratio))
             _blit(canvas, paints.bar(stripe, shift), round((y + row.bar_px + 1) * ratio))
     if not row.sub or row.row is LaneKind.ALERT:
-        alerts = codes(_parts(pieces, subject, LaneKind.ALERT), columns)
-        result.markers += _markers(alerts, y, ratio)
+        alerts = _parts(pieces, subject, LaneKind.ALERT)
+        raised = shown(alerts, columns)
+        if len(raised.columns):
+            result.markers += _markers(codes(alerts, columns, raised), y, ratio)
 
 
 def _parts(pieces: Sequence[Piece[LaneTile]], subject: UUID, row: Row) -> list[Part]:

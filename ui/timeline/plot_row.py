@@ -249,7 +249,9 @@ class PlotRow(QWidget):
 
     def show_window(self, start_s: float, end_s: float) -> None:
         """The part of time on show, seconds from the origin."""
-        self.canvas.getPlotItem().getViewBox().setXRange(start_s, end_s, padding=0)
+        box = self.canvas.getPlotItem().getViewBox()
+        box.setXRange(start_s, end_s, padding=0)
+        box.prepareForPaint()  # else the plot is painted twice: what follows asks for it again
 
     def fit(self, low: float, high: float) -> None:
         """The values on show."""
