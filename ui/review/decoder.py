@@ -57,6 +57,8 @@ class ChunkDecoder:
         self._owners = owners
         self._reader: ChunkReader | None = None
         self._overlay: Overlay | None = None
+        self._written: Overlay | None = None
+        self._strips: tuple[TrackStrip, ...] = ()
         self._pictures: Iterator[ChunkPicture] | None = None
         self._times: OrderedDict[ChunkId, tuple[int, ...]] = OrderedDict()
         self.chunk: Chunk | None = None
@@ -113,11 +115,22 @@ class ChunkDecoder:
         end_us = micros(after.start_at) if after is not None else micros(chunk.end_at)
         return Neighbourhood(micros(chunk.start_at), max(end_us, at_us + 1), tuple(found))
 
+    def own_again(self) -> tuple[ChunkId, Overlay] | None:
+        """Ask anew whose the tracks of the open chunk are; its overlay where that changed."""
+        if self.chunk is None or self._written is None or self._owners is None:
+            return None
+        strips = tuple(self._owners(self.chunk))
+        if strips == self._strips:
+            return None
+        self._strips = strips
+        self._overlay = with_owners(self._written, strips)
+        return self.chunk.id, self._overlay
+
     def close(self) -> None:
         """Close the file."""
         if self._reader is not None:
             self._reader.close()
-        self._reader = self._overlay = self._pictures = self.chunk = None
+        self._reader = self._overlay = self._written = self._pictures = self.chunk = None
 
     def _open(self, chunk: Chunk) -> ChunkReader:
         self.close()
@@ -132,17 +145,17 @@ class ChunkDecoder:
         if path is None:
             return None
         try:
-            overlay = read_overlay(path)
+            self._written = read_overlay(path)
         except (BarnhandError, OSError) as error:
             log.info("a recording is shown without its overlay: %s", error)
             return None
-        if self._owners is None:
-            return overlay
+        self._strips = ()
         try:
-            return with_owners(overlay, self._owners(chunk))
+            if self._owners is not None:
+                self._strips = tuple(self._owners(chunk))
         except BarnhandError as error:
             log.info("whose tracks these are is not known now: %s", error)
-            return overlay
+        return with_owners(self._written, self._strips)
 
     def _times_of(self, chunk: Chunk) -> tuple[int, ...]:
         known = self._times.get(chunk.id)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.domain.frames import Image
-from engine.domain.recording import Chunk
+from engine.domain.recording import Chunk, ChunkId
 from engine.recording.overlay import Overlay, OverlayEntry
 
 GAP_US = 1_000_000
@@ -87,6 +87,15 @@ class FrameBuffer:
             or (len(frames) > self._at_most and frames[1].at_us <= target_us)
         ):
             frames.pop(0)
+
+    def seen_anew(self, chunk_id: ChunkId, overlay: Overlay) -> None:
+        """What was seen in a chunk's pictures is told otherwise now."""
+        self._frames = [
+            replace(frame, entry=overlay.at(frame.pts_s), overlay=overlay)
+            if frame.chunk.id == chunk_id
+            else frame
+            for frame in self._frames
+        ]
 
     def full(self, target_us: int) -> bool:
         """No room ahead of the target."""

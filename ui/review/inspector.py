@@ -337,6 +337,7 @@ class FrameInspector(QFrame):
         elif isinstance(effect, BarnhandError):
             self.effect.setText("")
             self.problem.setText(str(effect))
+            self.apply.setEnabled(False)
         else:
             parts = (
                 counted(effect.detections, self.tr("detection"), self.tr("detections")),

@@ -65,7 +65,7 @@ class Player:
         self._asked_us: int | None = None
         self._around: Neighbourhood | None = None
         self._closed = False
-        self._reread = False
+        self._reread = self._disowned = False
         self._decoder = ChunkDecoder(recordings, self._clock, owners)
         self._worker = Worker(f"console.player.{name}", self._run, restart_budget=100)
         self._worker.start()
@@ -117,6 +117,12 @@ class Player:
             self._restart()
             self._wake.notify()
 
+    def own_again(self) -> None:
+        """Somebody said whose tracks are: names change, pictures stay."""
+        with self._wake:
+            self._disowned = True
+            self._wake.notify()
+
     def close(self) -> None:
         """End soon; ``join`` waits for it."""
         with self._wake:
@@ -154,13 +160,16 @@ class Player:
                     asked_us, self._asked_us = self._asked_us, None
                     target_us, generation = self._target_us, self._generation
                     size_px = self._size_px
+                    disowned, self._disowned = self._disowned, False
                     idle = target_us is None or self._enough(target_us)
-                    if asked_us is None and idle:
+                    if asked_us is None and idle and not disowned:
                         self._wake.wait(IDLE_S)
                         continue
+                if disowned:
+                    self._own_again()
                 if asked_us is not None:
                     self._look_around(asked_us)
-                elif target_us is not None:
+                elif target_us is not None and not idle:
                     self._advance(target_us, generation, size_px)
         finally:
             self._decoder.close()
@@ -182,6 +191,16 @@ class Player:
             return
         with self._wake:
             self._around = around
+
+    def _own_again(self) -> None:
+        try:
+            found = self._decoder.own_again()
+        except (BarnhandError, OSError) as error:
+            log.info("whose tracks these are is not known now: %s", error)
+            return
+        if found is not None:
+            with self._wake:
+                self._frames.seen_anew(*found)
 
     def _advance(self, target_us: int, generation: int, size_px: tuple[int, int]) -> None:
         """Decode one more picture, from where we are or from the target."""

@@ -25,7 +25,7 @@ from ui.console_state import ConsoleState
 from ui.live.overlay_paint import DEFAULT_SWITCHES, Switch
 from ui.registry.context import RegistryContext
 from ui.registry.directory import HorseDirectory
-from ui.registry.words import local_user
+from ui.registry.words import counted, local_user
 from ui.requests import RequestRunner
 from ui.review.correcting import Corrector
 from ui.review.coverage_bar import CoverageBar, rows_of
@@ -55,6 +55,8 @@ from ui.wording import offline_lines
 TICK_MS = 15
 READ_MS = 4000
 """The bar's recordings are read again so often: new ones come."""
+OWNERS_REST_MS = 1500
+"""Between two questions whose the tracks are: a busy barn announces many changes."""
 STEP_S = 2.0
 """A step waits at most so long for the recording to tell where its pictures are."""
 OWN_STRIPS = 500
@@ -87,7 +89,7 @@ class ReviewPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._services, self._requests = services, requests
+        self.services, self._requests = services, requests
         self._directory, self._book, self._state, self._theme = directory, book, state, theme
         self.head = head
         self._cameras: dict[StreamId, str] = {}
@@ -153,15 +155,17 @@ class ReviewPage(QWidget):
         self._tick.timeout.connect(self.follow_cursor)
         self._want = QTimer(self, interval=60, singleShot=True)
         self._want.timeout.connect(self._read)
+        self._disowned = QTimer(self, interval=OWNERS_REST_MS, singleShot=True)
+        self._disowned.timeout.connect(self.wall.own_again)
         self._reading = QTimer(self, interval=READ_MS)
         self._reading.timeout.connect(self._read)
 
     def _make_player(self, stream_id: StreamId) -> Player | None:
-        chunks, media = self._services.chunks, self._services.media_folder
+        chunks, media = self.services.chunks, self.services.media_folder
         if chunks is None or media is None:
             return None
         recordings = CameraRecordings(stream_id, chunks, media)
-        horses = self._services.horses
+        horses = self.services.horses
 
         def owners(chunk: Chunk) -> Sequence[TrackStrip]:
             return horses.strips(None, chunk.stream_id, chunk.start_at, chunk.end_at, OWN_STRIPS)
@@ -183,14 +187,14 @@ class ReviewPage(QWidget):
             view.area.names = self._names
 
     def _on_corrected(self) -> None:
-        """Somebody said whose a track is: the pictures show it."""
-        if self.isVisible():
-            self.wall.reload()
+        """Somebody said whose a track is (or the engine met somebody): the pictures show it."""
+        if self.isVisible() and not self._disowned.isActive():
+            self._disowned.start()
 
     def _note(self, stream_id: StreamId) -> str:
         """What is known of a camera that shows nothing now."""
         age_s = (datetime.now(self.head.at.tzinfo) - self.head.at).total_seconds()
-        report = self._services.engine.report()
+        report = self.services.engine.report()
         health = next((h for h in report.streams if h.stream_id == stream_id), None)
         if health is None or age_s > NEARLY_NOW_S or health.state is StreamState.ACTIVE:
             return ""
@@ -200,7 +204,7 @@ class ReviewPage(QWidget):
         self._want.start()
 
     def _read(self) -> None:
-        chunks, shown = self._services.chunks, self.wall.stream_ids
+        chunks, shown = self.services.chunks, self.wall.stream_ids
         if chunks is None or self._asked or not self.isVisible():
             return
         if not shown:
@@ -249,7 +253,7 @@ class ReviewPage(QWidget):
 
     def jump(self, later: bool) -> None:
         """Go to the next recording of the cameras on show, or the one before."""
-        chunks, shown, at = self._services.chunks, self.wall.stream_ids, self.head.at
+        chunks, shown, at = self.services.chunks, self.wall.stream_ids, self.head.at
         if chunks is None or not shown:
             return
         states = (ChunkState.OPEN, ChunkState.COMPLETE, ChunkState.RESCUED)
@@ -472,7 +476,7 @@ class ReviewPage(QWidget):
         return frame
 
     def _draw(self, frame: ReviewFrame, then: Callable[[QImage], None]) -> None:
-        media = self._services.media_folder
+        media = self.services.media_folder
         if media is None:
             return
         edits = self.pending.shown(frame.chunk.id)
@@ -531,7 +535,7 @@ class ReviewPage(QWidget):
 
     def stop(self) -> None:
         """The window is closing."""
-        for timer in (self._tick, self._want, self._reading):
+        for timer in (self._tick, self._want, self._reading, self._disowned):
             timer.stop()
         self.wall.stop()
 
@@ -550,8 +554,11 @@ class ReviewPage(QWidget):
         self._backwards = 0.0
         self.wall.let_go()
         if self.pending.count:
-            words = self.tr("{0} corrections wait in Review; they are kept until you apply them.")
-            self.said.emit(words.format(self.pending.count), False)
+            waiting = counted(
+                self.pending.count, self.tr("correction waits"), self.tr("corrections wait")
+            )
+            words = self.tr("{0} in Review, kept until applied or removed.")
+            self.said.emit(words.format(waiting), False)
 
 
 def _stored_switches(state: ConsoleState) -> frozenset[Switch]:

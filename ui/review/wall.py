@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -212,10 +212,11 @@ class ReviewWall(QWidget):
             if view.player is not None:
                 view.player.reload()
 
-    def each(self, act: Callable[[PlayerView], object]) -> None:
-        """Do something with every place."""
-        for view in self.views:
-            act(view)
+    def own_again(self) -> None:
+        """Somebody said whose tracks are."""
+        for view in self.shown:
+            if view.player is not None:
+                view.player.own_again()
 
     def stop(self) -> None:
         """The window is closing."""
