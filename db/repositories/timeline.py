@@ -32,6 +32,7 @@ RAW_DAYS = 2.0
 """So many days are read bout by bout however many lanes there are."""
 CHUNKS_OF = timedelta(days=1)
 """Chunks of so long are looked at one by one; of more it is told in which steps there are any."""
+CHUNK_STEPS = 400
 HOURS_SUFFICE = timedelta(minutes=30)
 """Where steps are as long as this, sums of hours are read."""
 RUNS_A_LANE = 4000
@@ -143,7 +144,7 @@ class PostgresTimelineRepository:
         now: datetime,
         wanted: Sequence[int],
     ) -> tuple[Intervals, Any, bool]:
-        step_s = max((end - start).total_seconds() / buckets, 600.0)
+        step_s = max((end - start).total_seconds() / min(buckets, CHUNK_STEPS), 600.0)
         fields = {
             "start": start,
             "end": end,
