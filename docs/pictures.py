@@ -38,6 +38,7 @@ from db.repositories.farms import DEFAULT_FARM
 from docs.past_pictures import render_past
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
+from docs.review_pictures import render_review
 from docs.timeline_pictures import render_timeline
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
@@ -50,7 +51,7 @@ from ui.main_window import MainWindow
 from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
-GROUPS = ("live", "pages", "registry", "timeline", "steering", "dialogs", "past")
+GROUPS = ("live", "pages", "registry", "timeline", "review", "steering", "dialogs", "past")
 """What can be drawn alone with ``--only``; ``past`` needs the simulated farm."""
 
 Wait = Callable[[Callable[[], bool], float], None]
@@ -122,6 +123,7 @@ def render(
         "pages": lambda: _render_pages(window, wait_for, save_window),
         "registry": lambda: render_registry(window, wait_for, save_window),
         "timeline": lambda: render_timeline(window, wait_for, save_window),
+        "review": lambda: render_review(window, wait_for, save_window),
         "steering": lambda: render_steering(window, wait_for, save_one),
         "dialogs": lambda: _render_dialogs(window, wait_for, save_one),
         "past": lambda: render_past(window, barn, wait_for, save_one),

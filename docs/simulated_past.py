@@ -2,9 +2,9 @@
 
 The days are those of the simulated farm in real time (``engine.simulation.days``); what its truth
 says of each horse in sight of the cameras ``stall`` and ``paddock`` is stored as bouts, as the
-engine would tell them. Every evening one horse is trotted up and down before the arena camera: its
-strides are measured by the program's own motion chain from keypoints with modelled errors. Alerts
-are what the program's own watch raises when it is taken through the last days minute by minute.
+engine would tell them. Every other evening one horse is trotted up and down before the arena
+camera: its strides are measured by the program's own motion chain from keypoints with modelled
+errors. Alerts are what the program's own watch raises when it is taken through the last days.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SEED = 5
 TROTTED = 0
 """Place in the herd of the horse that is trotted, and of the one that the events are about: its
 stall has a camera."""
-TROT_FPS, TROT_MINUTES, TROT_HOUR = 25.0, 1.5, 18.0
+TROT_FPS, TROT_MINUTES, TROT_HOUR, TROT_EVERY = 25.0, 1.0, 18.0, 2
 DAY_S = 86_400.0
 LOOK_EVERY = timedelta(minutes=2)
 EVENTS = (
@@ -82,7 +82,8 @@ def store_past(barn: Barn, cameras: Mapping[str, Stream]) -> Past:
         until = min(datetime.now(UTC), start + timedelta(days=1))
         _store_day(barn, farm, start, until, horses, cameras)
         trot_at = start + timedelta(hours=TROT_HOUR)
-        if trot_at + timedelta(minutes=TROT_MINUTES) < until:
+        due = back % TROT_EVERY == 0
+        if due and trot_at + timedelta(minutes=TROT_MINUTES) < until:
             _store_trot(barn, trot_at, DAYS - back, horses[TROTTED], cameras["arena"])
         if back == 1:
             yesterday, midnight = farm, start
@@ -244,7 +245,7 @@ def _told(one: TrueBout, start: datetime, track: TrackId, camera: StreamId) -> S
 
 def _store_trot(barn: Barn, at: datetime, number: int, horse_id: HorseId, arena: Stream) -> None:
     """Trot in hand: the head nods a little more with every day."""
-    farm = trot_in_hand(SEED, (2.0 + 0.9 * number, -2.0, 2.0, 1.0))
+    farm = trot_in_hand(SEED, (2.0 + 1.2 * number, -2.0, 2.0, 1.0))
     end_s = TROT_MINUTES * 60.0
     track = _store_track(barn, arena, horse_id, at, at + timedelta(seconds=end_s))
     clock = StrideClock(track, arena.id, at)
