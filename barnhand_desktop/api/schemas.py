@@ -30,6 +30,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f
 Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MAX)]
 Credential = Annotated[SecretStr, Field(max_length=256)]
+RecordMode = Literal["always", "motion", "off"]
 UtcInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
@@ -184,6 +185,7 @@ class StreamIn(Request):
     confidence: float | None = Field(None, ge=0.01, le=0.99)
     loop: bool = True
     realtime: bool = True
+    record: RecordMode | None = Field(None, description="null takes the engine's setting")
     farm_id: UUID | None = Field(None, description="only for accounts of no single farm")
 
 
@@ -200,6 +202,7 @@ class StreamChange(Request):
     confidence: float | None = Field(None, ge=0.01, le=0.99)
     loop: bool = True
     realtime: bool = True
+    record: RecordMode | None = Field(None, description="null takes the engine's setting")
     version: int = Field(ge=1)
 
 
@@ -216,6 +219,7 @@ class StreamOut(BaseModel):
     confidence: float | None
     loop: bool
     realtime: bool
+    record: str | None
     version: int
     status: StreamStatusOut | None = None
 

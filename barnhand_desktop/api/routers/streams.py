@@ -89,7 +89,7 @@ def add_stream(
             confidence=body.confidence,
             loop=body.loop,
             realtime=body.realtime,
-            extra=_pinned({}, checked),
+            extra=_extra({}, checked, body.record),
         ),
         farm_id,
     )
@@ -136,7 +136,7 @@ def change_stream(
             loop=body.loop,
             realtime=body.realtime,
             version=body.version,
-            extra=_pinned(stored.extra, checked),
+            extra=_extra(stored.extra, checked, body.record),
         )
     )
     services.audit.record(caller, "stream.change", "stream", stream.id, address, _audited(stream))
@@ -216,10 +216,14 @@ def _credential(given: SecretStr | None, in_address: str, stored: str, keeps: bo
     return in_address or (stored if keeps else "")
 
 
-def _pinned(extra: Mapping[str, object], checked: CameraAddress) -> Mapping[str, object]:
-    kept = {name: value for name, value in extra.items() if name != PINNED}
+def _extra(
+    extra: Mapping[str, object], checked: CameraAddress, record: str | None
+) -> Mapping[str, object]:
+    kept = {name: value for name, value in extra.items() if name not in (PINNED, "record")}
     if checked.pinned:
         kept[PINNED] = list(checked.pinned)
+    if record is not None:
+        kept["record"] = record
     return MappingProxyType(kept)
 
 
@@ -243,6 +247,7 @@ def _out(stream: Stream, status: schemas.StreamStatusOut | None) -> schemas.Stre
         confidence=stream.confidence,
         loop=stream.loop,
         realtime=stream.realtime,
+        record=record if isinstance(record := stream.extra.get("record"), str) else None,
         version=stream.version,
         status=status,
     )

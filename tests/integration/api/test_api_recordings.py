@@ -284,3 +284,19 @@ def test_a_file_that_retention_took_is_not_found(tapes: Tapes) -> None:
             require_problem(answer, 404, "not_found")
     finally:
         tapes.rows.remove([chunk.id])
+
+
+def test_each_camera_has_its_own_choice(tapes: Tapes) -> None:
+    path = "/streams"
+    body = {"name": "tape camera", "address": "rtsp://127.0.0.1:1/x", "record": "motion"}
+    made = tapes.send("manager", path, body).json()
+    assert made["record"] == "motion"
+    change = {**body, "record": None, "version": made["version"]}
+    changed = tapes.world.request("manager", "PUT", f"/streams/{made['id']}", change).json()
+    assert changed["record"] is None
+    require_problem(
+        tapes.send("manager", path, {**body, "name": "other", "record": "sometimes"}),
+        422,
+        "validation_failed",
+    )
+    tapes.world.request("manager", "DELETE", f"/streams/{made['id']}")
