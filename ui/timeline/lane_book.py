@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.domain.horses import HorseStatus
+from engine.domain.horses import Horse, HorseStatus
 from engine.domain.ids import HorseId, StreamId
 from ui.registry.directory import HorseDirectory
 from ui.timeline.cursor import micros
 from ui.timeline.lanes import Grouping, LaneRow, Order, Subject, laid_out, ordered
+from ui.timeline.time_view import MOST_US
 
 GONE = (HorseStatus.MERGED, HorseStatus.ARCHIVED)
+
+
+def _forgotten(horse: Horse) -> bool:
+    """A guest that was not seen for as long as a timeline reaches: it has nothing to show."""
+    if horse.status is not HorseStatus.GUEST or horse.last_seen_at is None:
+        return False
+    return datetime.now(UTC) - horse.last_seen_at > timedelta(microseconds=MOST_US)
 
 
 class LaneBook(QObject):
@@ -56,7 +65,7 @@ class LaneBook(QObject):
                 micros(h.last_seen_at) if h.last_seen_at is not None else 0,
             )
             for h in self._directory.horses
-            if h.status not in GONE
+            if h.status not in GONE and not _forgotten(h)
         )
         self.subjects = (*horses, *(Subject(i, name, True) for i, name in self.cameras.items()))
         ids = (
