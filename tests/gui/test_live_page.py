@@ -270,6 +270,22 @@ def test_thresholds_are_stored_once_the_slider_rests(
     assert next(iter(bench.streams.rows.values())).confidence == pytest.approx(0.40)
 
 
+def test_what_a_camera_records_is_chosen_in_the_inspector(
+    open_window: Open, bench: Bench, qtbot: QtBot
+) -> None:
+    stored(bench, "Yard")
+    window = open_window()
+    window.live.wall.select(0)
+    choice = window.live.inspector.record
+    choice.setFocus()
+    with qtbot.waitSignal(window.log.changed, timeout=5000):
+        QTest.keyClick(choice, Qt.Key.Key_Down)
+    assert next(iter(bench.streams.rows.values())).extra.get("record") == "always"
+    with qtbot.waitSignal(window.log.changed, timeout=5000):
+        QTest.keyClick(choice, Qt.Key.Key_Up)
+    assert "record" not in next(iter(bench.streams.rows.values())).extra
+
+
 def test_a_camera_is_stopped_and_started(open_window: Open, bench: Bench, qtbot: QtBot) -> None:
     stored(bench, "Yard")
     window = open_window()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -142,6 +143,18 @@ class Inspector(QFrame):
             grid.addWidget(text, 2 * row, 1)
             grid.addWidget(slider, 2 * row + 1, 0, 1, 2)
             slider.valueChanged.connect(self._on_slider)
+        self.record = QComboBox()
+        self.record.setAccessibleName(self.tr("Record"))
+        for mode, words in (
+            (None, self.tr("As in the settings")),
+            ("always", self.tr("Always")),
+            ("motion", self.tr("When something moves")),
+            ("off", self.tr("Never")),
+        ):
+            self.record.addItem(words, mode)
+        self.record.activated.connect(self._on_rested)
+        grid.addWidget(label(self.tr("Record"), "muted"), 2 * len(rows), 0)
+        grid.addWidget(self.record, 2 * len(rows), 1)
         return grid
 
     def _build_buttons(self) -> QHBoxLayout:
@@ -242,6 +255,7 @@ class Inspector(QFrame):
             slider.blockSignals(True)
             slider.setValue(round(value))
             slider.blockSignals(False)
+        self.record.setCurrentIndex(max(self.record.findData(stream.extra.get("record")), 0))
         self._show_slider_texts()
 
     def _show_slider_texts(self) -> None:
@@ -263,6 +277,10 @@ class Inspector(QFrame):
             after = replace(after, confidence=confidence)
         if round(before.analysis_fps or self._default_fps) != self.fps.value():
             after = replace(after, analysis_fps=fps)
+        record = self.record.currentData()
+        if before.extra.get("record") != record:
+            kept = {name: value for name, value in before.extra.items() if name != "record"}
+            after = replace(after, extra=kept if record is None else {**kept, "record": record})
         if after != before:
             self.changed.emit(before, after)
 
