@@ -17,7 +17,7 @@ from engine.domain.ids import FarmId, StreamId
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """``rows`` checks what an export names before it is queued; ``past`` knows whose a camera is."""
+    """``rows`` checks what an export names before it is queued; ``past``: whose a camera is."""
 
     jobs: PostgresJobQueue
     bookmarks: PostgresBookmarkRepository

@@ -12,7 +12,8 @@ from engine.domain.detections import SubjectClass
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.motion import Action, Posture
 from engine.domain.tracks import TrackState
-from ui.live.motion_words import MotionRows, activity_word, gait_line, speed_line
+from ui.live.motion_rows import MotionRows
+from ui.live.motion_words import activity_word, gait_line, speed_line
 from ui.live.overlay_paint import subject_word
 from ui.live.sightings import SightingBook
 from ui.live.tile import Tile

@@ -7,49 +7,16 @@ what is stored then counts. A doubtful label carries a question mark.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QCoreApplication
 
-from engine.domain.geometry import FloatArray
-from engine.domain.motion import Action, Gait, Lead, MotionBatch, Posture
+from engine.domain.motion import Action, Gait, Lead, Posture
+from ui.live.motion_rows import MotionRows
 
 DOUBTFUL = 0.5
 """Labels less sure than this carry a question mark."""
 _SLOWEST_MPS = 0.3
 """Slower speeds are not shown: they are the noise of a standing horse."""
-
-
-@dataclass(frozen=True, slots=True)
-class MotionRows:
-    """What N rows of an overlay do; columns as in ``MotionBatch``."""
-
-    gaits: NDArray[np.int8]
-    gait_confidences: FloatArray
-    leads: NDArray[np.int8]
-    actions: NDArray[np.int8]
-    action_confidences: FloatArray
-    postures: NDArray[np.int8]
-    speeds_mps: FloatArray
-    person_near: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, motion: MotionBatch | None, rows: NDArray[np.intp]) -> MotionRows | None:
-        """Rows of a batch."""
-        if motion is None:
-            return None
-        return cls(
-            motion.gaits[rows],
-            motion.gait_confidences[rows],
-            motion.leads[rows],
-            motion.actions[rows],
-            motion.action_confidences[rows],
-            motion.postures[rows],
-            motion.speeds_mps[rows],
-            motion.person_near[rows],
-        )
 
 
 def doing(motion: MotionRows | None, row: int) -> str:

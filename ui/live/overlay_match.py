@@ -26,7 +26,7 @@ from engine.domain.ids import HorseId, TrackId
 from engine.domain.results import FrameResult
 from engine.domain.skeletons import Skeleton
 from engine.domain.tracks import TrackBatch, TrackState
-from ui.live.motion_words import MotionRows
+from ui.live.motion_rows import MotionRows
 
 HORIZON_S = 0.5
 MAX_DELAY_S = 0.6

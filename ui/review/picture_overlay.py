@@ -11,7 +11,7 @@ import numpy as np
 from engine.domain.motion import Action, Gait, Posture
 from engine.domain.skeletons import Skeleton
 from engine.recording.overlay import OverlayEntry, OverlaySkeleton, OverlayTrack
-from ui.live.motion_words import MotionRows
+from ui.live.motion_rows import MotionRows
 from ui.live.overlay_match import MatchKind, Overlay
 
 Word = TypeVar("Word", Gait, Action, Posture)
