@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -35,9 +36,11 @@ from db.repositories.farms import DEFAULT_FARM
 from engine.domain.ids import new_stream_id
 from engine.domain.recording import ChunkState
 from engine.domain.streams import SourceKind, Stream
+from engine.recording.overlay import read_overlay
 from ui.app import make_application
 from ui.engine_bridge import FacadeBridge
 from ui.main_window import MainWindow
+from ui.review.recordings import instant_of
 from ui.review.review_page import ReviewPage
 from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
@@ -93,14 +96,22 @@ def _find_picture(page: ReviewPage, wait: Wait) -> bool:
     states = (ChunkState.COMPLETE, ChunkState.RESCUED)
     found = chunks.list([shown] if shown else (), states=states, newest_first=True, limit=20)
     for chunk in found:
-        for share in (0.5, 0.3, 0.7):
-            page.head.move_to(chunk.start_at + (chunk.end_at - chunk.start_at) * share)
-            wait(lambda: page.wall.selected.frame is not None, PATIENCE_S)
-            wait(lambda: False, 0.4)
-            entry = page.wall.selected.area.entry
-            if entry is not None and entry.tracks:
-                return True
+        path = page.services.media_folder
+        if path is None or not chunk.overlay_path:
+            continue
+        entries = [e for e in read_overlay(path / chunk.overlay_path).entries if e.tracks]
+        entries = [e for e in entries if 2.0 < e.pts_s < chunk.duration_s - 2.0]
+        if entries:
+            entry = max(entries, key=lambda e: len(e.tracks))
+            page.head.move_to(instant_of(chunk, entry.pts_s))
+            wait(partial(_shows, page, entry.pts_s), PATIENCE_S)
+            return True
     return False
+
+
+def _shows(page: ReviewPage, pts_s: float) -> bool:
+    view = page.wall.selected
+    return view.settled and view.frame is not None and view.frame.pts_s == pts_s
 
 
 def _select_first(page: ReviewPage) -> None:
@@ -120,12 +131,15 @@ def _correct(page: ReviewPage, wait: Wait) -> None:
         return
     corner = area.placement().box(box).bottomRight().toPoint()
     _drag(page, corner, corner - QPoint(24, 18))
-    page.make_guest()
+    page.corrector.make_guest()
     rect = area.picture_rect()
     start = QPoint(round(rect.right() - 160), round(rect.top() + 30))
     if area.track_at(start.toPointF()) is None:
         _drag(page, start, start + QPoint(110, 90))
-    wait(lambda: bool(page.inspector.effect.text() or page.inspector.problem.text()), PATIENCE_S)
+    wait(
+        lambda: bool(page.inspector.edits.effect.text() or page.inspector.edits.problem.text()),
+        PATIENCE_S,
+    )
     wait(lambda: False, 0.6)
 
 

@@ -147,7 +147,7 @@ def test_playing_backwards_and_looping_stay_in_the_recording(bench: ReviewBench)
     press(bench, Key.Key_J)
     bench.qtbot.waitUntil(lambda: 0 <= bench.number() < 50, timeout=15_000)
     press(bench, Key.Key_K)
-    assert page.backwards == 0 and not page.head.playing
+    assert page.playback.backwards == 0 and not page.head.playing
     yard = bench.cameras["Yard"]
     page.head.mark(yard.at(10), yard.at(16))
     press(bench, Key.Key_End)
@@ -203,7 +203,7 @@ def test_the_exact_picture_is_kept_and_the_layout_remembered(
     assert not bench.page.switches
     frame = bench.view().frame
     assert frame is not None
-    bench.page.write_picture(frame, tmp_path / "one.png")
+    bench.page.keeper.write(frame, tmp_path / "one.png")
     bench.qtbot.waitUntil(lambda: "Saved" in bench.window.toast.text)
     image = QImage(str(tmp_path / "one.png"))
     assert (image.width(), image.height()) == (WIDTH, HEIGHT)
@@ -241,7 +241,7 @@ def drag(bench: ReviewBench, start: QPoint, end: QPoint) -> None:
 
 
 def pending_words(bench: ReviewBench) -> list[str]:
-    listed = bench.page.inspector.pending
+    listed = bench.page.inspector.edits.pending
     found = []
     for place in range(listed.count()):
         labels = listed.itemWidget(listed.item(place)).findChildren(QLabel)
@@ -263,21 +263,23 @@ def test_a_box_is_moved_applied_undone_and_redone(bench: ReviewBench) -> None:
     assert "move the box of Bella (#1)" in pending_words(bench)[0]
     moved = area.box_of(area.selected)
     assert moved == pytest.approx((x1, y1, x2 + 30, y2 + 20), abs=1.5)
-    bench.qtbot.waitUntil(lambda: "1 detection" in inspector.effect.text())
+    bench.qtbot.waitUntil(lambda: "1 detection" in inspector.edits.effect.text())
     assert rows(bench) == before
     # Removed from the list it is as it was; the way there and back leaves nothing.
-    QTest.mouseClick(inspector.remove_button(0), LEFT)
+    QTest.mouseClick(inspector.edits.remove_button(0), LEFT)
     assert area.box_of(area.selected) == pytest.approx((x1, y1, x2, y2)) and not page.pending.count
     inspector.choose_extent(Extent.CHUNK)
     press(bench, Key.Key_Delete)
     assert area.entry is not None and not area.entry.tracks
     assert "the whole recording" in pending_words(bench)[0]
-    inspector.reprocess.setChecked(False)
-    bench.qtbot.waitUntil(lambda: inspector.apply.isEnabled() and inspector.effect.text() != "")
-    QTest.mouseClick(inspector.apply, LEFT)
-    bench.qtbot.waitUntil(lambda: len(inspector.records) == 1)
+    inspector.edits.reprocess.setChecked(False)
+    bench.qtbot.waitUntil(
+        lambda: inspector.edits.apply.isEnabled() and inspector.edits.effect.text() != ""
+    )
+    QTest.mouseClick(inspector.edits.apply, LEFT)
+    bench.qtbot.waitUntil(lambda: len(inspector.edits.records) == 1)
     assert not page.pending.count and rows(bench) != before
-    assert "deleted" in inspector.records[0].summary
+    assert "deleted" in inspector.edits.records[0].summary
     # Until the recording is analysed again the picture shows what is stored.
     bench.qtbot.waitUntil(lambda: area.entry is not None and not area.entry.tracks)
     press(bench, Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -285,7 +287,7 @@ def test_a_box_is_moved_applied_undone_and_redone(bench: ReviewBench) -> None:
     bench.qtbot.waitUntil(lambda: area.entry is not None and len(area.entry.tracks) == 1)
     press(bench, Key.Key_Z, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier)
     bench.qtbot.waitUntil(lambda: rows(bench) != before)
-    bench.qtbot.waitUntil(lambda: len(inspector.records) == 2)
+    bench.qtbot.waitUntil(lambda: len(inspector.edits.records) == 2)
 
 
 def test_a_missed_horse_is_drawn_named_and_kept_while_one_is_elsewhere(bench: ReviewBench) -> None:
@@ -306,9 +308,9 @@ def test_a_missed_horse_is_drawn_named_and_kept_while_one_is_elsewhere(bench: Re
     bench.window.activateWindow()
     bench.qtbot.waitUntil(page.hasFocus)
     assert page.pending.count == 1 and area.frame is not None
-    bench.qtbot.waitUntil(lambda: "1 horse" in inspector.effect.text())
+    bench.qtbot.waitUntil(lambda: "1 horse" in inspector.edits.effect.text())
     press(bench, Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    bench.qtbot.waitUntil(lambda: len(inspector.records) == 1)
+    bench.qtbot.waitUntil(lambda: len(inspector.edits.records) == 1)
     stored = [row for row in rows(bench) if row[5] == 2]
     assert len(stored) == 1 and list(stored[0][1:5]) == pytest.approx([250, 60, 330, 150], abs=2)
     # The recording waits to be analysed again.
@@ -330,9 +332,9 @@ def test_corrections_of_others_show_and_what_cannot_be_is_refused(bench: ReviewB
     bench.barn.announce()
     bench.qtbot.waitUntil(lambda: inspector.table.item(0, 1).text() == "Juno", timeout=10_000)
     page.pending.add(yard.chunks[0].id, DeleteBox(new_track_id(), yard.at(20)))
-    bench.qtbot.waitUntil(lambda: "no such track" in inspector.problem.text())
-    assert not inspector.apply.isEnabled()
-    QTest.mouseClick(inspector.clear, LEFT)
+    bench.qtbot.waitUntil(lambda: "no such track" in inspector.edits.problem.text())
+    assert not inspector.edits.apply.isEnabled()
+    QTest.mouseClick(inspector.edits.clear, LEFT)
     assert not page.pending.count and area.entry is not None
 
 

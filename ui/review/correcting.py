@@ -54,6 +54,7 @@ class Corrector(QObject):
     ) -> None:
         super().__init__(parent)
         self._wall, self._inspector, self._desk = wall, inspector, desk
+        self._edits = inspector.edits
         self._head, self._registry, self._names = head, registry, names
         self._pending = desk.pending
         self._told: tuple[object, ...] = ()
@@ -68,22 +69,22 @@ class Corrector(QObject):
             area.picked.connect(lambda track, v=view: self._on_picked(v, track))
             area.box_moved.connect(lambda track, box: self.move(track, box))
             area.box_drawn.connect(self.add)
-        one, desk = self._inspector, self._desk
+        one, edits, desk = self._inspector, self._edits, self._desk
         one.selected.connect(lambda track: self._area_select(track))
         one.hovered.connect(lambda track: self._wall.selected.area.hover(track))
-        one.removed.connect(self._remove)
+        edits.removed.connect(self._remove)
         one.delete_asked.connect(self.delete)
         one.assign_asked.connect(self.assign)
         one.guest_asked.connect(self.make_guest)
-        one.clear_asked.connect(self.clear)
-        one.apply_asked.connect(self.apply)
-        one.reprocess_asked.connect(self._reprocess)
-        one.undo_asked.connect(desk.undo)
+        edits.clear_asked.connect(self.clear)
+        edits.apply_asked.connect(self.apply)
+        edits.reprocess_asked.connect(self._reprocess)
+        edits.undo_asked.connect(desk.undo)
         self._pending.changed.connect(self._on_pending)
         desk.previewed.connect(self._on_previewed)
         desk.read.connect(self._on_history)
         desk.stored.connect(self._on_stored)
-        desk.busy_changed.connect(one.show_busy)
+        desk.busy_changed.connect(edits.show_busy)
 
     # --- following ------------------------------------------------------------------------------
 
@@ -92,11 +93,14 @@ class Corrector(QObject):
         """The picture that is inspected: the selected player's, while nothing plays."""
         if self._head.playing or self._inspector.isHidden():
             return None
-        return self._wall.selected.frame
+        view = self._wall.selected
+        return view.frame if view.settled else None
 
     def follow(self) -> None:
         """Show what is inspected now; costs nothing while that is the same."""
         frame, area = self.frame, self._wall.selected.area
+        if frame is None and not self._head.playing and area.frame is not None and not area.stale:
+            return
         names = self._names()
         told = (frame, area.edited, area.selected, len(names), self._head.playing)
         if _same(told, self._told):
@@ -112,11 +116,11 @@ class Corrector(QObject):
         self._inspector.select(area.selected)
         why = self._why_not(frame)
         self._inspector.let_edit(why, why is None, self._selected() is not None)
-        self._inspector.again.setEnabled(self._desk.can_reprocess)
+        self._edits.again.setEnabled(self._desk.can_reprocess)
         self._note_labels(frame)
         if self._chunk is None or frame.chunk.id != self._chunk.id:
             self._chunk = frame.chunk
-            self._inspector.show_history(())
+            self._edits.show_history(())
             self._show_pending()
             self._desk.preview(frame.chunk.id)
             self._desk.read_history(frame.chunk.id)
@@ -287,7 +291,7 @@ class Corrector(QObject):
         if self._chunk is None or not self._pending.of(self._chunk.id):
             self.said.emit(self.tr("Nothing is pending for this recording."), True)
             return
-        one = self._inspector.reprocess
+        one = self._edits.reprocess
         self._desk.apply(self._chunk, one.isChecked() and self._desk.can_reprocess)
 
     def _remove(self, place: int) -> None:
@@ -317,15 +321,15 @@ class Corrector(QObject):
             who = "" if isinstance(edit, AddBox) else self._labels.get(edit.track_id, "?")
             horse = horse_of(edit)
             sentences.append(edit_words(edit, who, names.get(horse, "") if horse else ""))
-        self._inspector.show_pending(sentences, self._pending.count - len(edits))
+        self._edits.show_pending(sentences, self._pending.count - len(edits))
 
     def _on_previewed(self, chunk_id: ChunkId, effect: EditEffect | BarnhandError | None) -> None:
         if self._chunk is not None and self._chunk.id == chunk_id:
-            self._inspector.show_effect(effect)
+            self._edits.show_effect(effect)
 
     def _on_history(self, chunk_id: ChunkId, records: object) -> None:
         if self._chunk is not None and self._chunk.id == chunk_id and isinstance(records, tuple):
-            self._inspector.show_history(records)
+            self._edits.show_history(records)
 
     def _on_stored(self, chunk_id: ChunkId) -> None:
         self._desk.read_history(chunk_id)

@@ -17,7 +17,7 @@ from engine.domain.ports import Clock
 from engine.domain.recording import Chunk, ChunkId, ChunkState
 from engine.recording.overlay import Overlay, OverlayEntry, OverlayTrack, read_overlay
 from engine.recording.reader import ChunkPicture, ChunkReader
-from ui.review.frames import Absence, ReviewFrame
+from ui.review.frames import GAP_US, Absence, ReviewFrame
 from ui.review.recordings import CameraRecordings, instant_of
 from ui.timeline.cursor import instant, micros
 
@@ -29,6 +29,8 @@ Owners = Callable[[Chunk], Sequence[TrackStrip]]
 RUN_UP_S = 0.5
 """So much before a place is kept when it is sought: stepping back is at once."""
 TIMES_KEPT = 12
+LONE_US = 100_000
+"""The only picture of a recording is shown so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +187,31 @@ class ChunkDecoder:
         entry = None if overlay is None else overlay.at(picture.pts_s)
         seen_px = own_px if overlay is None else (overlay.width_px, overlay.height_px)
         times = reader.times_s
+        number = bisect_left(times, picture.pts_s - 1e-6) + 1
+        at_us = micros(instant_of(chunk, picture.pts_s))
         return ReviewFrame(
-            micros(instant_of(chunk, picture.pts_s)),
+            at_us,
+            self._until_us(at_us, number, times),
             bgra,
             chunk,
             picture.pts_s,
-            bisect_left(times, picture.pts_s - 1e-6) + 1,
+            number,
             len(times),
             entry,
             overlay,
             seen_px if all(seen_px) else own_px,
         )
+
+    def _until_us(self, at_us: int, number: int, times: tuple[float, ...]) -> int:
+        """When the next picture follows; the last one lasts as long as the one before it, or to
+        the end of a recording that says so."""
+        assert self.chunk is not None
+        if number < len(times):
+            return micros(instant_of(self.chunk, times[number]))
+        step_us = round((times[-1] - times[-2]) * 1e6) if len(times) > 1 else LONE_US
+        closed = self.chunk.state is not ChunkState.OPEN
+        end_us = micros(self.chunk.end_at) if closed else at_us
+        return max(at_us + step_us, min(end_us, at_us + GAP_US))
 
 
 def _shrunk(own_px: tuple[int, int], into_px: tuple[int, int]) -> tuple[int, int]:

@@ -10,14 +10,13 @@ from engine.domain.recording import Chunk, ChunkId
 from engine.recording.overlay import Overlay, OverlayEntry
 
 GAP_US = 1_000_000
-"""A picture is shown for at most so long where the next one is missing."""
-LEAST_SHOWN_US = 100_000
-"""The newest picture stays this long at least before another must have come."""
+"""The last picture of a recording stays so long where the next recording begins a little late."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFrame:
-    """One picture of a recording, scaled to fit the view: uint8 (h, w, 4) BGRA, read-only.
+    """One picture of a recording, scaled to fit the view: uint8 (h, w, 4) BGRA, read-only. It is on
+    show from ``at_us`` up to ``until_us``, when the next one follows or its recording ends.
 
     ``pts_s`` is its time inside ``chunk``'s file and ``number`` its place there, from 1 to
     ``count``; ``entry`` what the analysis saw in it (None: nothing known), in pixels of
@@ -25,6 +24,7 @@ class ReviewFrame:
     """
 
     at_us: int
+    until_us: int
     bgra: Image
     chunk: Chunk
     pts_s: float
@@ -102,22 +102,18 @@ class FrameBuffer:
         return len(self._frames) >= self._at_most and self._frames[-1].at_us > target_us
 
     def at(self, target_us: int) -> ReviewFrame | Absence | None:
-        """What is seen at an instant: a picture stays until the next one, but not over a gap."""
+        """What is seen at an instant: a picture stays until the next one, but not over a gap. None
+        where that is not known yet."""
         frames = self._frames
         place = bisect_right(frames, target_us, key=lambda frame: frame.at_us) - 1
         if place < 0:
             return None
         frame = frames[place]
-        if place + 1 == len(frames):
-            return frame if target_us - frame.at_us <= self._shown_us() else None
-        follower = frames[place + 1]
-        if follower.at_us - frame.at_us <= GAP_US or target_us - frame.at_us <= LEAST_SHOWN_US:
+        if target_us < frame.until_us:
             return frame
-        start_us = frame.at_us + LEAST_SHOWN_US
-        return Absence(start_us, follower.at_us, "", frame.at_us, follower.at_us)
-
-    def _shown_us(self) -> int:
-        if len(self._frames) < 2:
-            return LEAST_SHOWN_US
-        step_us = self._frames[-1].at_us - self._frames[-2].at_us
-        return min(max(2 * step_us, LEAST_SHOWN_US), GAP_US)
+        if place + 1 == len(frames):
+            return None
+        follower = frames[place + 1]
+        if follower.at_us - frame.until_us <= GAP_US:
+            return frame
+        return Absence(frame.until_us, follower.at_us, "", frame.until_us, follower.at_us)

@@ -71,6 +71,7 @@ class PictureArea(QWidget):
         self.absence: Absence | None = None
         self.words: tuple[str, ...] = ()
         self.editing = False
+        self.stale = False
         self.selected: TrackId | None = None
         self._hover: TrackId | None = None
         self._image: QImage | None = None
@@ -118,9 +119,9 @@ class PictureArea(QWidget):
 
     def show_frame(self, frame: ReviewFrame) -> None:
         """Show a picture."""
-        self.absence, self.words = None, ()
+        self.absence, self.words, self.stale = None, (), False
+        self.update()
         if frame is self.frame:
-            self.update()
             return
         self.frame = frame
         height, width = frame.bgra.shape[:2]
@@ -143,11 +144,18 @@ class PictureArea(QWidget):
                 self._overlay = columns(self._edited.entry, frame.picture_px, skeletons)
         self.update()
 
+    def show_stale(self) -> None:
+        """The cursor is elsewhere, and its picture is still being fetched."""
+        if not self.stale and self.frame is not None:
+            self.stale = True
+            self.update()
+
     def show_nothing(self, words: Sequence[str], absence: Absence | None) -> None:
         """Say why there is no picture."""
         if self.frame is None and self.words == tuple(words) and self.absence == absence:
             return
         self.frame = self._image = self._edited = self._overlay = self._drag = None
+        self.stale = False
         self.words, self.absence = tuple(words), absence
         self.update()
 
@@ -203,6 +211,12 @@ class PictureArea(QWidget):
             self._paint_words(painter)
             return
         self.paint_picture(painter, self._image, self.picture_rect(), self.placement())
+        if self.stale:
+            painter.fillRect(self.picture_rect(), self._theme.overlay_colour("dim"))
+            painter.setFont(self._theme.font(bold=True))
+            painter.setPen(self._theme.overlay_colour("text"))
+            words = self.tr("Opening the recording…")
+            painter.drawText(self.picture_rect(), Qt.AlignmentFlag.AlignCenter, words)
 
     def paint_picture(
         self, painter: QPainter, image: QImage, rect: QRectF, placement: Placement

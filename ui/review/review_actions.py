@@ -51,15 +51,15 @@ def dress_review_actions(book: ActionBook, theme: Theme) -> None:
 
 
 def _add_playing(book: ActionBook, page: ReviewPage) -> None:
-    group, head = page.tr("Review"), page.head
+    group, head, playback = page.tr("Review"), page.head, page.playback
     acts = (
-        ("review.play", page.tr("Play or pause"), page.toggle, ("Space", "K")),
-        ("review.frame_back", page.tr("One picture back"), partial(page.step, -1), (",",)),
-        ("review.frame_on", page.tr("One picture on"), partial(page.step, 1), (".",)),
+        ("review.play", page.tr("Play or pause"), playback.toggle, ("Space", "K")),
+        ("review.frame_back", page.tr("One picture back"), partial(playback.step, -1), (",",)),
+        ("review.frame_on", page.tr("One picture on"), partial(playback.step, 1), (".",)),
         ("review.slower", page.tr("Slower"), head.slower, ("[",)),
         ("review.faster", page.tr("Faster"), head.faster, ("]",)),
-        ("review.backwards", page.tr("Play backwards"), partial(page.shuttle, -1), ("J",)),
-        ("review.forwards", page.tr("Play forwards, again: faster"), partial(page.shuttle, 1),
+        ("review.backwards", page.tr("Play backwards"), partial(playback.shuttle, -1), ("J",)),
+        ("review.forwards", page.tr("Play forwards, again: faster"), partial(playback.shuttle, 1),
          ("L",)),
     )  # fmt: skip
     for action_id, text, run, keys in acts:
@@ -67,17 +67,18 @@ def _add_playing(book: ActionBook, page: ReviewPage) -> None:
 
 
 def _add_moves(book: ActionBook, page: ReviewPage) -> None:
-    group, head = page.tr("Review"), page.head
+    group, head, playback = page.tr("Review"), page.head, page.playback
+    find = page.finder.jump
     acts = (
         ("review.second_back", page.tr("One second back"), partial(head.move_by, -1.0), "Left"),
         ("review.second_on", page.tr("One second on"), partial(head.move_by, 1.0), "Right"),
         ("review.ten_back", page.tr("Ten seconds back"), partial(head.move_by, -10.0),
          "Shift+Left"),
         ("review.ten_on", page.tr("Ten seconds on"), partial(head.move_by, 10.0), "Shift+Right"),
-        ("review.range_start", page.tr("To the begin of the range"), page.to_start, "Home"),
-        ("review.range_end", page.tr("To the end of the range"), page.to_end, "End"),
-        ("review.previous", page.tr("Previous recording"), partial(page.jump, False), "PgUp"),
-        ("review.next", page.tr("Next recording"), partial(page.jump, True), "PgDown"),
+        ("review.range_start", page.tr("To the begin of the range"), playback.to_start, "Home"),
+        ("review.range_end", page.tr("To the end of the range"), playback.to_end, "End"),
+        ("review.previous", page.tr("Previous recording"), partial(find, False), "PgUp"),
+        ("review.next", page.tr("Next recording"), partial(find, True), "PgDown"),
         ("review.zoom_in", page.tr("Less time in the bar"), partial(page.coverage.zoom, -1), "+"),
         ("review.zoom_out", page.tr("More time in the bar"), partial(page.coverage.zoom, 1), "-"),
         ("review.next_place", page.tr("Next player"), page.wall.select_next, "N"),
@@ -90,17 +91,17 @@ def _add_moves(book: ActionBook, page: ReviewPage) -> None:
 def _add_range(book: ActionBook, page: ReviewPage) -> None:
     group = page.tr("Marked range")
     acts = (
-        ("review.mark_in", page.tr("Review: mark from here"), page.mark_in, "I"),
-        ("review.mark_out", page.tr("Review: mark up to here"), page.mark_out, "O"),
+        ("review.mark_in", page.tr("Review: mark from here"), page.playback.mark_in, "I"),
+        ("review.mark_out", page.tr("Review: mark up to here"), page.playback.mark_out, "O"),
         ("review.clear", page.tr("Review: mark nothing"), page.head.clear_range, "Esc"),
-        ("review.export", page.tr("Review: export range…"), page.export, "X"),
-        ("review.bookmark", page.tr("Review: bookmark…"), page.bookmark, "B"),
+        ("review.export", page.tr("Review: export range…"), page.acts.export, "X"),
+        ("review.bookmark", page.tr("Review: bookmark…"), page.acts.bookmark, "B"),
     )
     for action_id, text, run, key in acts:
         book.add(action_id, group, text, run, key, page=page)
     book.add(
         "review.loop", group, page.tr("Loop the marked range"), None, "R",
-        toggled=page.set_loop, page=page,
+        toggled=page.playback.set_loop, page=page,
     )  # fmt: skip
 
 
@@ -129,10 +130,10 @@ def _add_looks(book: ActionBook, page: ReviewPage) -> None:
         )  # fmt: skip
         layouts.addAction(action)
     book.add(
-        "review.snapshot", group, page.tr("Save the picture…"), page.save_picture, "S", page=page
+        "review.snapshot", group, page.tr("Save the picture…"), page.keeper.save, "S", page=page
     )
     book.add(
-        "review.copy", group, page.tr("Copy the picture"), page.copy_picture, "Ctrl+C", page=page
+        "review.copy", group, page.tr("Copy the picture"), page.keeper.copy, "Ctrl+C", page=page
     )
 
 
@@ -142,8 +143,29 @@ def _add_edits(book: ActionBook, page: ReviewPage) -> None:
         "review.inspector", group, page.tr("Inspect the picture"), None, "E",
         toggled=page.show_inspector, checked=page.inspects, page=page,
     )  # fmt: skip
-    book.add("review.delete", group, page.tr("Delete the detection"), page.delete, "Del", page=page)
-    book.add("review.assign", group, page.tr("Say which horse it is…"), page.assign, "H", page=page)
-    book.add("review.guest", group, page.tr("It is a new guest"), page.make_guest, "G", page=page)
-    book.add("review.apply", group, page.tr("Apply the edits"), page.apply, "Ctrl+Return",
+    book.add(
+        "review.delete",
+        group,
+        page.tr("Delete the detection"),
+        page.corrector.delete,
+        "Del",
+        page=page,
+    )
+    book.add(
+        "review.assign",
+        group,
+        page.tr("Say which horse it is…"),
+        page.corrector.assign,
+        "H",
+        page=page,
+    )
+    book.add(
+        "review.guest",
+        group,
+        page.tr("It is a new guest"),
+        page.corrector.make_guest,
+        "G",
+        page=page,
+    )
+    book.add("review.apply", group, page.tr("Apply the edits"), page.corrector.apply, "Ctrl+Return",
              page=page)  # fmt: skip

@@ -3,21 +3,16 @@ inspected and corrected."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QHideEvent, QImage, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from engine.domain.errors import EnvironmentFault
-from engine.domain.frames import Image
 from engine.domain.identity import TrackStrip
 from engine.domain.ids import HorseId, StreamId
-from engine.domain.recording import Chunk, ChunkState, Job
+from engine.domain.recording import Chunk, Job
 from engine.domain.streams import StreamState
 from ui.actions import ActionBook
 from ui.commands import CommandLog
@@ -28,40 +23,31 @@ from ui.registry.directory import HorseDirectory
 from ui.registry.words import counted, local_user
 from ui.requests import RequestRunner
 from ui.review.correcting import Corrector
-from ui.review.coverage_bar import CoverageBar, rows_of
+from ui.review.coverage_bar import CoverageBar
 from ui.review.edit_desk import EditDesk
-from ui.review.frames import ReviewFrame
 from ui.review.inspector import FrameInspector
 from ui.review.pending import NEW_GUEST, PendingEdits
+from ui.review.picture_keeper import PictureKeeper
+from ui.review.playback import Playback
 from ui.review.player import Player
+from ui.review.recording_finder import RecordingFinder
 from ui.review.recordings import CameraRecordings
 from ui.review.review_actions import add_review_actions, dress_review_actions
-from ui.review.snapshot import (
-    OverlayChoice,
-    full_picture,
-    save_image,
-    snapshot,
-    snapshot_name,
-)
 from ui.review.transport import Transport
 from ui.review.wall import ReviewWall
 from ui.services import ConsoleServices
 from ui.theme import Theme
-from ui.timeline.cursor import SPEEDS, TimeCursor, TimeRange, instant, micros
+from ui.timeline.cursor import TimeCursor, TimeRange
 from ui.timeline.range_actions import RangeActions
 from ui.timeline.range_scope import RangeScope
 from ui.wording import offline_lines
 
 TICK_MS = 15
-READ_MS = 4000
-"""The bar's recordings are read again so often: new ones come."""
 OWNERS_REST_MS = 1500
 """Between two questions whose the tracks are: a busy barn announces many changes."""
-STEP_S = 2.0
-"""A step waits at most so long for the recording to tell where its pictures are."""
 OWN_STRIPS = 500
-CHUNKS_READ = 4000
 NEARLY_NOW_S = 120.0
+"""So near to now the camera's own state says why there is no picture."""
 
 
 class ReviewPage(QWidget):
@@ -90,15 +76,10 @@ class ReviewPage(QWidget):
         self.setObjectName("page")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.services, self._requests = services, requests
-        self._directory, self._book, self._state, self._theme = directory, book, state, theme
+        self._directory, self._book, self._state = directory, book, state
         self.head = head
         self._cameras: dict[StreamId, str] = {}
         self._names: Mapping[HorseId, str] = {}
-        self._steps: list[int] = []
-        self._step_since_s = 0.0
-        self._backwards = 0.0
-        self._last_s = time.monotonic()
-        self._loop = self._asked = False
         self.switches = _stored_switches(state)
         self.inspects = state.flag("review.inspector", True)
         self.pending = PendingEdits(self)
@@ -106,6 +87,13 @@ class ReviewPage(QWidget):
         self.acts = RangeActions(services, requests, log, self.scope, local_user(), self)
         self.acts.viewer = self
         self._build(theme)
+        self.playback = Playback(head, self.wall, self)
+        self.finder = RecordingFinder(
+            services.chunks, requests, head, self.wall, self.coverage, self
+        )
+        self.keeper = PictureKeeper(
+            self.wall, self.pending, services.media_folder, requests, self, theme
+        )
         self.corrector = Corrector(
             self.wall, self.inspector, self.desk, head, registry, lambda: self._names, self
         )
@@ -139,26 +127,21 @@ class ReviewPage(QWidget):
 
     def _connect(self) -> None:
         for view in self.wall.views:
-            view.area.jumped.connect(self.jump)
-        self.wall.cameras_changed.connect(self._read_soon)
-        self.coverage.moved_window.connect(self._read_soon)
+            view.area.jumped.connect(self.finder.jump)
         self._directory.changed.connect(self._on_names)
         self._directory.refreshed.connect(self._on_corrected)
-        for part in (self.acts, self.desk):
+        for part in (self.acts, self.desk, self.playback, self.finder, self.keeper, self.corrector):
             part.said.connect(self.said)
+        for part in (self.acts, self.desk, self.finder, self.keeper):
             part.failed.connect(self.failed)
+        for part in (self.acts, self.desk):
             part.submitted.connect(self.submitted)
-        self.corrector.said.connect(self.said)
-        self.acts.kept.connect(self._read_soon)
+        self.acts.kept.connect(self.finder.refresh)
         self.desk.settled.connect(lambda _chunk: self.wall.reload())
         self._tick = QTimer(self, interval=TICK_MS, timerType=Qt.TimerType.PreciseTimer)
         self._tick.timeout.connect(self.follow_cursor)
-        self._want = QTimer(self, interval=60, singleShot=True)
-        self._want.timeout.connect(self._read)
         self._disowned = QTimer(self, interval=OWNERS_REST_MS, singleShot=True)
         self._disowned.timeout.connect(self.wall.own_again)
-        self._reading = QTimer(self, interval=READ_MS)
-        self._reading.timeout.connect(self._read)
 
     def _make_player(self, stream_id: StreamId) -> Player | None:
         chunks, media = self.services.chunks, self.services.media_folder
@@ -177,12 +160,14 @@ class ReviewPage(QWidget):
     def follow(self, cameras: Mapping[StreamId, str]) -> None:
         """Take the cameras' names."""
         if dict(cameras) != self._cameras:
-            self._cameras = dict(cameras)
+            self._cameras = self.finder.cameras = dict(cameras)
             if self.isVisible():
                 self.wall.follow(self._cameras)
+                self.finder.start()
 
     def _on_names(self) -> None:
         self._names = {**self._directory.names, NEW_GUEST: self.tr("new guest")}
+        self.keeper.names = self._names
         for view in self.wall.views:
             view.area.names = self._names
 
@@ -193,43 +178,12 @@ class ReviewPage(QWidget):
 
     def _note(self, stream_id: StreamId) -> str:
         """What is known of a camera that shows nothing now."""
-        age_s = (datetime.now(self.head.at.tzinfo) - self.head.at).total_seconds()
+        age_s = (datetime.now(UTC) - self.head.at).total_seconds()
         report = self.services.engine.report()
         health = next((h for h in report.streams if h.stream_id == stream_id), None)
         if health is None or age_s > NEARLY_NOW_S or health.state is StreamState.ACTIVE:
             return ""
         return offline_lines(health)[0]
-
-    def _read_soon(self) -> None:
-        self._want.start()
-
-    def _read(self) -> None:
-        chunks, shown = self.services.chunks, self.wall.stream_ids
-        if chunks is None or self._asked or not self.isVisible():
-            return
-        if not shown:
-            self.coverage.show_rows(())
-            return
-        margin_us = self.coverage.span_us // 2
-        start = instant(self.coverage.start_us - margin_us)
-        end = instant(self.coverage.start_us + self.coverage.span_us + margin_us)
-        self._asked = True
-        states = tuple(ChunkState)
-
-        def read(found: Sequence[Chunk]) -> None:
-            self._asked = False
-            self.coverage.show_rows(rows_of(self._cameras, self.wall.stream_ids, found))
-
-        self._requests.submit(
-            "recordings on show",
-            lambda: chunks.list(shown, start, end, states, limit=CHUNKS_READ),
-            read,
-            lambda _error: self._on_read_failed(),
-            self,
-        )
-
-    def _on_read_failed(self) -> None:
-        self._asked = False
 
     # --- opening --------------------------------------------------------------------------------
 
@@ -251,31 +205,6 @@ class ReviewPage(QWidget):
         self.head.pause()
         self.head.move_to(at)
 
-    def jump(self, later: bool) -> None:
-        """Go to the next recording of the cameras on show, or the one before."""
-        chunks, shown, at = self.services.chunks, self.wall.stream_ids, self.head.at
-        if chunks is None or not shown:
-            return
-        states = (ChunkState.OPEN, ChunkState.COMPLETE, ChunkState.RESCUED)
-
-        def find() -> datetime | None:
-            if later:
-                found = chunks.list(shown, at, None, states, limit=len(shown) * 2 + 2)
-                return next((c.start_at for c in found if c.start_at > at), None)
-            found = chunks.list(
-                shown, None, at, states, newest_first=True, limit=len(shown) * 2 + 2
-            )
-            return next((c.start_at for c in found if c.end_at < at or c.start_at < at), None)
-
-        def go(target: datetime | None) -> None:
-            if target is not None:
-                self.head.move_to(target)
-                return
-            words = self.tr("There is no later recording.")
-            self.said.emit(words if later else self.tr("There is no earlier recording."), True)
-
-        self._requests.submit("next recording", find, go, self.failed.emit, self)
-
     def to_timeline(self) -> None:
         """Show this instant among the lanes."""
         self.wanted.emit("timeline")
@@ -284,106 +213,10 @@ class ReviewPage(QWidget):
 
     def follow_cursor(self) -> None:
         """Show what is seen now; called by its own timer while the page is open."""
-        now_s = time.monotonic()
-        passed_s, self._last_s = now_s - self._last_s, now_s
-        waits = self.wall.follow_cursor()
-        self._take_step(now_s)
-        if self._backwards and not waits:
-            self.head.move_by(-passed_s * self._backwards)
-        marked = self.head.range
-        if self._loop and marked is not None and self.head.at >= marked.end_at:
-            self.head.move_to(marked.start_at)
-        self.transport.show_held(waits)
+        self.transport.show_held(self.playback.follow())
         self.corrector.follow()
 
-    def toggle(self) -> None:
-        """Play or pause."""
-        if self._backwards:
-            self._backwards = 0.0
-            return
-        self.head.toggle()
-
-    def shuttle(self, direction: int) -> None:
-        """Play forwards or backwards; again: faster; against the way it plays: stop."""
-        if direction > 0 and self._backwards:
-            self._backwards = 0.0
-        elif direction > 0 and self.head.playing:
-            self.head.faster()
-        elif direction > 0:
-            self.head.set_speed(1.0)
-            self.head.play()
-        elif self.head.playing:
-            self.head.pause()
-        else:
-            self._backwards = min(self._backwards * 2, SPEEDS[-2]) if self._backwards else 1.0
-
-    @property
-    def backwards(self) -> float:
-        """How fast it plays backwards, 0 while it does not."""
-        return self._backwards
-
-    def step(self, by: int) -> None:
-        """Pause and show the next picture of the selected player, or the one before."""
-        self.head.pause()
-        self._backwards = 0.0
-        if not self._steps:
-            self._step_since_s = time.monotonic()
-        self._steps.append(by)
-        self._take_step(time.monotonic())
-
-    def _take_step(self, now_s: float) -> None:
-        player = self.wall.selected.player
-        while self._steps:
-            by = self._steps[0]
-            if player is None or self.wall.selected.area.absence is not None:
-                self._steps.clear()
-                self.head.step(by)
-                return
-            at = player.neighbour(self.head.at, by)
-            if at is None:
-                if now_s - self._step_since_s > STEP_S:
-                    self._steps.clear()
-                    self.said.emit(self.tr("There is no picture beyond this one."), True)
-                return
-            self._steps.pop(0)
-            self._step_since_s = now_s
-            self.head.move_to(at)
-
-    def set_loop(self, on: bool) -> None:
-        """Play the marked range again and again."""
-        self._loop = on
-        if on and self.head.range is None:
-            self.said.emit(self.tr("Mark what to loop: I and O, or Shift-drag on the bar."), False)
-
-    def to_start(self) -> None:
-        """To the begin of the range, else of the recording."""
-        marked, frame = self.head.range, self.wall.selected.frame
-        if marked is not None:
-            self.head.move_to(marked.start_at)
-        elif frame is not None:
-            self.head.move_to(frame.chunk.start_at)
-
-    def to_end(self) -> None:
-        """To the end of the range, else to the last picture of the recording."""
-        marked, frame = self.head.range, self.wall.selected.frame
-        if marked is not None:
-            self.head.move_to(marked.end_at)
-        elif frame is not None:
-            self.head.move_to(instant(micros(frame.chunk.end_at) - 1000))
-
     # --- range ----------------------------------------------------------------------------------
-
-    def mark_in(self) -> None:
-        """The range begins at the cursor."""
-        marked = self.head.range
-        end = marked.end_at if marked is not None else instant(self.head.at_us + 10_000_000)
-        self.head.mark(self.head.at, max(end, self.head.at))
-
-    def mark_out(self) -> None:
-        """The range ends at the cursor."""
-        marked = self.head.range
-        start = marked.start_at if marked is not None else instant(self.head.at_us - 10_000_000)
-        self.head.mark(min(start, self.head.at), self.head.at)
 
     def scope(self) -> RangeScope | None:
         """The marked range and the cameras on show; without one the recording on show."""
@@ -397,14 +230,6 @@ class ReviewPage(QWidget):
         horses = {h: name for h, name in self._names.items() if h != NEW_GUEST}
         alone = shown[0] if len(shown) == 1 else None
         return RangeScope(marked, cameras, horses, None, alone)
-
-    def export(self) -> None:
-        """Ask what to hand out of the range."""
-        self.acts.export()
-
-    def bookmark(self) -> None:
-        """Ask for a bookmark of the range."""
-        self.acts.bookmark()
 
     # --- looks ----------------------------------------------------------------------------------
 
@@ -430,90 +255,6 @@ class ReviewPage(QWidget):
         self.inspector.setVisible(on)
         self.corrector.forget_told()
 
-    def save_picture(self) -> QFileDialog | None:
-        """Ask where to, then write the selected player's picture in full size."""
-        frame = self._pictured()
-        if frame is None:
-            return None
-        camera = self._cameras.get(frame.chunk.stream_id, "")
-        dialog = QFileDialog(self, self.tr("Save the picture"), snapshot_name(camera, frame))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilter(self.tr("Pictures (*.png *.jpg)"))
-        dialog.setDefaultSuffix("png")
-        dialog.selectFile(snapshot_name(camera, frame))
-        dialog.fileSelected.connect(lambda name: self.write_picture(frame, Path(name)))
-        dialog.open()
-        return dialog
-
-    def write_picture(self, frame: ReviewFrame, path: Path) -> None:
-        """Write a picture in full size, with what is switched on."""
-
-        def write(image: QImage) -> None:
-            self._requests.submit(
-                "write a picture",
-                partial(save_image, image, path),
-                lambda done: self.said.emit(self.tr("Saved: {0}").format(done.name), False),
-                self.failed.emit,
-                self,
-            )
-
-        self._draw(frame, write)
-
-    def copy_picture(self) -> None:
-        """The selected player's picture in full size into the clipboard."""
-        frame = self._pictured()
-        if frame is not None:
-            self._draw(frame, self._copy)
-
-    def _copy(self, image: QImage) -> None:
-        QGuiApplication.clipboard().setImage(image)
-        self.said.emit(self.tr("Copied the picture"), False)
-
-    def _pictured(self) -> ReviewFrame | None:
-        frame = self.wall.selected.frame
-        if frame is None:
-            self.said.emit(self.tr("There is no picture to keep here."), True)
-        return frame
-
-    def _draw(self, frame: ReviewFrame, then: Callable[[QImage], None]) -> None:
-        media = self.services.media_folder
-        if media is None:
-            return
-        edits = self.pending.shown(frame.chunk.id)
-        choice = OverlayChoice(self.switches, self._names, edits) if self.switches else None
-
-        def read() -> Image:
-            try:
-                return full_picture(media, frame)
-            except OSError as error:
-                raise EnvironmentFault(self.tr("The recording cannot be read."), "") from error
-
-        self._requests.submit(
-            "a picture in full size",
-            read,
-            lambda bgra: then(snapshot(bgra, frame, choice, self._theme)),
-            self.failed.emit,
-            self,
-        )
-
-    # --- corrections ----------------------------------------------------------------------------
-
-    def delete(self) -> None:
-        """Delete the selected detection."""
-        self.corrector.delete()
-
-    def assign(self) -> None:
-        """Ask which horse the selected detection is."""
-        self.corrector.assign()
-
-    def make_guest(self) -> None:
-        """The selected detection is a new guest."""
-        self.corrector.make_guest()
-
-    def apply(self) -> None:
-        """Store the pending edits of the recording."""
-        self.corrector.apply()
-
     def on_job_ended(self, job: Job) -> None:
         """Background work ended: a recording may have been analysed anew."""
         self.desk.on_job_ended(job)
@@ -522,7 +263,7 @@ class ReviewPage(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
-        self._theme = theme
+        self.keeper.theme = theme
         for part in (self.coverage, self.transport, self.inspector):
             part.set_theme(theme)
         for view in self.wall.views:
@@ -535,23 +276,23 @@ class ReviewPage(QWidget):
 
     def stop(self) -> None:
         """The window is closing."""
-        for timer in (self._tick, self._want, self._reading, self._disowned):
-            timer.stop()
+        self._tick.stop()
+        self._disowned.stop()
+        self.finder.stop()
         self.wall.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.wall.follow(self._cameras)
-        self._last_s = time.monotonic()
+        self.playback.begin()
         self._tick.start()
-        self._reading.start()
-        self._read_soon()
+        self.finder.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._tick.stop()
-        self._reading.stop()
-        self._backwards = 0.0
+        self.finder.stop()
+        self.playback.rest()
         self.wall.let_go()
         if self.pending.count:
             waiting = counted(

@@ -39,6 +39,7 @@ class PlayerView(QFrame):
         self._cameras: Mapping[StreamId, str] = {}
         self.stream_id: StreamId | None = None
         self.player: Player | None = None
+        self._leaving: list[Player] = []
         self.area = PictureArea(theme)
         self.note: Callable[[StreamId], str] = lambda _stream_id: ""
         """What is known of a camera that shows nothing (it is offline)."""
@@ -105,15 +106,24 @@ class PlayerView(QFrame):
             self.area.show_nothing((words,), None)
 
     def close_player(self) -> None:
-        """Stop playing; waits a moment for the thread."""
+        """Stop playing; the player's thread ends by itself, nobody waits for it here."""
         if self.player is not None:
             self.player.close()
-            self.player.join(WAIT_S)
+            self._leaving = [one for one in self._leaving if not one.join(0.0)]
+            self._leaving.append(self.player)
             self.player = None
 
+    def join(self, seconds: float) -> bool:
+        """Wait for the threads of closed players; True once all have ended."""
+        return not [player for player in self._leaving if not player.join(seconds)]
+
+    @property
+    def name(self) -> str:
+        """What the camera is called."""
+        return self._cameras.get(self.stream_id, "") if self.stream_id is not None else ""
+
     def _name(self) -> None:
-        name = self._cameras.get(self.stream_id, "") if self.stream_id is not None else ""
-        self.camera.setText((name or self.tr("Choose a camera")) + " ▾")
+        self.camera.setText((self.name or self.tr("Choose a camera")) + " ▾")
 
     def _fill_menu(self) -> None:
         self._menu.clear()
@@ -125,6 +135,11 @@ class PlayerView(QFrame):
         self._menu.addSeparator()
         none = self._menu.addAction(self.tr("No camera"))
         none.triggered.connect(lambda _on=False: self.camera_chosen.emit(None))
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is on show is what the cursor points at."""
+        return self._waiting_since_s is None and self.area.frame is not None
 
     # --- following the cursor -------------------------------------------------------------------
 
@@ -146,7 +161,7 @@ class PlayerView(QFrame):
         if isinstance(found, Absence):
             self._tell(None)
             self.area.show_nothing(self._absent_words(found), found)
-        elif found is not self.area.frame or self.area.words:
+        elif found is not self.area.frame or self.area.words or self.area.stale:
             self.area.show_frame(found)
             self._tell(found)
         return False
@@ -160,7 +175,9 @@ class PlayerView(QFrame):
             self._tell(None)
             why = self.tr("This recording takes longer than two seconds to open.")
             self.area.show_nothing((self.tr("Cannot keep up"), why), None)
-        if waited_s >= FETCHING_S and self.area.frame is None and not self.area.words:
+        if waited_s >= FETCHING_S and self.area.frame is not None:
+            self.area.show_stale()
+        elif waited_s >= FETCHING_S and not self.area.words:
             self.area.show_nothing((self.tr("Opening the recording…"),), None)
         return not self.gave_up
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QSettings, Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from engine.domain.ids import StreamId
-from ui.review.view import MakePlayer, PlayerView
+from ui.review.view import WAIT_S, MakePlayer, PlayerView
 from ui.theme import Theme
 from ui.timeline.cursor import TimeCursor
 
@@ -222,7 +222,6 @@ class ReviewWall(QWidget):
         """The window is closing."""
         self.let_go()
         for view in self.views:
-            if view.player is not None:
-                view.player.close()
-        for view in self.views:
             view.close_player()
+        for view in self.views:
+            view.join(WAIT_S)
