@@ -57,8 +57,6 @@ from ui.timeline.cursor import instant, micros
 from ui.timeline.lane_tile import KINDS
 from ui.timeline.range_dialogs import BookmarkDialog, ExportDialog, ReprocessDialog
 
-SLOW_MS = 15_000
-
 
 @pytest.fixture
 def days() -> GeneratedDays:

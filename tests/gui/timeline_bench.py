@@ -33,7 +33,7 @@ from ui.timeline.timeline_page import TimelinePage
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 PLAIN, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
-SLOW_MS = 15_000
+SLOW_MS = 30_000
 FARM = FarmId(UUID(int=1))
 NAMES = ("Juno", "Atlas", "Belle")
 HORSES = tuple(HorseId(uuid5(SPACE, name)) for name in NAMES)
