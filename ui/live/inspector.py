@@ -145,6 +145,9 @@ class Inspector(QFrame):
             slider.valueChanged.connect(self._on_slider)
         self.record = QComboBox()
         self.record.setAccessibleName(self.tr("Record"))
+        fits = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.record.setSizeAdjustPolicy(fits)
+        self.record.setMinimumContentsLength(12)
         for mode, words in (
             (None, self.tr("As in the settings")),
             ("always", self.tr("Always")),
@@ -154,7 +157,7 @@ class Inspector(QFrame):
             self.record.addItem(words, mode)
         self.record.activated.connect(self._on_rested)
         grid.addWidget(label(self.tr("Record"), "muted"), 2 * len(rows), 0)
-        grid.addWidget(self.record, 2 * len(rows), 1)
+        grid.addWidget(self.record, 2 * len(rows) + 1, 0, 1, 2)
         return grid
 
     def _build_buttons(self) -> QHBoxLayout:
