@@ -177,18 +177,19 @@ def _profile(facts: PacketFacts, styles: _Styles) -> list[Flowable]:
 
 def _budget(facts: PacketFacts, styles: _Styles) -> list[Flowable]:
     budget = facts.budget
-    whole_h = (budget.end_at - budget.start_at).total_seconds() / 3600
+    whole_s = (budget.end_at - budget.start_at).total_seconds()
+    unit, unit_s = ("h", 3600.0) if whole_s >= 3 * 3600 else ("min", 60.0)
     seen = (
-        f"Seen {budget.seen_s / 3600:.1f} of {whole_h:.1f} h "
+        f"Seen {budget.seen_s / unit_s:.1f} of {whole_s / unit_s:.1f} {unit} "
         f"({budget.coverage:.0%} of the time, on any camera)."
     )
-    rows = [["", "hours", "share of time seen"]]
+    rows = [["", unit, "share of time seen"]]
     for group, values in (
         ("Action", budget.actions_s), ("Posture", budget.postures_s), ("Gait", budget.gaits_s)
     ):  # fmt: skip
         for word, seconds in sorted(values.items(), key=lambda item: -item[1]):
             share = seconds / budget.seen_s if budget.seen_s else 0.0
-            rows.append([f"{group}: {word}", f"{seconds / 3600:.2f}", f"{share:.0%}"])
+            rows.append([f"{group}: {word}", f"{seconds / unit_s:.2f}", f"{share:.0%}"])
     story: list[Flowable] = [
         Paragraph("Where the time went", styles.head),
         Paragraph(seen, styles.body),
@@ -198,7 +199,7 @@ def _budget(facts: PacketFacts, styles: _Styles) -> list[Flowable]:
         story.append(_table(rows, (70, 30, 40), head=True))
     else:
         story.append(Paragraph("Nothing was told of it in this time.", styles.body))
-    if facts.days and len(rows) > 1:
+    if facts.days and len(rows) > 1 and unit == "h":
         drawings = [
             budget_bars(facts.days, _WIDTH, 45 * mm, fonts()[0]),
             legend(_WIDTH, fonts()[0]),
