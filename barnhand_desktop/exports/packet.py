@@ -109,7 +109,7 @@ class _Styles:
         )
         self.head = ParagraphStyle(
             "head", parent=self.body, fontName=bold, fontSize=12, leading=16, spaceBefore=10,
-            spaceAfter=4,
+            spaceAfter=4, keepWithNext=1,
         )  # fmt: skip
 
 
