@@ -73,7 +73,7 @@ def render_review(window: MainWindow, wait: Wait, save: Save) -> None:
     _correct(page, wait)
     save("review-correct")
     page.corrector.clear()
-    page.show_inspector(False)
+    window.actions_book["review.inspector"].setChecked(False)
     page.set_places(4)
     page.head.mark(page.head.at - timedelta(seconds=4), page.head.at + timedelta(seconds=5))
     wait(lambda: all(v.frame is not None for v in page.wall.shown if v.player), PATIENCE_S)
@@ -84,7 +84,7 @@ def render_review(window: MainWindow, wait: Wait, save: Save) -> None:
     wait(lambda: page.wall.selected.area.absence is not None, PATIENCE_S)
     wait(lambda: False, 0.5)
     save("review-nothing")
-    page.show_inspector(True)
+    window.actions_book["review.inspector"].setChecked(True)
 
 
 def _find_picture(page: ReviewPage, wait: Wait) -> bool:

@@ -21,6 +21,7 @@ from db.repositories.bookmarks import PostgresBookmarkRepository
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.edits import PostgresEditRepository
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.timeline import PostgresTimelineRepository
 from engine.domain.frames import Image
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.recording import Chunk, ChunkId, ChunkState
@@ -204,6 +205,7 @@ def open_review(
         bench.services,
         chunks=chunks,
         edits=edits,
+        timeline=PostgresTimelineRepository(barn.pool),
         jobs=PostgresJobQueue(barn.pool),
         bookmarks=PostgresBookmarkRepository(barn.pool),
         media_folder=media,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from db.repositories.chunks import PostgresChunkRepository
 from engine.domain.identity import Reassign
 from engine.domain.ids import new_track_id
-from engine.domain.recording import DeleteBox, Extent, JobKind
+from engine.domain.recording import DeleteBox, Extent, JobKind, JobState
 from tests.gui.recorded_review import (
     HEIGHT,
     WIDTH,
@@ -168,6 +169,8 @@ def test_where_nothing_is_recorded_it_says_so_and_leads_to_what_is(bench: Review
     area = bench.view().area
     bench.qtbot.waitUntil(lambda: area.absence is not None)
     assert area.words[0] == "No recording at this time"
+    bench.qtbot.waitUntil(lambda: area.words[1] == "The camera was not being recorded then.")
+    assert "recorded until" in area.words[2] and "again from" in area.words[2]
     area.grab()
     QTest.mouseClick(area, LEFT, pos=area.link_rect(True).center())
     bench.qtbot.waitUntil(lambda: bench.number() == 500)
@@ -319,6 +322,11 @@ def test_a_missed_horse_is_drawn_named_and_kept_while_one_is_elsewhere(bench: Re
     job = page.services.jobs.list()[0]
     assert job.kind is JobKind.REPROCESS
     bench.qtbot.waitUntil(lambda: len(bench.window.jobs.watch.active) == 1)
+    # Once that is done what the recording says counts, and here nothing was analysed.
+    chunk_id = bench.cameras["Yard"].chunks[0].id
+    assert len(page.pending.shown(chunk_id)) == 1
+    page.on_job_ended(replace(job, state=JobState.DONE))
+    assert not page.pending.shown(chunk_id)
 
 
 def test_corrections_of_others_show_and_what_cannot_be_is_refused(bench: ReviewBench) -> None:

@@ -33,7 +33,7 @@ from ui.review.picture_area import Box
 from ui.review.view import PlayerView
 from ui.review.wall import ReviewWall
 from ui.review.words import edit_words, horse_of
-from ui.timeline.cursor import TimeCursor, instant
+from ui.timeline.cursor import TimeCursor, instant, micros
 
 
 class Corrector(QObject):
@@ -60,6 +60,7 @@ class Corrector(QObject):
         self._told: tuple[object, ...] = ()
         self._chunk: Chunk | None = None
         self._labels: dict[TrackId, str] = {}
+        self._clocks: dict[datetime, int] = {}
         self._connect()
 
     def _connect(self) -> None:
@@ -167,6 +168,12 @@ class Corrector(QObject):
 
     def _at(self, frame: ReviewFrame) -> datetime:
         """The instant that the store knows the picture by, within the recording."""
+        at = self._stored_at(frame)
+        self._clocks[at] = frame.at_us
+        return at
+
+    @staticmethod
+    def _stored_at(frame: ReviewFrame) -> datetime:
         entry = frame.entry
         at = entry.at if entry is not None and entry.analysed else instant(frame.at_us)
         return min(max(at, frame.chunk.start_at), frame.chunk.end_at)
@@ -320,7 +327,8 @@ class Corrector(QObject):
         for edit in edits:
             who = "" if isinstance(edit, AddBox) else self._labels.get(edit.track_id, "?")
             horse = horse_of(edit)
-            sentences.append(edit_words(edit, who, names.get(horse, "") if horse else ""))
+            at_us = self._clocks.get(edit.at, micros(edit.at))
+            sentences.append(edit_words(edit, at_us, who, names.get(horse, "") if horse else ""))
         self._edits.show_pending(sentences, self._pending.count - len(edits))
 
     def _on_previewed(self, chunk_id: ChunkId, effect: EditEffect | BarnhandError | None) -> None:

@@ -33,7 +33,10 @@ from ui.review.words import exact_time, extent_word, frame_words
 from ui.theme import Theme
 from ui.widgets import button, label, line
 
-WIDTH_PX = 400
+WIDTH_PX, ROW_PX = 440, 26
+DENSE = "QTableWidget { font-size: 12px; } QTableWidget::item { padding: 2px 4px; } " + (
+    "QHeaderView::section { padding: 4px 6px; }"
+)
 TRACK = int(Qt.ItemDataRole.UserRole)
 COLUMNS = 6
 _ROW_ROOM = QMargins(0, 3, 0, 3)
@@ -88,6 +91,9 @@ class FrameInspector(QFrame):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setMouseTracking(True)
         self.table.setWordWrap(False)
+        self.table.setStyleSheet(DENSE)
+        self.table.setFont(self._theme.font(self._theme.measures.font_small))
+        self.table.verticalHeader().setDefaultSectionSize(ROW_PX)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)

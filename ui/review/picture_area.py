@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -24,6 +23,7 @@ from engine.domain.recording import Edit
 from engine.recording.overlay import OverlayEntry
 from ui.live.overlay_match import Overlay
 from ui.live.overlay_paint import DEFAULT_SWITCHES, OverlayPainter, Placement, Switch
+from ui.review.edit_marks import outline, paint_edits, paint_grips
 from ui.review.frames import Absence, ReviewFrame
 from ui.review.pending import Edited, with_edits
 from ui.review.picture_overlay import columns
@@ -235,55 +235,25 @@ class PictureArea(QWidget):
 
     def paint_overlay(self, painter: QPainter, placement: Placement) -> None:
         """Boxes, bones and words; what edits touched; what is under the hand."""
+        accent = self._theme.colour("accent")
+        if self._edited is not None:
+            faint = self._theme.overlay_colour("muted")
+            paint_edits(painter, self._edited, placement, accent, faint)
         if self._overlay is not None:
             chosen = self._number_of(self.selected)
             self._painter.paint(painter, self._overlay, (), placement, self.switches, chosen)
-        if self._edited is not None:
-            self._paint_edits(painter, self._edited, placement)
         hovered = self.box_of(self._hover)
         if hovered is not None:
-            self._outline(painter, placement.box(hovered), QColor("white"), 1.0)
+            outline(painter, placement.box(hovered), QColor("white"), 1.0)
         if self._drag is not None and self._drag.moved:
-            colour = self._theme.colour("accent")
-            self._outline(painter, placement.box(self._drag.box), colour, 2.0)
+            outline(painter, placement.box(self._drag.box), accent, 2.0)
         elif self.editing and (box := self.box_of(self.selected)) is not None:
-            self._grips(painter, placement.box(box))
+            paint_grips(painter, placement.box(box), accent)
 
     def _number_of(self, track_id: TrackId | None) -> int | None:
         entry = self.entry
         tracks = () if entry is None else entry.tracks
         return next((t.number for t in tracks if t.id == track_id), None)
-
-    def _paint_edits(self, painter: QPainter, edited: Edited, placement: Placement) -> None:
-        accent, faint = self._theme.colour("accent"), self._theme.overlay_colour("muted")
-        for track in edited.entry.tracks:
-            if track.id in edited.changed:
-                rect = placement.box(track.box_xyxy_px).adjusted(-4, -4, 4, 4)
-                self._outline(painter, rect, accent, 1.5, dashed=True)
-        for track in edited.gone:
-            rect = placement.box(track.box_xyxy_px)
-            self._outline(painter, rect, faint, 1.5, dashed=True)
-            painter.drawLine(rect.topLeft(), rect.bottomRight())
-            painter.drawLine(rect.topRight(), rect.bottomLeft())
-
-    @staticmethod
-    def _outline(
-        painter: QPainter, rect: QRectF, colour: QColor, width: float, dashed: bool = False
-    ) -> None:
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(0, 0, 0, 160), width + 2))
-        painter.drawRect(rect)
-        pen = QPen(colour, width)
-        if dashed:
-            pen.setDashPattern([4.0, 3.0])
-        painter.setPen(pen)
-        painter.drawRect(rect)
-
-    def _grips(self, painter: QPainter, rect: QRectF) -> None:
-        painter.setPen(QPen(QColor(0, 0, 0, 200), 1))
-        painter.setBrush(self._theme.colour("accent"))
-        for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
-            painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
 
     def _paint_words(self, painter: QPainter) -> None:
         self._links = []
@@ -298,10 +268,9 @@ class PictureArea(QWidget):
             painter.drawText(lines, flags | int(Qt.TextFlag.TextWordWrap), text)
             y += 24
         if self.absence is not None:
-            self._paint_links(painter, self.absence, y + 10)
+            self._paint_links(painter, y + 10)
 
-    def _paint_links(self, painter: QPainter, absence: Absence, y: int) -> None:
-        del absence
+    def _paint_links(self, painter: QPainter, y: int) -> None:
         font = self._theme.font()
         painter.setFont(font)
         painter.setPen(self._theme.colour("accent"))

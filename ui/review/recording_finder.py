@@ -102,9 +102,10 @@ class RecordingFinder(QObject):
 
     # --- going there ----------------------------------------------------------------------------
 
-    def jump(self, later: bool) -> None:
-        """Go to the next recording of the cameras on show, or the one before."""
-        chunks, shown, at = self._chunks, self._wall.stream_ids, self._head.at
+    def jump(self, later: bool, stream_id: StreamId | None = None) -> None:
+        """Go to the next recording of a camera (None: of all on show), or the one before."""
+        chunks, at = self._chunks, self._head.at
+        shown = self._wall.stream_ids if stream_id is None else (stream_id,)
         if chunks is None or not shown:
             return
         find = _later(chunks, shown, at) if later else _earlier(chunks, shown, at)

@@ -4,7 +4,7 @@ inspected and corrected."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 from engine.domain.identity import TrackStrip
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.recording import Chunk, Job
-from engine.domain.streams import StreamState
 from ui.actions import ActionBook
 from ui.commands import CommandLog
 from ui.console_state import ConsoleState
@@ -22,6 +21,7 @@ from ui.registry.context import RegistryContext
 from ui.registry.directory import HorseDirectory
 from ui.registry.words import counted, local_user
 from ui.requests import RequestRunner
+from ui.review.absence_reasons import AbsenceReasons
 from ui.review.correcting import Corrector
 from ui.review.coverage_bar import CoverageBar
 from ui.review.edit_desk import EditDesk
@@ -40,14 +40,11 @@ from ui.theme import Theme
 from ui.timeline.cursor import TimeCursor, TimeRange
 from ui.timeline.range_actions import RangeActions
 from ui.timeline.range_scope import RangeScope
-from ui.wording import offline_lines
 
 TICK_MS = 15
 OWNERS_REST_MS = 1500
 """Between two questions whose the tracks are: a busy barn announces many changes."""
 OWN_STRIPS = 500
-NEARLY_NOW_S = 120.0
-"""So near to now the camera's own state says why there is no picture."""
 
 
 class ReviewPage(QWidget):
@@ -86,6 +83,7 @@ class ReviewPage(QWidget):
         self.desk = EditDesk(services, requests, log, self.pending, local_user(), self)
         self.acts = RangeActions(services, requests, log, self.scope, local_user(), self)
         self.acts.viewer = self
+        self.reasons = AbsenceReasons(services, requests, head, self)
         self._build(theme)
         self.playback = Playback(head, self.wall, self)
         self.finder = RecordingFinder(
@@ -122,12 +120,12 @@ class ReviewPage(QWidget):
         across.addWidget(left, 1)
         across.addWidget(self.inspector)
         for view in self.wall.views:
-            view.note = self._note
+            view.reason = self.reasons.of
             view.area.switches = self.switches
 
     def _connect(self) -> None:
         for view in self.wall.views:
-            view.area.jumped.connect(self.finder.jump)
+            view.area.jumped.connect(lambda later, v=view: self.finder.jump(later, v.stream_id))
         self._directory.changed.connect(self._on_names)
         self._directory.refreshed.connect(self._on_corrected)
         for part in (self.acts, self.desk, self.playback, self.finder, self.keeper, self.corrector):
@@ -175,15 +173,6 @@ class ReviewPage(QWidget):
         """Somebody said whose a track is (or the engine met somebody): the pictures show it."""
         if self.isVisible() and not self._disowned.isActive():
             self._disowned.start()
-
-    def _note(self, stream_id: StreamId) -> str:
-        """What is known of a camera that shows nothing now."""
-        age_s = (datetime.now(UTC) - self.head.at).total_seconds()
-        report = self.services.engine.report()
-        health = next((h for h in report.streams if h.stream_id == stream_id), None)
-        if health is None or age_s > NEARLY_NOW_S or health.state is StreamState.ACTIVE:
-            return ""
-        return offline_lines(health)[0]
 
     # --- opening --------------------------------------------------------------------------------
 

@@ -41,8 +41,8 @@ class PlayerView(QFrame):
         self.player: Player | None = None
         self._leaving: list[Player] = []
         self.area = PictureArea(theme)
-        self.note: Callable[[StreamId], str] = lambda _stream_id: ""
-        """What is known of a camera that shows nothing (it is offline)."""
+        self.reason: Callable[[StreamId, Absence], str] = lambda _stream_id, _absence: ""
+        """Why a camera shows nothing, where the recordings do not say."""
         self._waiting_since_s: float | None = None
         self.gave_up = False
         self._build()
@@ -182,9 +182,24 @@ class PlayerView(QFrame):
         return not self.gave_up
 
     def _absent_words(self, absence: Absence) -> tuple[str, ...]:
-        note = self.note(self.stream_id) if self.stream_id is not None else ""
-        why = absence.reason or note
-        return (self.tr("No recording at this time"), *([why] if why else []))
+        why = absence.reason
+        if not why and self.stream_id is not None:
+            why = self.reason(self.stream_id, absence)
+        return tuple(
+            words
+            for words in (self.tr("No recording at this time"), why, self._beside(absence))
+            if words
+        )
+
+    def _beside(self, absence: Absence) -> str:
+        """When it ended before, and when it goes on."""
+        before, after = absence.before_us, absence.after_us
+        parts = []
+        if before is not None:
+            parts.append(self.tr("recorded until {0}").format(exact_time(before)[:-4]))
+        if after is not None:
+            parts.append(self.tr("again from {0}").format(exact_time(after)[:-4]))
+        return ", ".join(parts)
 
     def _tell(self, frame: ReviewFrame | None) -> None:
         if frame is None:

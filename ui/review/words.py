@@ -18,7 +18,6 @@ from engine.domain.recording import (
 )
 from ui.review.frames import ReviewFrame
 from ui.timeline.axis import local
-from ui.timeline.cursor import micros
 
 
 def _tr(text: str) -> str:
@@ -78,10 +77,10 @@ def extent_word(extent: Extent) -> str:
     }[extent]
 
 
-def edit_words(edit: Edit, who: str, horse: str, zone: tzinfo | None = None) -> str:
-    """One pending edit in a sentence. ``who``: the track's name or number; ``horse``: whose it is
-    to be, empty for a new guest."""
-    clock = exact_time(micros(edit.at), zone)
+def edit_words(edit: Edit, at_us: int, who: str, horse: str, zone: tzinfo | None = None) -> str:
+    """One pending edit in a sentence. ``at_us``: the picture's instant, ``who``: the track's name
+    or number; ``horse``: whose it is to be, empty for a new guest."""
+    clock = exact_time(at_us, zone)
     target = horse or _tr("a new guest")
     if isinstance(edit, DeleteBox):
         return _tr("{0}: delete {1} · {2}").format(clock, who, extent_word(edit.extent))
