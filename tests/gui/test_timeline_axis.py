@@ -87,8 +87,9 @@ def test_words_are_as_fine_as_they_need_to_be() -> None:
     assert cursor_words(at, 1_000, UTC) == "13:51:07.240"
     assert span_words(at, at + 64 * SECOND_US, UTC) == "19 Nov 13:51:07–13:52:11"
     assert span_words(at, at + 3 * DAY_US, UTC) == "19 Nov 13:51 – 22 Nov 13:51"
-    assert [length_words(n) for n in (40_000, 2 * SECOND_US, 2 * HOUR_US, 90 * DAY_US)] == [
-        "40 ms", "2.0 s", "2 h", "90 d",
+    lengths = (40_000, 2 * SECOND_US, 2 * HOUR_US, 3.5 * HOUR_US, 90 * DAY_US)
+    assert [length_words(round(n)) for n in lengths] == [
+        "40 ms", "2.0 s", "2 h", "3 h 30 min", "90 d",
     ]  # fmt: skip
 
 

@@ -94,7 +94,8 @@ def _steps(x_s: NDArray[np.float64], mean: NDArray[np.float32], step_s: float) -
     before = np.concatenate([[False], known[:-1]])
     after = np.concatenate([known[1:], [False]])
     alone = known & ~before & ~after
-    x = np.stack([x_s + step_s / 2, np.where(alone, x_s + step_s, np.nan)], axis=1).ravel()
+    middle = np.where(alone, x_s, x_s + step_s / 2)
+    x = np.stack([middle, np.where(alone, x_s + step_s, np.nan)], axis=1).ravel()
     y = np.stack([mean, np.where(alone, mean, np.nan)], axis=1).ravel()
     keep = np.stack([np.ones(len(x_s), bool), alone | ~known], axis=1).ravel()
     path: QPainterPath = pg.functions.arrayToQPath(x[keep], y[keep], connect="finite")

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from PySide6.QtCore import QCoreApplication
 
 from engine.domain.behaviour import LaneKind
-from ui.timeline.axis import DAY_US, HOUR_US, SECOND_US, clock_words, local
+from ui.timeline.axis import DAY_US, HOUR_US, MINUTE_US, SECOND_US, clock_words, local
 from ui.timeline.lane_tile import ACTIVITY, Row
 from ui.wording import duration
 
@@ -51,8 +51,8 @@ def length_words(length_us: int) -> str:
         return f"{length_us / 1000:.0f} ms"
     if length_us < 10 * SECOND_US:
         return f"{length_us / SECOND_US:.1f} s"
-    for unit_us, unit in ((DAY_US, "d"), (HOUR_US, "h"), (60 * SECOND_US, "min")):
-        if length_us >= unit_us and length_us % unit_us == 0:
+    for unit_us, unit, most in ((DAY_US, "d", 400), (HOUR_US, "h", 47), (MINUTE_US, "min", 59)):
+        if length_us % unit_us == 0 and unit_us <= length_us <= most * unit_us:
             return f"{length_us // unit_us} {unit}"
     return duration(length_us / SECOND_US)
 
