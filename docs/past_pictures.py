@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 
+import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from barnhand_desktop.wiring import Barn
-from docs.simulated_past import Past, raise_alerts, store_past
+from docs.simulated_past import Past
 from engine.domain.behaviour import RuleKind
 from engine.domain.streams import Stream
+from engine.simulation.site import CAMERAS
 from ui.main_window import MainWindow
 from ui.timeline.cursor import micros
 
 PATIENCE_S = 30.0
-PROFILE_PX = (460, 860)
+RECTANGLE_M = ((46.0, 2.0, 0.0), (56.0, 2.0, 0.0), (56.0, -6.0, 0.0), (46.0, -6.0, 0.0))
+"""Four places on the ground of the simulated arena, as somebody with a tape would mark them."""
 
 Wait = Callable[[Callable[[], bool], float], None]
 Save = Callable[[QWidget, str], None]
 
 
-def render_past(window: MainWindow, barn: Barn, wait: Wait, save: Save) -> None:
-    """Store the simulated past, let the program's watch look at it, and draw what there is."""
-    cameras = {s.address.rpartition(":")[2]: s for s in barn.streams.list()}
-    past = store_past(barn, cameras)
-    for alert in raise_alerts(barn, past, cameras["stall"]):
-        print("raised:", alert.severity.value, alert.message, file=sys.stderr)
+def render_past(window: MainWindow, past: Past, wait: Wait, save: Save) -> None:
+    """Draw what was stored, with the alerts that the program's watch raised over it."""
     window.directory.refresh()
     wait(lambda: any(h.id == past.horses[0] for h in window.directory.horses), PATIENCE_S)
     _render_alerts(window, wait, save)
     _render_motion(window, past, wait, save)
     _render_timeline(window, past, wait, save)
-    _render_ground(window, cameras["arena"], wait, save)
+    _render_ground(window, past.cameras["arena"], wait, save)
 
 
 def _render_alerts(window: MainWindow, wait: Wait, save: Save) -> None:
@@ -71,6 +68,8 @@ def _render_timeline(window: MainWindow, past: Past, wait: Wait, save: Save) -> 
     window.show_page("timeline")
     wait(lambda: any(r.subject and r.subject.id == past.horses[0] for r in page.lanes.rows), 10.0)
     start = past.midnight - timedelta(hours=2)
+    for name in ("speed", "stride"):  # no pictures were analysed in those days
+        window.actions_book[f"timeline.plot.{name}"].setChecked(False)
     page.view.show(micros(start), micros(start + timedelta(hours=34)))
     page.lanes.select(past.horses[0])
     page.toggle_lane()
@@ -88,8 +87,14 @@ def _render_ground(window: MainWindow, arena: Stream, wait: Wait, save: Save) ->
     dialog = window.live.ask_for_ground(arena)
     if dialog is None:
         return
-    dialog.resize(1100, 620)
+    dialog.resize(980, 520)
     wait(dialog.waiting.isHidden, PATIENCE_S)
+    camera = CAMERAS["arena"]
+    corners = camera.project(np.array(RECTANGLE_M))
+    shares = corners / (camera.width_px, camera.height_px)
+    dialog.canvas.show_points([(x, y) for x, y in shares.tolist()], ("1", "2", "3", "4"), True)
+    dialog.width_m.setValue(RECTANGLE_M[1][0] - RECTANGLE_M[0][0])
+    dialog.length_m.setValue(RECTANGLE_M[0][1] - RECTANGLE_M[3][1])
     wait(lambda: False, 0.5)
     save(dialog, "calibration")
     dialog.reject()

@@ -25,7 +25,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pydantic.types  # ahead of PySide6, whose import hook trips over pydantic's lazy imports
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -39,6 +39,7 @@ from docs.past_pictures import render_past
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
 from docs.review_pictures import render_review
+from docs.simulated_past import Past, store_past
 from docs.timeline_pictures import render_timeline
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
@@ -89,6 +90,7 @@ def wait(app: QApplication, condition: Callable[[], bool], at_most_s: float) -> 
     end_s = time.monotonic() + at_most_s
     while time.monotonic() < end_s and not condition():
         app.processEvents()
+        app.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # an event loop does it by itself
         time.sleep(0.005)
 
 
@@ -104,12 +106,12 @@ def save(app: QApplication, widget: QWidget, folder: Path, name: str) -> None:
 def render(
     app: QApplication,
     window: MainWindow,
-    barn: Barn,
+    past: Past | None,
     out: Path,
     seconds: float,
-    only: Sequence[str],
+    groups: Sequence[str],
 ) -> None:
-    """The chosen groups of views, one after the other."""
+    """These groups of views, one after the other; ``past`` where it was stored."""
     wait_for = partial(wait, app)
 
     def save_one(widget: QWidget, name: str) -> None:
@@ -118,7 +120,7 @@ def render(
     def save_window(name: str) -> None:
         save(app, window, out, name)
 
-    groups: dict[str, Callable[[], None]] = {
+    views: dict[str, Callable[[], None]] = {
         "live": lambda: _render_live(window, wait_for, save_window),
         "pages": lambda: _render_pages(window, wait_for, save_window),
         "registry": lambda: render_registry(window, wait_for, save_window),
@@ -126,11 +128,13 @@ def render(
         "review": lambda: render_review(window, wait_for, save_window),
         "steering": lambda: render_steering(window, wait_for, save_one),
         "dialogs": lambda: _render_dialogs(window, wait_for, save_one),
-        "past": lambda: render_past(window, barn, wait_for, save_one),
     }
     wait(app, lambda: False, seconds)
-    for name in only or GROUPS:
-        groups[name]()
+    for name in groups:
+        if name in views:
+            views[name]()
+    if past is not None:
+        render_past(window, past, wait_for, save_one)
 
 
 def _render_live(window: MainWindow, wait: Wait, save: Save) -> None:
@@ -224,6 +228,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING)
     app = make_application(sys.argv[:1])
     apply_theme(app, load_theme(options.look))
+    chosen = options.only or GROUPS
+    rounds = [[name for name in chosen if name != "past"]]
+    if "past" in chosen:  # in a barn of its own, whose registry begins with the past's horses
+        rounds.append(["past"])
+    for groups in rounds:
+        if groups:
+            _run(app, options, groups)
+    return 0
+
+
+def _run(app: QApplication, options: argparse.Namespace, groups: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)  # the database's own user passes through
         config = Path(folder) / "settings.toml"
@@ -231,18 +246,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment = {**os.environ, "BARNHAND_DATA_DIR": str(Path(folder) / "data")}
         place = Installation.read(config, environment)
         barn = build(place, Servers.start(place))
+        cameras = sources(options.videos)
+        past = None
         try:
-            lifecycle.start(barn, sources(options.videos))
+            if "past" in groups:
+                past = store_past(barn, cameras)
+            lifecycle.start(barn, cameras)
             window = MainWindow(console(barn, place, options.look))
             window.resize(1600, 940)
             window.show()
-            render(app, window, barn, options.out, options.seconds, options.only)
+            render(app, window, past, options.out, options.seconds, groups)
             window.close()
         finally:
             survivors = lifecycle.stop(barn)
     if survivors:
         print("still running:", ", ".join(survivors))
-    return 0
 
 
 if __name__ == "__main__":

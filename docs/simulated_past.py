@@ -9,23 +9,26 @@ errors. Alerts are what the program's own watch raises when it is taken through 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import cv2
+from psycopg_pool import ConnectionPool
 
 from barnhand_desktop.alert_watch import PICTURE_BYTES, within_bytes
 from barnhand_desktop.wiring import Barn
 from db.motion_store import MotionStore
 from db.pool import transaction
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.motion import PostgresMotionRepository
 from db.track_colours import colour_hex
 from engine.behaviour.rules import CameraFact
 from engine.behaviour.watch import AlertWatch, EngineFacts
-from engine.domain.behaviour import Alert
-from engine.domain.ids import HorseId, StreamId, TrackId, new_track_id
+from engine.domain.behaviour import Alert, OwnedBout
+from engine.domain.ids import FarmId, HorseId, StreamId, TrackId, new_track_id
 from engine.domain.motion import Bout, BoutId, BoutKind, Stride
 from engine.domain.streams import Stream
 from engine.evaluation.simulated_poses import REALISTIC, simulated_series
@@ -38,6 +41,8 @@ from engine.simulation.rendering import render
 from engine.simulation.scenarios import trot_in_hand
 from engine.simulation.truth import TrueBout
 
+log = logging.getLogger(__name__)
+
 DAYS = 14
 HORSES = 5
 SEED = 5
@@ -46,7 +51,7 @@ TROTTED = 0
 stall has a camera."""
 TROT_FPS, TROT_MINUTES, TROT_HOUR, TROT_EVERY = 25.0, 1.0, 18.0, 2
 DAY_S = 86_400.0
-LOOK_EVERY = timedelta(minutes=2)
+LOOK_EVERY = timedelta(minutes=5)
 EVENTS = (
     Planned(EventKind.LONG_RECUMBENCY, TROTTED, 1.0, 3.5),
     Planned(EventKind.ROLLING, TROTTED, 21.0, 0.7),
@@ -67,11 +72,13 @@ class Past:
     yesterday: SimulatedFarm
     midnight: datetime
     """Yesterday's, local."""
+    cameras: Mapping[str, Stream]
 
 
-def store_past(barn: Barn, cameras: Mapping[str, Stream]) -> Past:
-    """Store the days before now. ``cameras``: the stored streams of ``stall``, ``paddock`` and
-    ``arena``."""
+def store_past(barn: Barn, streams: Sequence[Stream]) -> Past:
+    """Store the days before now, and what the watch raises over them. ``streams``: those of the
+    simulated places ``stall``, ``paddock`` and ``arena``, stored if they are not yet."""
+    cameras = {s.address.rpartition(":")[2]: barn.streams.ensure(s) for s in streams}
     today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     horses = _store_horses(barn, day(SEED + 1, EVENTS, HORSES, compress=1.0))
     yesterday: SimulatedFarm | None = None
@@ -82,21 +89,26 @@ def store_past(barn: Barn, cameras: Mapping[str, Stream]) -> Past:
         until = min(datetime.now(UTC), start + timedelta(days=1))
         _store_day(barn, farm, start, until, horses, cameras)
         trot_at = start + timedelta(hours=TROT_HOUR)
-        due = back % TROT_EVERY == 0
+        due = back % TROT_EVERY == 1
         if due and trot_at + timedelta(minutes=TROT_MINUTES) < until:
             _store_trot(barn, trot_at, DAYS - back, horses[TROTTED], cameras["arena"])
         if back == 1:
             yesterday, midnight = farm, start
     assert yesterday is not None
-    return Past(horses, yesterday, midnight)
+    past = Past(horses, yesterday, midnight, cameras)
+    for alert in _raise_alerts(barn, past):
+        log.info("raised: %s", alert.message)
+    return past
 
 
-def raise_alerts(barn: Barn, past: Past, stall: Stream) -> Sequence[Alert]:
+def _raise_alerts(barn: Barn, past: Past) -> Sequence[Alert]:
     """Take the program's watch from yesterday's midnight to now; what it raised."""
     clock = _HeldClock(past.midnight)
-    engine = _FarmOfYesterday(past, stall, clock)
+    engine = _FarmOfYesterday(past, past.cameras["stall"], clock)
     heard = _Heard()
-    watch = AlertWatch(DEFAULT_FARM, barn.motion, barn.alerts, barn.horses, engine, heard, clock)
+    watch = AlertWatch(
+        DEFAULT_FARM, _UntilNow(barn.pool, clock), barn.alerts, barn.horses, engine, heard, clock
+    )
     while clock.at < datetime.now(UTC):
         watch.look()
         clock.at += LOOK_EVERY
@@ -136,6 +148,32 @@ class _FarmOfYesterday:
         farm = self._past.yesterday
         done, data = cv2.imencode(".jpg", render(farm, farm.camera("stall"), at_s))
         return within_bytes(bytes(data), PICTURE_BYTES) if done else None
+
+
+class _UntilNow(PostgresMotionRepository):
+    """The stored bouts as far as they had come at the clock's time."""
+
+    def __init__(self, pool: ConnectionPool, clock: _HeldClock) -> None:
+        super().__init__(pool)
+        self._clock = clock
+
+    def bouts(
+        self,
+        start: datetime,
+        end: datetime,
+        horse_ids: Collection[HorseId] | None = None,
+        stream_id: StreamId | None = None,
+        kinds: Collection[BoutKind] | None = None,
+        farm_id: FarmId | None = None,
+        limit: int = 10_000,
+    ) -> Sequence[OwnedBout]:
+        now = self._clock.now()
+        told = super().bouts(start, end, horse_ids, stream_id, kinds, farm_id, limit)
+        return [
+            replace(one, bout=replace(one.bout, end_at=min(one.bout.end_at, now)))
+            for one in told
+            if one.bout.start_at < now
+        ]
 
 
 class _Heard:
