@@ -28,6 +28,7 @@ from tests.gui.recorded_review import (
     ten_minutes_ago,
 )
 from tests.gui.stored_barn import StoredBarn
+from ui.actions import ActionEntry
 from ui.review.wall import ReviewWall
 from ui.theme import load_theme
 from ui.timeline.cursor import TimeRange, micros
@@ -170,7 +171,7 @@ def test_where_nothing_is_recorded_it_says_so_and_leads_to_what_is(bench: Review
     bench.qtbot.waitUntil(lambda: area.absence is not None)
     assert area.words[0] == "No recording at this time"
     bench.qtbot.waitUntil(lambda: area.words[1] == "The camera was not being recorded then.")
-    assert "recorded until" in area.words[2] and "again from" in area.words[2]
+    assert "Recorded until" in area.words[2] and "again from" in area.words[2]
     area.grab()
     QTest.mouseClick(area, LEFT, pos=area.link_rect(True).center())
     bench.qtbot.waitUntil(lambda: bench.number() == 500)
@@ -215,13 +216,24 @@ def test_the_exact_picture_is_kept_and_the_layout_remembered(
     press(bench, Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     bench.qtbot.waitUntil(lambda: "Copied" in bench.window.toast.text)
     assert QApplication.clipboard().image().width() == WIDTH
-    bench.window.actions_book["review.places4"].trigger()
+    press(bench, Key.Key_4, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier)
     assert [v.isVisible() for v in bench.page.wall.views] == [True] * 4
     again = ReviewWall(
         bench.page.head, lambda _id: None, bench.window.state.settings, load_theme("dark")
     )
     assert again.count == 4
     again.deleteLater()
+
+
+def test_no_key_of_the_page_is_taken(bench: ReviewBench) -> None:
+    heard = [e for e in bench.window.actions_book if reaches_review(e)]
+    taken = [keys.toString() for entry in heard for keys in entry.action.shortcuts()]
+    assert len(taken) > 40 and len(taken) == len(set(taken))
+
+
+def reaches_review(entry: ActionEntry) -> bool:
+    everywhere = entry.action.shortcutContext() is Qt.ShortcutContext.WindowShortcut
+    return everywhere or entry.id.startswith("review.")
 
 
 # --- correcting ----------------------------------------------------------------------------------

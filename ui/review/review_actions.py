@@ -125,7 +125,7 @@ def _add_looks(book: ActionBook, page: ReviewPage) -> None:
                         (4, page.tr("4 players"))):  # fmt: skip
         action = book.add(
             f"review.places{count}", group, text, partial(page.set_places, count),
-            f"Ctrl+Shift+{count}",
+            f"Ctrl+Alt+{count}",
             toggled=lambda _on: None, checked=page.wall.count == count, page=page,
         )  # fmt: skip
         layouts.addAction(action)

@@ -199,7 +199,8 @@ class PlayerView(QFrame):
             parts.append(self.tr("recorded until {0}").format(exact_time(before)[:-4]))
         if after is not None:
             parts.append(self.tr("again from {0}").format(exact_time(after)[:-4]))
-        return ", ".join(parts)
+        words = ", ".join(parts)
+        return words[:1].upper() + words[1:]
 
     def _tell(self, frame: ReviewFrame | None) -> None:
         if frame is None:
