@@ -106,6 +106,7 @@ def add_alert_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--simulated", action="store_true", help="the simulated barn (needed)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12], metavar="SEED")
     parser.add_argument("--horses", type=int, default=10)
+    parser.add_argument("--labels", choices=("mild", "rough"), default="mild")
     parser.add_argument("--report", type=Path, help="write the figures to this JSON file")
 
 
@@ -117,4 +118,4 @@ def evaluate_alert_rules(wanted: argparse.Namespace) -> dict[str, object]:
         raise OperatorMistake("Only the simulated barn knows the truth.", "Add --simulated.")
     if not 4 <= wanted.horses <= 14:
         raise OperatorMistake("A simulated barn with events has 4 to 14 horses.")
-    return alert_report(wanted.seeds, wanted.horses)
+    return alert_report(wanted.seeds, wanted.horses, wanted.labels)
