@@ -1,4 +1,4 @@
-"""What perception makes of an exact day: postures and actions confused, missed, and out of sight."""
+"""What perception makes of an exact day: what horses do confused, missed, and out of sight."""
 
 from __future__ import annotations
 
