@@ -93,9 +93,7 @@ def test_a_job_is_seen_and_cancelled_by_its_farm_only(
     assert cancelled["state"] == "cancelled" and audited(world, "job.cancel", str(job.id))
 
 
-def test_an_export_is_asked_for_done_and_downloaded(
-    served: World, queue: PostgresJobQueue
-) -> None:
+def test_an_export_is_asked_for_done_and_downloaded(served: World, queue: PostgresJobQueue) -> None:
     world = served
     asked = world.request("manager", "POST", "/exports", EXPORT)
     assert asked.status_code == 202, asked.text
