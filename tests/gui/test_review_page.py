@@ -22,6 +22,7 @@ from tests.gui.recorded_review import (
     WIDTH,
     RecordedCamera,
     ReviewBench,
+    number_in,
     open_review,
     record,
     square,
@@ -31,7 +32,7 @@ from tests.gui.stored_barn import StoredBarn
 from ui.actions import ActionEntry
 from ui.review.wall import ReviewWall
 from ui.theme import load_theme
-from ui.timeline.cursor import TimeRange, micros
+from ui.timeline.cursor import micros
 
 LEFT = Qt.MouseButton.LeftButton
 Key = Qt.Key
@@ -367,9 +368,16 @@ def test_other_pages_open_it_at_the_instant_and_camera(bench: ReviewBench) -> No
     bench.qtbot.waitUntil(lambda: bench.number() == 66)
     window.show_page("timeline")
     page.head.mark(yard.at(5), yard.at(25))
-    page.acts.viewer.open_range(TimeRange(yard.at(5), yard.at(25)), [yard.stream_id], None)
-    assert window.page == "review"
+    bella = next(h for h in bench.barn.horses.list() if h.name == "Bella")
+    bench.qtbot.waitUntil(lambda: len(window.timeline.lanes.rows) > 2)
+    window.timeline.lanes.select(bella.id)
+    window.timeline.acts.review()
+    # Of the two cameras that could be meant only this one saw her.
+    bench.qtbot.waitUntil(lambda: page.wall.stream_ids == (yard.stream_id,))
+    assert window.page == "review" and page.head.range is not None
     bench.qtbot.waitUntil(lambda: bench.number() == 5)
     dialog = page.acts.export()
     assert dialog is not None and dialog.request().stream_ids == (yard.stream_id,)
     dialog.reject()
+    window.choose_theme("light")
+    assert number_in(bench.view().area) == 5

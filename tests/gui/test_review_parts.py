@@ -160,11 +160,17 @@ def player(tmp_path: Path) -> Iterator[Player]:
     stream = new_stream_id()
     store = MemoryChunks()
     for place, (at_s, state) in enumerate(
-        ((0.0, ChunkState.COMPLETE), (3.0, ChunkState.RESCUED), (60.0, ChunkState.REMOVED))
+        (
+            (0.0, ChunkState.COMPLETE),
+            (3.0, ChunkState.RESCUED),
+            (60.0, ChunkState.REMOVED),
+            (90.0, ChunkState.OPEN),
+        )
     ):
         chunk = a_chunk(f"recordings/{place}.mp4", 3.0, at_s)
         if state is not ChunkState.REMOVED:
-            write_chunk(tmp_path / chunk.path, range(75 * place, 75 * place + 75))
+            part = ".part" if state is ChunkState.OPEN else ""
+            write_chunk(tmp_path / (chunk.path + part), range(75 * place, 75 * place + 75))
         store.put(
             Chunk(
                 chunk.id, stream, chunk.start_at, chunk.end_at, chunk.path, "h264", 384, 216, state
@@ -208,3 +214,11 @@ def test_what_is_gone_says_why(player: Player) -> None:
     assert gap.before_us == START_US + 6_000_000
     removed = shown(player, 61.0)
     assert isinstance(removed, Absence) and "removed" in removed.reason
+
+
+def test_what_is_being_written_is_shown_as_far_as_it_is(player: Player) -> None:
+    frame = shown(player, 92.0)
+    assert isinstance(frame, ReviewFrame) and frame.number == 51
+    assert frame.chunk.state is ChunkState.OPEN
+    beyond = shown(player, 94.0)
+    assert isinstance(beyond, Absence) and "Not written yet" in beyond.reason

@@ -179,12 +179,26 @@ class ReviewPage(QWidget):
     def open_range(
         self, marked: TimeRange, stream_ids: Sequence[StreamId], horse_id: HorseId | None
     ) -> None:
-        """Show these cameras at the begin of a range."""
-        del horse_id
+        """Show these cameras at the begin of a range; of a horse those that saw it most."""
         self.wanted.emit("review")
-        self.wall.show_cameras(stream_ids)
+        self.head.pause()
         self.head.mark(marked.start_at, marked.end_at)
         self.head.move_to(marked.start_at)
+        if horse_id is None or len(stream_ids) < 2:
+            self.wall.show_cameras(stream_ids)
+            return
+        horses, limit = self.services.horses, OWN_STRIPS
+
+        def show(strips: Sequence[TrackStrip]) -> None:
+            self.wall.show_cameras(_seen_most(strips, marked) or stream_ids)
+
+        self._requests.submit(
+            "cameras of a horse",
+            lambda: horses.strips(horse_id, None, marked.start_at, marked.end_at, limit),
+            show,
+            self.failed.emit,
+            self,
+        )
 
     def open_moment(self, at: datetime, stream_id: StreamId | None) -> None:
         """Show an instant, of a camera if one is meant."""
@@ -253,10 +267,8 @@ class ReviewPage(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
         self.keeper.theme = theme
-        for part in (self.coverage, self.transport, self.inspector):
+        for part in (self.wall, self.coverage, self.transport, self.inspector):
             part.set_theme(theme)
-        for view in self.wall.views:
-            view.area.set_theme(theme)
         dress_review_actions(self._book, theme)
 
     def take_focus(self) -> None:
@@ -289,6 +301,15 @@ class ReviewPage(QWidget):
             )
             words = self.tr("{0} in Review, kept until applied or removed.")
             self.said.emit(words.format(waiting), False)
+
+
+def _seen_most(strips: Sequence[TrackStrip], marked: TimeRange) -> list[StreamId]:
+    """Cameras by how long they saw somebody in a range, longest first."""
+    seconds: dict[StreamId, float] = {}
+    for strip in strips:
+        start, end = max(strip.start, marked.start_at), min(strip.end, marked.end_at)
+        seconds[strip.stream_id] = seconds.get(strip.stream_id, 0.0) + (end - start).total_seconds()
+    return sorted(seconds, key=lambda stream_id: -seconds[stream_id])
 
 
 def _stored_switches(state: ConsoleState) -> frozenset[Switch]:

@@ -218,6 +218,12 @@ class ReviewWall(QWidget):
             if view.player is not None:
                 view.player.own_again()
 
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in another look."""
+        for view in self.views:
+            view.area.set_theme(theme)
+        self._mark()
+
     def stop(self) -> None:
         """The window is closing."""
         self.let_go()
