@@ -25,6 +25,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pydantic.types  # ahead of PySide6, whose import hook trips over pydantic's lazy imports
+from PIL import Image
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -58,6 +59,7 @@ GROUPS = ("live", "pages", "registry", "timeline", "review", "steering", "dialog
 Wait = Callable[[Callable[[], bool], float], None]
 Save = Callable[[str], None]
 SaveOne = Callable[[QWidget, str], None]
+LIGHT_BYTES = 400_000
 VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
 
 
@@ -100,7 +102,19 @@ def save(app: QApplication, widget: QWidget, folder: Path, name: str) -> None:
     path = folder / f"{name}.png"
     if not widget.grab().save(str(path)):
         raise OSError(f"{path} cannot be written")
+    if path.stat().st_size > LIGHT_BYTES:
+        _lighten(path)
     print(path)
+
+
+def _lighten(path: Path) -> None:
+    """Keep the colours that tell most, as few as it takes; hardly to be seen."""
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    for colours in (256, 128, 64):
+        picture.quantize(colours, Image.Quantize.MEDIANCUT).save(path, optimize=True)
+        if path.stat().st_size <= LIGHT_BYTES:
+            return
 
 
 def render(

@@ -77,6 +77,7 @@ def render_review(window: MainWindow, wait: Wait, save: Save) -> None:
     page.set_places(4)
     page.head.mark(page.head.at - timedelta(seconds=4), page.head.at + timedelta(seconds=5))
     wait(lambda: all(v.frame is not None for v in page.wall.shown if v.player), PATIENCE_S)
+    _most_analysed(page, wait)
     wait(lambda: False, 1.5)
     save("review-four")
     page.head.clear_range()
@@ -112,6 +113,20 @@ def _find_picture(page: ReviewPage, wait: Wait) -> bool:
 def _shows(page: ReviewPage, pts_s: float) -> bool:
     view = page.wall.selected
     return view.settled and view.frame is not None and view.frame.pts_s == pts_s
+
+
+def _most_analysed(page: ReviewPage, wait: Wait) -> None:
+    """Go to the instant near by at which the analysis knows most of the players' pictures."""
+    here = page.head.at
+    counts: dict[int, int] = {}
+    for step in range(-30, 16):
+        page.head.move_to(here + timedelta(seconds=0.2 * step))
+        wait(lambda: False, 0.4)
+        counts[step] = sum(bool(v.area.entry and v.area.entry.tracks) for v in page.wall.shown)
+        if counts[step] == len(page.wall.shown):
+            return
+    best = max(counts, key=lambda step: counts[step])
+    page.head.move_to(here + timedelta(seconds=0.2 * best))
 
 
 def _select_first(page: ReviewPage) -> None:
