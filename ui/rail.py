@@ -86,7 +86,7 @@ class Rail(QFrame):
     def show_waiting(self, count: int) -> None:
         """How many alerts wait for a person: said beside the name, never by colour alone."""
         name = self._names()["alerts"]
-        self._buttons["alerts"].setText(f"{name} ({count})" if count else name)
+        self._actions["alerts"].setIconText(f"{name} ({count})" if count else name)
 
     def mark(self, page: str) -> None:
         """Show which page is open."""

@@ -98,6 +98,9 @@ def test_unacknowledged_come_first_with_their_evidence(page: AlertBench) -> None
     page.read(2)
     assert page.shown() == ["Bella may be cast.", "Seen already."]
     assert page.window.rail._buttons["alerts"].text() == "Alerts (1)"
+    page.window.show_page("live")  # a button takes its words from its action again then
+    assert page.window.rail._buttons["alerts"].text() == "Alerts (1)"
+    page.window.show_page("alerts")
     detail = page.window.alerts.detail
     page.qtbot.waitUntil(lambda: not detail.picture.pixmap().isNull())
     assert detail.message.text() == "Bella may be cast." and "Critical" in detail.where.text()
