@@ -43,6 +43,7 @@ class PlayerView(QFrame):
         self.area = PictureArea(theme)
         self.reason: Callable[[StreamId, Absence], str] = lambda _stream_id, _absence: ""
         """Why a camera shows nothing, where the recordings do not say."""
+        self._found: ReviewFrame | Absence | None = None
         self._waiting_since_s: float | None = None
         self.gave_up = False
         self._build()
@@ -94,9 +95,10 @@ class PlayerView(QFrame):
             return
         self.close_player()
         self.stream_id = stream_id
-        self._waiting_since_s, self.gave_up = None, False
+        self._found, self._waiting_since_s, self.gave_up = None, None, False
         self._name()
         self._tell(None)
+        self.area.show_nothing((), None)
         if stream_id is None:
             self.area.show_nothing((self.tr("No camera here"), self.tr("Choose one above.")), None)
             return
@@ -148,23 +150,30 @@ class PlayerView(QFrame):
         """The picture on show."""
         return self.area.frame
 
-    def follow_cursor(self, at: datetime, now_s: float) -> bool:
-        """Show what is seen at an instant if it is there; True while the cursor should wait."""
+    def prepare(self, at: datetime, now_s: float) -> bool:
+        """Ask for what is seen at an instant; True while the cursor should wait for it."""
         player = self.player
+        self._found = None
         if player is None:
             return False
         player.show(at, self.area.size_px)
-        found = player.frame()
-        if found is None:
+        self._found = player.frame()
+        if self._found is None:
             return self._wait(now_s)
         self._waiting_since_s, self.gave_up = None, False
+        return False
+
+    def present(self) -> None:
+        """Show what was found."""
+        found = self._found
         if isinstance(found, Absence):
             self._tell(None)
             self.area.show_nothing(self._absent_words(found), found)
-        elif found is not self.area.frame or self.area.words or self.area.stale:
+        elif found is not None and (
+            found is not self.area.frame or self.area.words or self.area.stale
+        ):
             self.area.show_frame(found)
             self._tell(found)
-        return False
 
     def _wait(self, now_s: float) -> bool:
         if self._waiting_since_s is None:

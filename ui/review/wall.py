@@ -190,15 +190,21 @@ class ReviewWall(QWidget):
     # --- playing --------------------------------------------------------------------------------
 
     def follow_cursor(self) -> bool:
-        """Let every place show what is seen now; True while one of them makes the others wait."""
+        """Let every place show what is seen now; True while one of them makes the others wait.
+
+        While it plays all change their pictures together; standing still each as soon as it can.
+        """
         at, now_s = self._head.at, time.monotonic()
         waits = False
         for view in self.shown:
-            if view.follow_cursor(at, now_s):
+            if view.prepare(at, now_s):
                 self._head.hold(view)
                 waits = True
             else:
                 self._head.let_go(view)
+        if not (waits and self._head.playing):
+            for view in self.shown:
+                view.present()
         return waits
 
     def let_go(self) -> None:
