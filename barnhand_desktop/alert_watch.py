@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 PICTURE_BYTES = 100_000
 EVIDENCE = timedelta(seconds=60)
 """Recordings of so long before and after an alert are kept from retention."""
+CHUNK_LATE = timedelta(seconds=30)
+"""A recording is in the store so long after it began, at the latest."""
 _AWAY = frozenset({StreamState.OFFLINE, StreamState.ERROR, StreamState.CONNECTING})
 
 
@@ -106,6 +108,7 @@ class AlertRelay:
         self._announcer = announcer
         self._chunks = chunks
         self._listeners: list[Callable[[Alert], None]] = []
+        self._followed: list[Alert] = []
         self._lock = threading.Lock()
 
     def subscribe(self, listener: Callable[[Alert], None]) -> None:
@@ -117,6 +120,7 @@ class AlertRelay:
         """See ``Witness``."""
         log.warning("alert: %s", alert.message)
         self._keep(alert)
+        self._followed.append(alert)
         self._announcer.alert_raised(alert)
         with self._lock:
             listeners = tuple(self._listeners)
@@ -127,6 +131,13 @@ class AlertRelay:
         """See ``Witness``."""
         for alert in alerts:
             log.info("over: %s", alert.message)
+
+    def looked(self, at: datetime) -> None:
+        """See ``Witness``: recordings that began after an alert are kept when they are there."""
+        due = [a for a in self._followed if at >= a.raised_at + EVIDENCE + CHUNK_LATE]
+        for alert in due:
+            self._followed.remove(alert)
+            self._keep(alert)
 
     def _keep(self, alert: Alert) -> None:
         if self._chunks is None or alert.stream_id is None:

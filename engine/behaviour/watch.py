@@ -86,6 +86,10 @@ class Witness(Protocol):
         """What these told of is over."""
         ...
 
+    def looked(self, at: datetime) -> None:
+        """A look is done, with or without alerts."""
+        ...
+
 
 class AlertWatch:
     """Worker body. Used by one thread; ``forget_horses`` may be called from any.
@@ -150,6 +154,7 @@ class AlertWatch:
                 self._standing[key] = now
                 raised.append(alert)
         self._end(found.keys(), now)
+        self._witness.looked(now)
         return tuple(raised)
 
     # --- what is known ------------------------------------------------------------------------

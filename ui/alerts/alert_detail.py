@@ -25,8 +25,8 @@ NOTE_PX = 84
 
 
 class AlertDetail(QWidget):
-    """``acknowledged`` carries the note. ``wanted`` carries ``timeline``, ``review``, ``profile``
-    or ``rule``: where the person wants to go from here."""
+    """``acknowledged`` carries the note. ``wanted`` carries ``moment``, ``profile`` or ``rule``:
+    where the person wants to go from here."""
 
     acknowledged = Signal(str)
     wanted = Signal(str)
@@ -59,7 +59,7 @@ class AlertDetail(QWidget):
         self.links = {
             name: button(text, "link")
             for name, text in (
-                ("timeline", self.tr("Show on the timeline")),
+                ("moment", self.tr("Show the moment")),
                 ("profile", self.tr("Open the horse's profile")),
                 ("rule", self.tr("Change the rule")),
             )

@@ -329,7 +329,7 @@ class AlertsPage(QWidget):
             return
         if where == "profile" and alert.horse_id is not None:
             self.profile_asked.emit(HorseId(alert.horse_id))
-        elif where == "timeline":
+        elif where == "moment":
             self.moment_asked.emit(alert.raised_at, alert.stream_id)
         elif where == "rule" and self.rules is not None and alert.rule_id is not None:
             self.rules.choose(alert.rule_id)

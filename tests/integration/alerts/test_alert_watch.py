@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
+from barnhand_desktop.alert_watch import AlertRelay
 from db.repositories.alerts import PostgresAlertRepository
+from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.farms import DEFAULT_FARM
 from engine.behaviour.rule_catalogue import default_rules
 from engine.behaviour.rules import CameraFact
 from engine.behaviour.watch import AlertWatch, EngineFacts
-from engine.domain.behaviour import Alert, RuleKind
+from engine.domain.behaviour import Alert, AlertId, RuleKind
 from engine.domain.identity import Merge
 from engine.domain.ids import StreamId
 from engine.domain.motion import Bout, BoutKind
+from engine.domain.notices import Severity
+from engine.domain.recording import Chunk, ChunkId, ChunkState
 from tests.fixtures_motion import MotionBarn, at, bout
 
 JPEG = b"\xff\xd8\xff\xe0 not looked into \xff\xd9"
@@ -58,12 +63,16 @@ class Heard:
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
         self.over: list[Alert] = []
+        self.looks = 0
 
     def raised(self, alert: Alert) -> None:
         self.alerts.append(alert)
 
     def ended(self, alerts: Sequence[Alert]) -> None:
         self.over.extend(alerts)
+
+    def looked(self, at: datetime) -> None:
+        self.looks += 1
 
 
 class Yard:
@@ -216,3 +225,48 @@ def test_what_settled_is_read_once_and_still_counts(yard: Yard) -> None:
     assert alert.kind is RuleKind.LONG_RECUMBENCY
     assert alert.started_at == at(START_S)
     assert alert.raised_at - alert.started_at == timedelta(seconds=7300)
+
+
+class Told:
+    """Other processes, as far as a relay knows them."""
+
+    def __init__(self) -> None:
+        self.alerts: list[Alert] = []
+
+    def alert_raised(self, alert: Alert) -> bool:
+        self.alerts.append(alert)
+        return True
+
+
+def test_recordings_before_and_after_an_alert_are_kept(yard: Yard) -> None:
+    chunks = PostgresChunkRepository(yard.barn.pool, uuid4())
+    made = [chunk_at(yard.stall, START_S + offset_s) for offset_s in (-100, -30, 30, 200)]
+    told = Told()
+    relay = AlertRelay(told, chunks)
+    alert = replace(raised_alert(), stream_id=yard.stall, raised_at=at(START_S))
+    chunks.put(made[0])
+    chunks.put(made[1])
+    relay.raised(alert)
+    assert [chunks.get(one.id).locked for one in made[:2]] == [False, True]
+    assert told.alerts == [alert]
+    chunks.put(made[2])
+    chunks.put(made[3])
+    relay.looked(at(START_S + 60))
+    assert not chunks.get(made[2].id).locked
+    relay.looked(at(START_S + 91))
+    assert [chunks.get(one.id).locked for one in made] == [False, True, True, False]
+
+
+def chunk_at(stream_id: StreamId, start_s: float) -> Chunk:
+    chunk_id = ChunkId(uuid4())
+    return Chunk(
+        chunk_id, stream_id, at(start_s), at(start_s + 10), f"recordings/{chunk_id}.mp4", "h264",
+        640, 360, ChunkState.COMPLETE, 1000, "0" * 64,
+    )  # fmt: skip
+
+
+def raised_alert() -> Alert:
+    return Alert(
+        AlertId(uuid4()), DEFAULT_FARM, None, RuleKind.CAST, Severity.CRITICAL, "Bella may be "
+        "cast.", "key", at(START_S - 200), at(START_S),
+    )  # fmt: skip
