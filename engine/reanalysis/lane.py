@@ -39,6 +39,7 @@ from engine.reanalysis.columns import (
     without_gaps,
 )
 from engine.reanalysis.final_motion import Whole, final_motion
+from engine.reanalysis.final_words import put_final_words
 from engine.reanalysis.matching import Reference, stored_tracks
 from engine.reanalysis.sightings import RecordedPicture, Sighting, Watcher
 from engine.reanalysis.stored import DELETED, StoredStretch
@@ -129,7 +130,7 @@ class ChunkLane:
         inside = (times_s >= 0) & (times_s < work.chunk.duration_s)
         motions = self._motions(work, results, times_s)
         return LaneResult(
-            _overlay(work.chunk, results, times_s, inside),
+            _overlay(work.chunk, results, inside, motions),
             motions,
             max((_horses(results[i]) for i in np.flatnonzero(inside)), default=0),
             int(inside.sum()),
@@ -323,8 +324,8 @@ def _series(
 
 
 def _overlay(
-    chunk: Chunk, results: Sequence[FrameResult], times_s: NDArray[np.float64],
-    inside: NDArray[np.bool_],
+    chunk: Chunk, results: Sequence[FrameResult], inside: NDArray[np.bool_],
+    motions: Sequence[TrackMotion],
 ) -> dict[str, Any]:  # fmt: skip
     size = (chunk.width_px, chunk.height_px)
     skeletons: dict[str, Any] = {}
@@ -334,6 +335,7 @@ def _overlay(
         size = (result.width_px, result.height_px)
         skeletons.update(skeleton_of(result))
         entries.append(entry_of(result, result.stamp.pts_s or 0.0))
+    put_final_words(entries, motions)
     header = header_of(chunk.id, chunk.stream_id, chunk.start_at, size)
     return {**header, "final": True, "skeletons": skeletons, "entries": entries}
 
