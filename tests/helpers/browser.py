@@ -7,8 +7,10 @@ import contextlib
 import http.server
 import itertools
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -72,12 +74,13 @@ def browser(profile: Path) -> Iterator[Page]:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,  # Debian's program is a script around the browser: both must end
     )  # fmt: skip
     try:
         with connect(_page_address(process), max_size=None) as socket:
             yield Page(socket)
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
         assert process.stderr is not None
         process.stderr.close()
