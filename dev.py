@@ -563,14 +563,19 @@ def style_steps() -> list[tuple[str, list[str], dict[str, str]]]:
     ]
 
 
+OFFSCREEN = {"QT_QPA_PLATFORM": "offscreen"}
+
+
 def test_steps(arguments: list[str]) -> list[tuple[str, list[str], dict[str, str]]]:
     pytest = [str(venv_python()), "-m", "pytest"]
-    alone = {"CUDA_VISIBLE_DEVICES": "", "QT_QPA_PLATFORM": "offscreen"}
+    alone = {"CUDA_VISIBLE_DEVICES": "", **OFFSCREEN}
     unit = [*pytest, "-q", "-p", "tests.helpers.blocked_imports", "tests/unit"]
+    # The unit tests have run by then; with arguments pytest is told what to run.
+    others = [*pytest, *(arguments or ["--ignore=tests/unit"])]
     return [
         *style_steps(),
         ("unit tests without Qt, servers and GPU", unit, alone),
-        ("all tests", [*pytest, *arguments], {"QT_QPA_PLATFORM": "offscreen"}),
+        ("other tests" if not arguments else "asked tests", others, OFFSCREEN),
     ]
 
 

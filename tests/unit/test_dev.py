@@ -298,7 +298,7 @@ def test_steps_stop_at_the_first_failure_and_tell_all(
 
 
 def test_the_test_command_does_everything_in_order(dev: ModuleType) -> None:
-    steps = dev.test_steps(["-k", "wall"])
+    steps = dev.test_steps([])
     names = [name for name, _, _ in steps]
     assert names == [
         "ruff check",
@@ -306,10 +306,11 @@ def test_the_test_command_does_everything_in_order(dev: ModuleType) -> None:
         "mypy",
         "import contracts",
         "unit tests without Qt, servers and GPU",
-        "all tests",
+        "other tests",
     ]
-    assert steps[-1][1][-2:] == ["-k", "wall"]
+    assert steps[-2][1][-1] == "tests/unit" and steps[-1][1][-1] == "--ignore=tests/unit"
     assert steps[-1][2]["QT_QPA_PLATFORM"] == "offscreen"
+    assert dev.test_steps(["-k", "wall"])[-1][1][-2:] == ["-k", "wall"]
 
 
 def test_without_a_command_it_explains_itself(
