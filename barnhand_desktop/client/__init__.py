@@ -1,0 +1,1 @@
+"""A typed client of the remote API, for other programs and for the tests."""
