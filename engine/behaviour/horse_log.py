@@ -15,7 +15,7 @@ from functools import cached_property
 
 from engine.domain.behaviour import OwnedBout
 from engine.domain.ids import HorseId, StreamId, TrackId
-from engine.domain.motion import Action, BoutKind, Posture
+from engine.domain.motion import Action, Bout, BoutKind, Posture
 
 LYING = frozenset({Posture.STERNAL.label, Posture.LATERAL.label, Posture.LYING.label})
 UP_AFTER_S = 5.0
@@ -42,6 +42,18 @@ class Spell:
     track_id: TrackId
     stream_id: StreamId
     confidence: float = 1.0
+
+    @classmethod
+    def of(cls, bout: Bout) -> Spell:
+        """A stored bout as rules read it."""
+        return cls(
+            bout.value,
+            bout.start_at.timestamp(),
+            bout.end_at.timestamp(),
+            bout.track_id,
+            bout.stream_id,
+            bout.confidence,
+        )
 
     @property
     def duration_s(self) -> float:
@@ -99,14 +111,10 @@ class HorseLog:
 
     def between(self, start_s: float, end_s: float) -> HorseLog:
         """What was known at ``end_s`` of the time since ``start_s``."""
-        began = self.postures[:1] + self.actions[:1]
-        until = [
-            min(s.end_s, end_s)
-            for line in (self.postures, self.actions)
-            for s in line[max(bisect_left(line, end_s, key=_start) - 1, 0) :][:1]
-        ]
-        known = bool(began) and min(s.start_s for s in began) < end_s
-        last_s = max(until) if known else None
+        begun = (
+            line[: bisect_left(line, end_s, key=_start)] for line in (self.postures, self.actions)
+        )
+        last_s = max((min(spells[-1].end_s, end_s) for spells in begun if spells), default=None)
         return HorseLog(
             self.horse_id,
             self.title,
@@ -139,17 +147,7 @@ def log_of(
     """One horse's log from its bouts, in any order."""
     by_kind: defaultdict[BoutKind, list[Spell]] = defaultdict(list)
     for owned in bouts:
-        bout = owned.bout
-        by_kind[bout.kind].append(
-            Spell(
-                bout.value,
-                bout.start_at.timestamp(),
-                bout.end_at.timestamp(),
-                bout.track_id,
-                bout.stream_id,
-                bout.confidence,
-            )
-        )
+        by_kind[owned.bout.kind].append(Spell.of(owned.bout))
     lines: Mapping[BoutKind, tuple[Spell, ...]] = {
         kind: one_line(spells) for kind, spells in by_kind.items()
     }

@@ -196,7 +196,7 @@ class AlertWatch:
         return Situation(
             now_s=now.timestamp(),
             logs=logs,
-            unowned=tuple(_spell(owned) for owned in of.get(None, ())),
+            unowned=tuple(Spell.of(owned.bout) for owned in of.get(None, ())),
             baselines={horse_id: made for horse_id, (_, made) in self._baselines.items()},
             cameras=facts.cameras,
             troubles=facts.troubles,
@@ -293,15 +293,3 @@ def _within(quiet: QuietHours, local: datetime) -> bool:
     evening = weekday in quiet.weekdays and at >= quiet.start
     morning = (weekday - 1) % 7 in quiet.weekdays and at < quiet.end
     return evening or morning
-
-
-def _spell(owned: OwnedBout) -> Spell:
-    bout = owned.bout
-    return Spell(
-        bout.value,
-        bout.start_at.timestamp(),
-        bout.end_at.timestamp(),
-        bout.track_id,
-        bout.stream_id,
-        bout.confidence,
-    )

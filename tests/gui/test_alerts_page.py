@@ -213,6 +213,31 @@ def test_a_rule_is_changed_in_its_form_and_that_undone(rules: AlertBench) -> Non
     assert stored(rules, RuleKind.CAST).quiet is None
 
 
+def test_a_rule_made_silent_calls_nobody_from_then_on(rules: AlertBench) -> None:
+    panel, alarm = rules.window.alerts.rules, rules.window.alerts.alarm
+    assert panel is not None
+    rule = stored(rules, RuleKind.CAST)
+    told: list[str] = []
+    alarm.told.connect(lambda alerts: told.extend(alert.message for alert in alerts))
+    alert = Alert(
+        AlertId(uuid4()), DEFAULT_FARM, rule.id, rule.kind, rule.severity, "Cast.", "key",
+        NOW(UTC), NOW(UTC),
+    )  # fmt: skip
+    alarm.tell([alert])
+    assert told == ["Cast."]
+    panel.choose(rule.id)
+    panel.form.sound.setChecked(False)
+    panel.form.notify.setChecked(False)
+
+    def silent(read: tuple[AlertRule, ...]) -> bool:
+        return not next(one for one in read if one.id == rule.id).sound
+
+    with rules.qtbot.waitSignal(panel.read, check_params_cb=silent):
+        QTest.mouseClick(panel.form.save, LEFT)
+    alarm.tell([alert])
+    assert told == ["Cast."]
+
+
 def test_a_tick_in_the_list_switches_a_rule(rules: AlertBench) -> None:
     panel = rules.window.alerts.rules
     assert panel is not None

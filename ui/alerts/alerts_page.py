@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.domain.behaviour import Alert, AlertId, AlertRule
+from engine.domain.behaviour import Alert, AlertId
 from engine.domain.errors import BarnhandError
 from engine.domain.horses import HorseStatus
 from engine.domain.ids import FarmId, HorseId, StreamId
@@ -74,13 +74,15 @@ class AlertsPage(QWidget):
         if services.alerts is not None and services.farm_id is not None:
             self.rules = RulesPanel(services.alerts, FarmId(services.farm_id), requests, log)
             self.rules.failed.connect(self.failed)
+            self.rules.read.connect(self.alarm.follow)
         self._build()
         self._connect()
         book.add(
             "alerts.acknowledge", self.tr("Alerts"), self.tr("Acknowledge alert"),
             self.acknowledge, "A", page=self,
         )  # fmt: skip
-        self._read_rules()
+        if self.rules is not None:
+            self.rules.refresh()
         self.feed.refresh()
 
     # --- layout ---------------------------------------------------------------------------------
@@ -174,7 +176,6 @@ class AlertsPage(QWidget):
         self.view.selectionModel().currentChanged.connect(self._on_chosen)
         self.feed.changed.connect(self._on_feed)
         self.feed.arrived.connect(self.alarm.tell)
-        self.feed.failed.connect(self._on_feed_failed)
         self.detail.acknowledged.connect(self._on_acknowledged)
         self.detail.wanted.connect(self._on_wanted)
         self._directory.changed.connect(self._on_names)
@@ -334,23 +335,6 @@ class AlertsPage(QWidget):
         elif where == "rule" and self.rules is not None and alert.rule_id is not None:
             self.rules.choose(alert.rule_id)
             self.show_part(1)
-
-    def _read_rules(self) -> None:
-        repository, farm_id = self._services.alerts, self._services.farm_id
-        if repository is None or self.rules is None:
-            return
-        self._requests.submit(
-            "alert rules", lambda: tuple(repository.rules(farm_id)), self._on_rules,
-            lambda _error: None, owner=self,
-        )  # fmt: skip
-
-    def _on_rules(self, rules: tuple[AlertRule, ...]) -> None:
-        self.alarm.follow(rules)
-        if self.rules is not None:
-            self.rules.show_rules(rules)
-
-    def _on_feed_failed(self, _error: BarnhandError) -> None:
-        """The empty page says it; a standing notice tells that the store is away."""
 
 
 def _is_wanted(alert: Alert, wanted: object) -> bool:

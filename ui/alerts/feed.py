@@ -21,11 +21,10 @@ SHOWN_AT_MOST = 500
 class AlertFeed(QObject):
     """``changed`` follows every reading that brought something new. ``arrived`` carries the alerts
     that were raised since the reading before and that nobody acknowledged; those of the first
-    reading are old. ``failed`` carries why the store could not be read (it is asked again)."""
+    reading are old. ``problem`` says why the store could not be read; it is asked again."""
 
     changed = Signal()
     arrived = Signal(object)
-    failed = Signal(object)
 
     def __init__(
         self,
@@ -111,7 +110,5 @@ class AlertFeed(QObject):
 
     def _on_failed(self, error: BarnhandError) -> None:
         self._asked = False
-        if self.problem is None:
-            self.failed.emit(error)
         self.problem = error
         self.changed.emit()

@@ -30,8 +30,10 @@ LIST_PX = 300
 
 
 class RulesPanel(QWidget):
-    """``failed`` carries why the rules could not be read."""
+    """``read`` carries the rules as they are stored, after every change; ``failed`` why they could
+    not be read."""
 
+    read = Signal(object)
     failed = Signal(object)
 
     def __init__(
@@ -116,6 +118,7 @@ class RulesPanel(QWidget):
                 item.setCheckState(ticked)
                 self.list.addItem(item)
         self.choose(chosen if chosen in {r.id for r in rules} else None)
+        self.read.emit(self._rules)
 
     @property
     def chosen(self) -> RuleId | None:
