@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from engine.domain.errors import BarnhandError, OperatorMistake
-from engine.runtime.worker import StopToken, Worker
+from engine.runtime.worker import StopToken, Worker, stop_all
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +58,11 @@ class ServerStatus:
 class ServerSupervisor:
     """Keeps started servers running.
 
-    ``servers`` were started by the caller, in order of need. ``on_change`` is called on the
-    supervisor's thread with every new status; it must return soon. At most 5 restarts of a server
-    a minute; after that it is FAILED and tried every 30 s, so that a cleared disk heals it.
+    ``servers`` were started by the caller, in order of need. Each is watched by a thread of its
+    own, so that one that takes long to start (a database recovering) keeps none of the others
+    waiting; ``on_change`` is called there with every new status and must return soon. At most 5
+    restarts of a server a minute; after that it is FAILED and tried every 30 s, so that a cleared
+    disk heals it.
     """
 
     def __init__(
@@ -68,11 +71,15 @@ class ServerSupervisor:
         self._servers = tuple(servers)
         self._on_change = on_change
         self._watched = {server.name: _Watched(server) for server in servers}
-        self._worker = Worker("server supervisor", self._watch)
+        self._workers = tuple(
+            Worker(f"watch {name}", partial(self._watch, watched))
+            for name, watched in self._watched.items()
+        )
 
     def start(self) -> None:
         """Begin to watch."""
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
 
     def status(self) -> tuple[ServerStatus, ...]:
         """Every server's status, from any thread."""
@@ -80,19 +87,15 @@ class ServerSupervisor:
 
     def stop(self, deadline_s: float = 10.0) -> None:
         """Stop watching, then stop the servers, the last started first."""
-        self._worker.ask_to_stop()
-        if not self._worker.join(deadline_s):
-            log.warning("the server supervisor did not end in %.0f s", deadline_s)
+        if late := stop_all(self._workers, deadline_s):
+            log.warning("did not end in %.0f s: %s", deadline_s, ", ".join(late))
         for server in reversed(self._servers):
             server.stop()
             self._tell(self._watched[server.name], ServerState.STOPPED, "")
 
-    def _watch(self, token: StopToken) -> None:
+    def _watch(self, watched: _Watched, token: StopToken) -> None:
         while not token.wait(_LOOK_EVERY_S):
-            for watched in self._watched.values():
-                if token.stopping:
-                    return
-                self._look_at(watched, time.monotonic())
+            self._look_at(watched, time.monotonic())
 
     def _look_at(self, watched: _Watched, now_mono_s: float) -> None:
         if watched.server.alive():

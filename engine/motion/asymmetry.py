@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from scipy import stats
 
 from engine.domain.motion import GOOD_STRIDE, Asymmetry, Gait, Stride
 from engine.motion.limb_paths import Floats
@@ -182,6 +181,8 @@ _CONFIDENCE = 0.95
 def trend(strides: Sequence[Stride], figure: str) -> AsymmetryTrend:
     """The trend of one of ``FIGURES``. Days with fewer than ``LEAST_STRIDES`` good strides do not
     count; strides are those of one horse, by any number of cameras."""
+    from scipy import stats  # takes as long to load as all else that the API's start needs
+
     of_day: dict[int, list[float]] = {}
     for stride in usable(strides):
         value = float(getattr(stride.asymmetry, figure))
