@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,12 +18,8 @@ from barnhand_desktop.ptz_memory import PtzMemory
 from barnhand_desktop.registry import AnnouncedIdentity, RegistryRelay
 from barnhand_desktop.servers.api_process import ApiProcess
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
-from barnhand_desktop.servers.supervisor import (
-    ManagedServer,
-    ServerState,
-    ServerStatus,
-    ServerSupervisor,
-)
+from barnhand_desktop.servers.supervisor import ManagedServer, ServerSupervisor
+from barnhand_desktop.servers.telling import tell
 from barnhand_desktop.servers.valkey import EmbeddedValkey
 from barnhand_desktop.settings.secrets import SecretStore
 from db.identity_feed import PostgresRegistryFeed
@@ -55,8 +50,6 @@ from engine.models.model_set import load_models
 from engine.recording.layout import media_id
 from engine.recording.recorder import Recorder
 from engine.runtime.clock import SystemClock
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -223,7 +216,7 @@ def build(place: Installation, servers: Servers) -> Barn:
         bookmarks=PostgresBookmarkRepository(pool),
         edits=PostgresEditRepository(pool, announcer.corrected),
         api=api,
-        supervisor=ServerSupervisor(watched, _log_status),
+        supervisor=ServerSupervisor(watched, tell(told)),
         admin_password=ensure_admin(pool),
     )
 
@@ -237,12 +230,6 @@ class _NoticeRelay:
     def __call__(self, notice: Notice) -> None:
         if self.engine is not None:
             self.engine.notify(notice)
-
-
-def _log_status(status: ServerStatus) -> None:
-    orderly = status.state in (ServerState.RUNNING, ServerState.STOPPED)
-    level = logging.INFO if orderly else logging.WARNING
-    log.log(level, "server %s is %s %s", status.name, status.state.value, status.reason)
 
 
 def tour_addresses() -> Sequence[str]:
