@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from barnhand_desktop.api.config import ApiConfig
 from db.repositories.users import Role
 from engine.domain.ids import FarmId, UserId
 
@@ -62,7 +63,10 @@ class ApiRoute:
     ``role`` None is public. ``scope`` None refuses API keys. ``open_locally``: no token needed
     from this machine while remote access is off. ``unchanged_password``: allowed to an account
     whose one-time password is still to be changed. ``stream_id`` in the path is checked against
-    the caller's farm and grants before the endpoint runs.
+    the caller's farm and grants before the endpoint runs. ``body_bytes``: the longest body where
+    it is not ``ApiConfig.body_bytes`` (uploads; such a path names no object, and its endpoint reads
+    ``request.stream()`` so that nothing is kept in memory). ``request_body``: the OpenAPI
+    description of a body that the endpoint reads itself.
     """
 
     method: str
@@ -75,6 +79,8 @@ class ApiRoute:
     unchanged_password: bool = False
     base_path: str = BASE_PATH
     documented: bool = True
+    body_bytes: Callable[[ApiConfig], int] | None = None
+    request_body: Mapping[str, Any] | None = None
 
     @property
     def checks_stream(self) -> bool:

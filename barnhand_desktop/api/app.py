@@ -62,7 +62,12 @@ def create_app(config: ApiConfig) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
             expose_headers=["Retry-After"],
         )
-    app.add_middleware(Doorman, config=config, metrics=services.metrics)
+    long_bodies = {
+        (route.method, route.base_path + route.path): route.body_bytes(config)
+        for route in ROUTES
+        if route.body_bytes is not None
+    }
+    app.add_middleware(Doorman, config=config, metrics=services.metrics, long_bodies=long_bodies)
     return app
 
 
@@ -88,7 +93,10 @@ def _add(app: FastAPI, route: ApiRoute) -> None:
         dependencies=[Depends(guard(route))],
         responses=_responses(route),
         tags=[route.path.split("/")[1]],
-        openapi_extra={"x-role": "public" if route.role is None else route.role.value},
+        openapi_extra={
+            "x-role": "public" if route.role is None else route.role.value,
+            **({} if route.request_body is None else {"requestBody": dict(route.request_body)}),
+        },
         include_in_schema=route.documented,
     )
 

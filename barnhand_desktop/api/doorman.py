@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,15 +32,23 @@ _Refusal = tuple[int, str, str]
 
 class Doorman:
     """ASGI middleware. Refuses host names this server does not have (DNS rebinding), bodies
-    that are too long, and requests with side effects and WebSockets from pages of other origins."""
+    that are too long, and requests with side effects and WebSockets from pages of other origins.
+    ``long_bodies``: by method and path, where longer bodies than usual are taken."""
 
-    def __init__(self, app: ASGIApp, config: ApiConfig, metrics: ApiMetrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: ApiConfig,
+        metrics: ApiMetrics,
+        long_bodies: Mapping[tuple[str, str], int] | None = None,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._remote = config.remote
         self._hosts = LOOPBACK_NAMES | {config.host} | set(config.public_hosts)
         self._origins = frozenset(config.cors_origins)
         self._body_bytes = config.body_bytes
+        self._long_bodies = dict(long_bodies or {})
         self._tls = config.tls_certificate is not None or config.tls_ends_upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +71,7 @@ class Doorman:
         # With remote access on, a name may be any that reaches this machine.
         if not self._remote and host not in self._hosts:
             return 403, "host_refused", "This server is not known under that name."
-        if _stated_length(headers) > self._body_bytes:
+        if _stated_length(headers) > self._limit_bytes(scope):
             return 413, "body_too_large", "The request's body is too long."
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
@@ -72,6 +80,11 @@ class Doorman:
         if not self._own(origin, headers.get("host", "")):
             return 403, "origin_refused", "Requests from pages of other sites are refused."
         return None
+
+    def _limit_bytes(self, scope: Scope) -> int:
+        """The longest body of this request."""
+        place = (scope.get("method", ""), scope["path"])
+        return self._long_bodies.get(place, self._body_bytes)
 
     def _own(self, origin: str, host: str) -> bool:
         try:
@@ -95,7 +108,7 @@ class Doorman:
 
         try:
             if refusal is None:
-                await self._app(scope, _bounded(receive, self._body_bytes), send_on)
+                await self._app(scope, _bounded(receive, self._limit_bytes(scope)), send_on)
             else:
                 await problem_response(*refusal)(scope, receive, send_on)
         finally:
