@@ -9,7 +9,13 @@ from pathlib import Path
 import cv2
 
 from engine.domain.frames import FrameStamp, Picture, WallFrame
-from engine.domain.health import CameraSummary, EngineHealth, ModelHealth, StageHealth
+from engine.domain.health import (
+    CameraSummary,
+    EngineHealth,
+    EngineHistograms,
+    ModelHealth,
+    StageHealth,
+)
 from engine.domain.identity import RegistrySnapshot
 from engine.domain.ids import StreamId
 from engine.domain.notices import Notice, Severity
@@ -162,6 +168,15 @@ class Engine:
             models=self._model_health(),
             notices=self._fan_out.notices(),
             failed_workers=self._pipeline.failed_workers,
+        )
+
+    def histograms(self) -> EngineHistograms:
+        """How long cameras' pictures and the stages took since the start, for monitors."""
+        meters, tally = self._pipeline.analysis.meters, self._pipeline.tally
+        return EngineHistograms(
+            latency_s={stream.id: tally.latency_s(stream.id) for stream in self.streams()},
+            stage_s={name: times.counts() for name, times in meters.time_s.items()},
+            batch=meters.batches.counts(),
         )
 
     def summary(self) -> tuple[CameraSummary, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from engine.domain.ids import StreamId
 from engine.domain.notices import Notice
 from engine.domain.streams import StreamHealth
 
@@ -48,6 +50,26 @@ class EngineHealth:
     models: tuple[ModelHealth, ...]
     notices: tuple[Notice, ...]
     failed_workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramCounts:
+    """Values since the start: ``counts[i]`` of them are at most ``bounds[i]`` and above the bound
+    before, and one more count holds those above the last. ``total`` is the sum of all values."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHistograms:
+    """How long everything took since the start, in seconds: capture to result by camera, one batch
+    by stage; and pictures in a batch."""
+
+    latency_s: Mapping[StreamId, HistogramCounts]
+    stage_s: Mapping[str, HistogramCounts]
+    batch: HistogramCounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ One thread owns every model session and every tracker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,35 +28,15 @@ from engine.pipeline.identify import Identify
 from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.motion import MotionStage
 from engine.pipeline.motion_gate import MotionGate
-from engine.runtime.meters import Distribution, RateMeter
+from engine.pipeline.stages import StageMeters
 from engine.runtime.worker import StopToken
 from engine.settings import EngineSettings
 from engine.tracking.tracker import Tracker
 
 Rows = NDArray[np.bool_]
-STAGES = ("gate", "detect", "pose", "embed", "track", "identify", "analyse")
 IDLE_S = 0.2
 SILENT_S = 10.0
 """A camera that sent nothing for so long has no horses that still do what they did."""
-
-
-class StageMeters:
-    """Time and rate of each stage, fed by the analysis thread."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.time_ms = {name: Distribution(512) for name in STAGES}
-        self.rate = {name: RateMeter() for name in STAGES}
-        self.batch_sizes = Distribution(512)
-
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Time one batch in one stage."""
-        began_s = self._clock.mono_s()
-        yield
-        ended_s = self._clock.mono_s()
-        self.time_ms[stage].add((ended_s - began_s) * 1000.0)
-        self.rate[stage].add(ended_s)
 
 
 class Analysis:
@@ -120,7 +99,10 @@ class Analysis:
 
     def process(self, frames: Sequence[AnalysisFrame]) -> list[FrameResult]:
         """Analyse one batch of pictures of different cameras and hand the results on."""
-        self.meters.batch_sizes.add(float(len(frames)))
+        with self.meters.batch([frame.stamp for frame in frames], self._inbox.dropped_total):
+            return self._process(frames)
+
+    def _process(self, frames: Sequence[AnalysisFrame]) -> list[FrameResult]:
         with self.meters.measure("gate"):
             moving = [self._moving(frame) for frame in frames]
         results = [self._held(f) for f, moves in zip(frames, moving, strict=True) if not moves]
@@ -128,11 +110,12 @@ class Analysis:
         if active:
             results += self._analyse(active)
         now_s = self._clock.mono_s()
-        for result in results:
-            self._heard_s[result.stamp.stream_id] = now_s
-            self._last[result.stamp.stream_id] = result
-            self._on_analysed(result)
-            self._fan_out.on_result(result)
+        with self.meters.measure("fan_out"):
+            for result in results:
+                self._heard_s[result.stamp.stream_id] = now_s
+                self._last[result.stamp.stream_id] = result
+                self._on_analysed(result)
+                self._fan_out.on_result(result)
         return results
 
     # --- stages -------------------------------------------------------------------------------

@@ -7,21 +7,23 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.domain.health import CameraSummary
+from engine.domain.health import CameraSummary, HistogramCounts
 from engine.domain.ids import StreamId, TrackId
 from engine.domain.ports import Clock
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatusChanged
-from engine.runtime.meters import Distribution, RateMeter
+from engine.runtime.meters import Distribution, Histogram, RateMeter
 
 TRACKS_REMEMBERED = 10_000
 """Track ids kept for counting distinct tracks, per camera."""
+LATENCY_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(slots=True)
 class _Camera:
     analysed: RateMeter = field(default_factory=RateMeter)
     latency_ms: Distribution = field(default_factory=Distribution)
+    latency_s: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
     tracks: set[TrackId] = field(default_factory=set)
     tracks_seen: int = 0
     horses_at_once: int = 0
@@ -45,6 +47,7 @@ class Tally:
         camera.analysed.add(result.completed_mono_s)
         self.analysed.add(result.completed_mono_s)
         camera.latency_ms.add(result.latency_ms)
+        camera.latency_s.add(result.latency_ms / 1000.0)
         tracks = result.tracks
         sure = tracks.confirmed_horses
         camera.horses_at_once = max(camera.horses_at_once, int(sure.sum()))
@@ -74,6 +77,10 @@ class Tally:
             analysed_fps=camera.analysed.per_second(self._clock.mono_s()),
             latency_ms=None if latency is None else latency.p50,
         )
+
+    def latency_s(self, stream_id: StreamId) -> HistogramCounts:
+        """Capture to result in seconds, every result since the start."""
+        return self._camera(stream_id).latency_s.counts()
 
     def summary(self, stream: Stream, health: StreamHealth) -> CameraSummary:
         """What the camera did since the start."""

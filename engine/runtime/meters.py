@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from engine.domain.health import HistogramCounts
 
 
 class RateMeter:
@@ -69,3 +73,26 @@ class Distribution:
             return None
         p50, p95, p99 = (float(v) for v in np.percentile(values, (50, 95, 99)))
         return Quantiles(len(values), p50, p95, p99)
+
+
+class Histogram:
+    """Counts values by size for ever, so that rates and quantiles can be taken over any time and
+    over several machines (a ``Distribution`` knows the newest values only)."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """``bounds`` grow; what is above the last is counted, too."""
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._total = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        with self._lock:
+            self._counts[bisect_left(self._bounds, value)] += 1
+            self._total += value
+
+    def counts(self) -> HistogramCounts:
+        """The counts now."""
+        with self._lock:
+            return HistogramCounts(self._bounds, tuple(self._counts), self._total)

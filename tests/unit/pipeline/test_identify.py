@@ -18,11 +18,12 @@ from engine.domain.ids import new_stream_id
 from engine.domain.motion import MotionEvent
 from engine.domain.results import Degradation, FrameResult
 from engine.models.model_set import ModelSet
-from engine.pipeline.analysis import STAGES, Analysis
+from engine.pipeline.analysis import Analysis
 from engine.pipeline.crop_quality import crop_qualities
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.identify import TOO_MANY
 from engine.pipeline.inbox import AnalysisInbox
+from engine.pipeline.stages import STAGES
 from engine.runtime.clock import SystemClock
 from engine.runtime.worker import Worker
 from engine.settings import AnalysisSettings, EngineSettings, TrackingSettings
