@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +67,9 @@ class ApiRoute:
     the caller's farm and grants before the endpoint runs. ``body_bytes``: the longest body where
     it is not ``ApiConfig.body_bytes`` (uploads; such a path names no object, and its endpoint reads
     ``request.stream()`` so that nothing is kept in memory). ``request_body``: the OpenAPI
-    description of a body that the endpoint reads itself.
+    description of a body that the endpoint reads itself. ``media``: media types of its success
+    where that is not JSON; ``files``: it answers byte ranges; ``also``: further statuses of
+    success; ``accepts``: media types of its body.
     """
 
     method: str
@@ -81,6 +84,24 @@ class ApiRoute:
     documented: bool = True
     body_bytes: Callable[[ApiConfig], int] | None = None
     request_body: Mapping[str, Any] | None = None
+    media: tuple[str, ...] = ()
+    files: bool = False
+    also: tuple[int, ...] = ()
+    accepts: tuple[str, ...] = ("application/json",)
+
+    @property
+    def takes_body(self) -> bool:
+        """True if the endpoint has a body."""
+        return (
+            self.request_body is not None or "body" in inspect.signature(self.endpoint).parameters
+        )
+
+    @property
+    def body_types(self) -> tuple[str, ...]:
+        """Media types that a body may be of."""
+        if self.request_body is None:
+            return self.accepts
+        return tuple(self.request_body.get("content", {}))
 
     @property
     def checks_stream(self) -> bool:

@@ -10,14 +10,16 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from barnhand_desktop.api import problems
 from barnhand_desktop.api.access import BASE_PATH, ApiRoute
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.document import document, operation_name
 from barnhand_desktop.api.doorman import Doorman
 from barnhand_desktop.api.guard import guard
-from barnhand_desktop.api.problems import ProblemDocument
 from barnhand_desktop.api.routers.health import PROGRAM_VERSION
 from barnhand_desktop.api.routes import ROUTES
 from barnhand_desktop.api.services import Services, build_services
@@ -36,10 +38,20 @@ alert:raised, horse:identified, horse:update and track:updated always. With last
 after it come first, or a gap that says which of them are lost."""
 
 
+class BarnhandApi(FastAPI):
+    """FastAPI whose document knows what the route table knows."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self, ROUTES)
+        return self.openapi_schema
+
+
 def create_app(config: ApiConfig) -> FastAPI:
     """The ASGI application; its lifespan opens and closes what it works with."""
     services = build_services(config)
-    app = FastAPI(
+    app = BarnhandApi(
         title="Barnhand API",
         version=PROGRAM_VERSION,
         description=_DESCRIPTION,
@@ -85,38 +97,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _add(app: FastAPI, route: ApiRoute) -> None:
+    """Serve one row of the table, and HEAD beside GET (RFC 9110, 9.1)."""
+    path, check = route.base_path + route.path, Depends(guard(route))
+    if route.method == "GET":
+        app.add_api_route(
+            path, route.endpoint, methods=["HEAD"], dependencies=[check], include_in_schema=False
+        )
     app.add_api_route(
-        route.base_path + route.path,
+        path,
         route.endpoint,
         methods=[route.method],
         status_code=route.status,
-        dependencies=[Depends(guard(route))],
-        responses=_responses(route),
+        dependencies=[check],
+        response_class=Response if route.media else JSONResponse,
         tags=[route.path.split("/")[1]],
-        openapi_extra={
-            "x-role": "public" if route.role is None else route.role.value,
-            **({} if route.request_body is None else {"requestBody": dict(route.request_body)}),
-        },
+        operation_id=operation_name(route),
         include_in_schema=route.documented,
     )
-
-
-def _responses(route: ApiRoute) -> dict[int | str, dict[str, Any]]:
-    codes = {422: "Not as the schema says", 429: "Too many requests", 503: "Try again later"}
-    if route.role is not None:
-        codes |= {401: "No valid token or key", 403: "Not allowed to this caller"}
-    if route.method != "GET":
-        codes[409] = "Somebody else changed it meanwhile"
-    if "{" in route.path:
-        codes[404] = "No such object for this caller"
-    return {
-        code: {
-            "description": text,
-            "content": {problems.MEDIA_TYPE: {}},
-            "model": ProblemDocument,
-        }
-        for code, text in sorted(codes.items())
-    }
 
 
 def _add_sockets(app: FastAPI) -> None:

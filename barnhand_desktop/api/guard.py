@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from barnhand_desktop.api.access import ApiRoute, Caller
 from barnhand_desktop.api.config import is_loopback
 from barnhand_desktop.api.doorman import forwarded
+from barnhand_desktop.api.negotiation import require_media_types
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.services import Services
 from engine.domain.ids import FarmId, StreamId
@@ -46,6 +47,7 @@ def guard(route: ApiRoute) -> Callable[[Request], None]:
         address = client_address(request)
         services.limit(f"address:{address}", services.config.rates.address)
         if route.role is None:
+            require_media_types(route, request.headers)
             return
         credential = _credential(request)
         if credential is None:
@@ -57,6 +59,7 @@ def guard(route: ApiRoute) -> Callable[[Request], None]:
         _require_rights(caller, route, services.config.remote)
         if route.checks_stream:
             _require_stream(caller, services, request.path_params["stream_id"])
+        require_media_types(route, request.headers)
         request.state.caller = caller
 
     return check

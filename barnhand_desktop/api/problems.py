@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from barnhand_desktop.api.addresses import AddressRefused
 from barnhand_desktop.api.passwords import HashingBusy
@@ -37,6 +38,7 @@ _CODE_BY_STATUS = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    406: "not_acceptable",
     413: "body_too_large",
     415: "unsupported_media_type",
     422: "validation_failed",
@@ -131,6 +133,19 @@ def from_error(error: BarnhandError) -> Problem:
     return Problem(500, "internal_error", "The server made a mistake; it was logged.")
 
 
+def _methods_at(request: Request) -> list[str]:
+    """Every method of the request's path (each has a route of its own)."""
+    path = request.url.path
+    return sorted(
+        {
+            method
+            for route in request.app.routes
+            if isinstance(route, Route) and route.path_regex.match(path)
+            for method in route.methods or ()
+        }
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem document."""
 
@@ -161,9 +176,12 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    def _http(_: Request, error: HTTPException) -> JSONResponse:
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODE_BY_STATUS.get(error.status_code, "error")
-        return problem_response(error.status_code, code, str(error.detail), error.headers)
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {**(headers or {}), "Allow": ", ".join(_methods_at(request))}
+        return problem_response(error.status_code, code, str(error.detail), headers)
 
     @app.exception_handler(Exception)
     def _unexpected(_: Request, error: Exception) -> JSONResponse:

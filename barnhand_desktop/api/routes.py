@@ -37,6 +37,11 @@ _READ, _WRITE = Scope.READ, Scope.WRITE
 
 _PTZ = "/streams/{stream_id}/ptz"
 
+_JPEG = ("image/jpeg",)
+_MP4 = ("video/mp4",)
+_PLAYLIST = (hls.MEDIA_TYPE,)
+_TEXT = ("text/plain",)
+
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/auth/login", auth.login, None),
     ApiRoute("POST", "/auth/refresh", auth.refresh, None),
@@ -72,7 +77,9 @@ ROUTES: tuple[ApiRoute, ...] = (
         "POST", "/streams/{stream_id}/stop", streams.stop_stream, _MANAGER, _WRITE, status=202
     ),
     ApiRoute("GET", "/streams/{stream_id}/status", streams.stream_status, _VIEWER, _READ),
-    ApiRoute("GET", "/streams/{stream_id}/snapshot", snapshots.snapshot, _VIEWER, _READ),
+    ApiRoute(
+        "GET", "/streams/{stream_id}/snapshot", snapshots.snapshot, _VIEWER, _READ, media=_JPEG
+    ),
     ApiRoute("GET", _PTZ, ptz.get_state, _VIEWER, _READ),
     ApiRoute("POST", f"{_PTZ}/move", ptz.move, _MANAGER, _WRITE),
     ApiRoute("POST", f"{_PTZ}/stop", ptz.stop, _MANAGER, _WRITE),
@@ -81,8 +88,10 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", f"{_PTZ}/presets", ptz.list_presets, _VIEWER, _READ),
     ApiRoute("PUT", f"{_PTZ}/presets/{{number}}", ptz.store_preset, _MANAGER, _WRITE),
     ApiRoute("POST", f"{_PTZ}/presets/{{number}}/goto", ptz.go_to, _MANAGER, _WRITE),
-    ApiRoute("GET", f"{_PTZ}/presets/{{number}}/thumbnail", ptz.thumbnail, _VIEWER, _READ),
-    ApiRoute("GET", f"{_PTZ}/snapshot", ptz.snapshot, _VIEWER, _READ),
+    ApiRoute(
+        "GET", f"{_PTZ}/presets/{{number}}/thumbnail", ptz.thumbnail, _VIEWER, _READ, media=_JPEG
+    ),
+    ApiRoute("GET", f"{_PTZ}/snapshot", ptz.snapshot, _VIEWER, _READ, media=_JPEG),
     ApiRoute("POST", f"{_PTZ}/follow", ptz.follow, _MANAGER, _WRITE),
     ApiRoute("POST", f"{_PTZ}/end", ptz.end_activity, _MANAGER, _WRITE),
     ApiRoute("POST", f"{_PTZ}/scan", ptz.scan, _MANAGER, _WRITE),
@@ -90,14 +99,32 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", f"{_PTZ}/tours", ptz.add_tour, _MANAGER, _WRITE, status=201),
     ApiRoute("DELETE", f"{_PTZ}/tours/{{tour_id}}", ptz.remove_tour, _MANAGER, _WRITE, status=204),
     ApiRoute("POST", f"{_PTZ}/tours/{{tour_id}}/start", ptz.start_tour, _MANAGER, _WRITE),
-    ApiRoute("GET", "/streams/{stream_id}/hls/playlist.m3u8", hls.playlist, _VIEWER, _READ),
+    ApiRoute(
+        "GET",
+        "/streams/{stream_id}/hls/playlist.m3u8",
+        hls.playlist,
+        _VIEWER,
+        _READ,
+        media=_PLAYLIST,
+    ),
     ApiRoute("GET", "/streams/{stream_id}/hls/link", hls.link, _VIEWER, _READ),
-    ApiRoute("GET", "/hls/{token}/playlist.m3u8", hls.signed_playlist, None),
-    ApiRoute("GET", "/hls/{token}/video.mp4", hls.signed_video, None),
+    ApiRoute("GET", "/hls/{token}/playlist.m3u8", hls.signed_playlist, None, media=_PLAYLIST),
+    ApiRoute(
+        "GET", "/hls/{token}/video.mp4", hls.signed_video, None, media=_MP4, files=True, also=(206,)
+    ),
     ApiRoute("GET", "/hls/{token}/overlay.json", hls.signed_overlay, None),
     ApiRoute("GET", "/chunks", chunks.list_chunks, _VIEWER, _READ),
     ApiRoute("GET", "/chunks/{chunk_id}", chunks.get_chunk, _VIEWER, _READ),
-    ApiRoute("GET", "/chunks/{chunk_id}/video", chunks.video, _VIEWER, _READ),
+    ApiRoute(
+        "GET",
+        "/chunks/{chunk_id}/video",
+        chunks.video,
+        _VIEWER,
+        _READ,
+        media=_MP4,
+        files=True,
+        also=(206,),
+    ),
     ApiRoute("GET", "/chunks/{chunk_id}/overlay", chunks.overlay, _VIEWER, _READ),
     ApiRoute("POST", "/chunks/{chunk_id}/lock", chunks.lock, _MANAGER, _WRITE),
     ApiRoute("POST", "/chunks/{chunk_id}/reprocess", jobs.reprocess, _MANAGER, _WRITE, status=202),
@@ -110,7 +137,16 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/jobs/{job_id}/cancel", jobs.cancel_job, _MANAGER, _WRITE),
     ApiRoute("GET", "/exports", exports.list_exports, _MANAGER, _READ),
     ApiRoute("POST", "/exports", exports.add_export, _MANAGER, _WRITE, status=202),
-    ApiRoute("GET", "/exports/{export_id}/download", exports.download, _MANAGER, _READ),
+    ApiRoute(
+        "GET",
+        "/exports/{export_id}/download",
+        exports.download,
+        _MANAGER,
+        _READ,
+        media=exports.MEDIA_TYPES,
+        files=True,
+        also=(206,),
+    ),
     ApiRoute("GET", "/bookmarks", bookmarks.list_bookmarks, _MANAGER, _READ),
     ApiRoute("POST", "/bookmarks", bookmarks.add_bookmark, _MANAGER, _WRITE, status=201),
     ApiRoute("GET", "/bookmarks/{bookmark_id}", bookmarks.get_bookmark, _MANAGER, _READ),
@@ -128,7 +164,9 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/horses/{horse_id}", horses.get_horse, _VIEWER, _READ),
     ApiRoute("PATCH", "/horses/{horse_id}", horses.change_horse, _MANAGER, _WRITE),
     ApiRoute("POST", "/horses/{horse_id}/accept", horses.accept_horse, _MANAGER, _WRITE),
-    ApiRoute("GET", "/horses/{horse_id}/avatar", horses.avatar, _VIEWER, _READ),
+    ApiRoute(
+        "GET", "/horses/{horse_id}/avatar", horses.avatar, _VIEWER, _READ, media=_JPEG, also=(304,)
+    ),
     ApiRoute("GET", "/horses/{horse_id}/similar", horses.similar, _VIEWER, _READ),
     ApiRoute("GET", "/horses/{horse_id}/timeline", horses.timeline, _VIEWER, _READ),
     ApiRoute("GET", "/horses/{horse_id}/metrics", motion.metrics, _VIEWER, _READ),
@@ -137,7 +175,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/horses/{horse_id}/asymmetry", motion.asymmetry, _VIEWER, _READ),
     ApiRoute("GET", "/alerts", alerts.list_alerts, _MANAGER, _READ),
     ApiRoute("GET", "/alerts/{alert_id}", alerts.get_alert, _MANAGER, _READ),
-    ApiRoute("GET", "/alerts/{alert_id}/picture", alerts.picture, _MANAGER, _READ),
+    ApiRoute("GET", "/alerts/{alert_id}/picture", alerts.picture, _MANAGER, _READ, media=_JPEG),
     ApiRoute("POST", "/alerts/{alert_id}/acknowledge", alerts.acknowledge, _MANAGER, _WRITE),
     ApiRoute("GET", "/alert-rules", alerts.list_rules, _MANAGER, _READ),
     ApiRoute("POST", "/alert-rules", alerts.add_rule, _MANAGER, _WRITE, status=201),
@@ -170,15 +208,17 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("PUT", "/farms/{farm_id}", areas.change_farm, _ADMIN),
     ApiRoute("GET", "/audit", audit.list_audit, _ADMIN, _READ),
     *(
-        ApiRoute(method, path, endpoint, role, scope, open_locally=local, base_path=base)
+        ApiRoute(
+            method, path, endpoint, role, scope, open_locally=local, base_path=base, media=media
+        )
         # Under the base path and, where probes and Prometheus look by default, beside it.
         for base in (BASE_PATH, "")
-        for method, path, endpoint, role, scope, local in (
-            ("GET", "/healthz", health.healthz, None, None, False),
-            ("GET", "/readyz", health.readyz, None, None, False),
-            ("GET", "/metrics", health.metrics, _MANAGER, Scope.METRICS, True),
+        for method, path, endpoint, role, scope, local, media in (
+            ("GET", "/healthz", health.healthz, None, None, False, ()),
+            ("GET", "/readyz", health.readyz, None, None, False, ()),
+            ("GET", "/metrics", health.metrics, _MANAGER, Scope.METRICS, True, _TEXT),
         )
     ),
     ApiRoute("GET", "/openapi.json", docs.openapi, None, base_path="", documented=False),
-    ApiRoute("GET", "/docs", docs.docs, None, base_path="", documented=False),
+    ApiRoute("GET", "/docs", docs.docs, None, base_path="", documented=False, media=("text/html",)),
 )

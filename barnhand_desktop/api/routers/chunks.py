@@ -6,11 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Header, Query, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.chunk_schemas import ChunkLock, ChunkOut, chunk_out
+from barnhand_desktop.api.file_answers import FileAnswer
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere
 from barnhand_desktop.api.ownership import own_stream
 from barnhand_desktop.api.paging import text_position
@@ -69,7 +70,7 @@ def video(
     services: ServicesHere,
     address: AddressHere,
     range_: Annotated[str | None, Header(alias="Range")] = None,
-) -> FileResponse:
+) -> FileAnswer:
     """The chunk's video, fragmented MP4; byte ranges are answered. Who took it is recorded."""
     chunk = own_chunk(services, caller, chunk_id)
     file = services.recordings.video(chunk)
@@ -77,7 +78,7 @@ def video(
         services.audit.record(
             caller, "chunk.download", "chunk", chunk.id, address, {"sha256": chunk.sha256}
         )
-    return FileResponse(file, media_type="video/mp4", filename=_name(chunk))
+    return FileAnswer(file, media_type="video/mp4", filename=_name(chunk))
 
 
 def overlay(chunk_id: UUID, caller: CallerHere, services: ServicesHere) -> Response:

@@ -6,8 +6,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from fastapi.responses import FileResponse
 
+from barnhand_desktop.api.file_answers import FileAnswer
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.job_schemas import ExportIn, JobOut, job_out
 from barnhand_desktop.api.ownership import own_horse, own_stream
@@ -29,6 +29,7 @@ _TYPES = {
     ".zip": "application/zip",
     ".parquet": "application/vnd.apache.parquet",
 }
+MEDIA_TYPES = (*_TYPES.values(), "application/octet-stream")
 _LOOKED_AT = 1000
 
 
@@ -74,7 +75,7 @@ def list_exports(
 
 def download(
     export_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
-) -> FileResponse:
+) -> FileAnswer:
     """The file of an export that is done. Who took it is recorded."""
     job = own_job(services, caller, export_id)
     media = services.config.media_root
@@ -87,7 +88,7 @@ def download(
     services.audit.record(
         caller, "export.download", "export", job.id, address, {"sha256": job.result.get("sha256")}
     )
-    return FileResponse(
+    return FileAnswer(
         file,
         media_type=_TYPES.get(file.suffix, "application/octet-stream"),
         filename=str(job.result.get("name") or file.name),

@@ -7,11 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Response
-from fastapi.responses import FileResponse
 
 from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import BASE_PATH
 from barnhand_desktop.api.chunk_schemas import PlaylistLink
+from barnhand_desktop.api.file_answers import FileAnswer
 from barnhand_desktop.api.guard import CallerHere, ServicesHere
 from barnhand_desktop.api.media_tokens import NO_CHUNK, MediaClaims, MediaKind
 from barnhand_desktop.api.problems import Problem
@@ -63,10 +63,10 @@ def signed_playlist(
     return _playlist(services, claims.stream_id, claims.user_id, start_time, end_time)
 
 
-def signed_video(token: Token, services: ServicesHere) -> FileResponse:
+def signed_video(token: Token, services: ServicesHere) -> FileAnswer:
     """A chunk's video; players ask for byte ranges of it."""
     chunk = _chunk(services, _claims(services, token, MediaKind.VIDEO))
-    return FileResponse(services.recordings.video(chunk), media_type="video/mp4")
+    return FileAnswer(services.recordings.video(chunk), media_type="video/mp4")
 
 
 def signed_overlay(token: Token, services: ServicesHere) -> Response:

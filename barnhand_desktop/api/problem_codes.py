@@ -1,0 +1,68 @@
+"""What every problem's stable ``code`` means: the table of the manual and of the OpenAPI document.
+
+A code is never given another meaning. A test finds every code in the source here, and every code
+here in the manual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCode:
+    """``statuses`` it comes with; ``meaning`` for people who write clients."""
+
+    statuses: tuple[int, ...]
+    meaning: str
+
+
+def _of(*statuses: int, meaning: str) -> ProblemCode:
+    return ProblemCode(statuses, meaning)
+
+
+MEANINGS: dict[str, ProblemCode] = {
+    "address_refused": _of(422, meaning="a camera's address is not one that may be opened"),
+    "avatar_refused": _of(422, meaning="the picture is none, too large or cannot be made small"),
+    "bad_request": _of(400, meaning="the request cannot be read"),
+    "body_too_large": _of(413, meaning="the body is longer than this server takes"),
+    "busy": _of(503, meaning="too many of these at once; try again in a moment"),
+    "camera_held": _of(409, meaning="somebody of the same or a higher priority steers the camera"),
+    "camera_unreachable": _of(503, meaning="the camera does not answer"),
+    "conflict": _of(409, meaning="somebody else changed it meanwhile, or the name is taken"),
+    "cursor_refused": _of(422, meaning="the cursor was not made here, or not for this question"),
+    "engine_unreachable": _of(503, meaning="no engine hears commands now"),
+    "error": _of(400, meaning="any other refusal; the status says which"),
+    "export_running": _of(409, meaning="the export is still being made; cancel its job first"),
+    "farm_not_empty": _of(409, meaning="cameras, horses or accounts still belong to the farm"),
+    "forbidden": _of(403, meaning="the role is not enough"),
+    "gait_refused": _of(422, meaning="a word that is no gait"),
+    "host_refused": _of(403, meaning="the server is not known under that host name"),
+    "internal_error": _of(500, meaning="a mistake of the server; it was logged"),
+    "login_refused": _of(401, meaning="name or password is wrong, or the account is off"),
+    "media_token_refused": _of(403, meaning="a signed address has expired or was not made here"),
+    "method_not_allowed": _of(405, meaning="the path does not know this method; see Allow"),
+    "no_avatar": _of(404, meaning="there is no picture of this horse yet"),
+    "no_picture": _of(404, meaning="there is no picture of this alert"),
+    "not_acceptable": _of(406, meaning="none of the media types in Accept can be answered"),
+    "not_found": _of(404, meaning="no such object for this caller"),
+    "not_ready": _of(503, meaning="something the server depends on does not answer"),
+    "not_steered": _of(503, meaning="no engine steers this camera now"),
+    "nothing_recorded": _of(404, meaning="nothing was recorded then, or not yet"),
+    "origin_refused": _of(403, meaning="a page of another site asked"),
+    "password_change_required": _of(403, meaning="the one-time password must be changed first"),
+    "password_wrong": _of(403, meaning="the present password is another one"),
+    "range_refused": _of(416, 422, meaning="a range of bytes or of time that cannot be answered"),
+    "rate_limited": _of(429, meaning="too many requests; Retry-After says how long to wait"),
+    "refresh_reused": _of(401, meaning="a refresh token came twice; its whole login has ended"),
+    "refused": _of(422, meaning="it makes no sense as asked; detail says why"),
+    "scope_missing": _of(403, meaning="the API key is not made for this"),
+    "snapshot_unavailable": _of(503, meaning="the stream has no picture now"),
+    "store_unavailable": _of(503, meaning="a server that this needs does not answer"),
+    "time_refused": _of(422, meaning="times outside of what is stored, or a stretch too long"),
+    "token_refused": _of(401, meaning="the token or key is wrong, expired or revoked"),
+    "unauthenticated": _of(401, meaning="an access token or an API key is needed"),
+    "unavailable": _of(503, meaning="something outside does not answer; try again later"),
+    "unsupported_media_type": _of(415, meaning="the body is not of a media type taken here"),
+    "validation_failed": _of(422, meaning="the request does not fit the schema; see errors"),
+}
