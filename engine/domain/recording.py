@@ -152,11 +152,13 @@ class JobState(StrEnum):
 
 class JobKind(StrEnum):
     """What heavy work is done in the background. REANALYSE: the chunk lane over one chunk.
-    REPROCESS: all chunks of cameras between two instants. EXPORT: something to hand out."""
+    REPROCESS: all chunks of cameras between two instants. EXPORT: something to hand out. SESSION:
+    a recorded session of one horse."""
 
     REANALYSE = "reanalyse"
     REPROCESS = "reprocess"
     EXPORT = "export"
+    SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
