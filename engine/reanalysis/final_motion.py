@@ -32,8 +32,8 @@ from engine.domain.motion import (
 from engine.domain.poses import PoseBatch
 from engine.motion.gait import GaitSegment, analyse
 from engine.motion.strides import StrideClock, strides_of
+from engine.reanalysis.whole_poses import unbroken
 
-_LONGEST_GAP_S = 0.5
 _LEAST_BOUT_S = 0.6
 _NAMES = UUID("6f1c9a36-3d1c-4d57-9b5e-2f0f3e2a9b11")
 _MOVES = {
@@ -98,8 +98,7 @@ def _pieces(
     series: PoseSeries, speeds_mps: NDArray[np.float64] | None
 ) -> Iterator[tuple[PoseSeries, NDArray[np.float64] | None]]:
     """Parts of the series without gaps."""
-    cuts = np.flatnonzero(np.diff(series.t_s) > _LONGEST_GAP_S) + 1
-    for rows in np.split(np.arange(len(series)), cuts):
+    for rows in unbroken(series.t_s):
         if len(rows) < 2:
             continue
         poses = PoseBatch(

@@ -1,7 +1,8 @@
 """One recorded chunk analysed again: every picture, with what is stored and what people corrected.
 
 Read top-down: pictures of the chunk and a little of its neighbours -> everything seen -> which
-stored track is which -> people's edits, short gaps -> motion -> overlay, bouts and strides.
+stored track is which -> people's edits, short gaps -> motion, poses without lag -> overlay, bouts
+and strides.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ from engine.domain.detections import SubjectClass
 from engine.domain.errors import BarnhandError, ModelUnavailable
 from engine.domain.frames import FrameStamp
 from engine.domain.ids import ModelId
-from engine.domain.motion import PoseSeries, TrackMotion
-from engine.domain.poses import PoseBatch
+from engine.domain.motion import TrackMotion
 from engine.domain.recording import Chunk, JobCancelled, JobContext
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.skeletons import Skeleton
@@ -43,6 +43,7 @@ from engine.reanalysis.final_words import put_final_words
 from engine.reanalysis.matching import Reference, stored_tracks
 from engine.reanalysis.sightings import RecordedPicture, Sighting, Watcher
 from engine.reanalysis.stored import DELETED, StoredStretch
+from engine.reanalysis.whole_poses import Place, places_of, series_of, with_whole_poses
 from engine.recording.layout import overlay_file, video_file
 from engine.recording.overlay import entry_of, header_of, read_overlay, skeleton_of
 from engine.recording.reader import ChunkReader
@@ -126,7 +127,9 @@ class ChunkLane:
         columns = columns_of(sightings, names)
         columns = with_edits(columns, times_s, reference, work.stretch.rows.flags)
         columns = _filled(columns, times_s, reference, work.stretch.rows.flags)
-        results = self._results(work, sightings, columns, clock)
+        results = with_whole_poses(
+            self._results(work, sightings, columns, clock), self._settings.motion
+        )
         inside = (times_s >= 0) & (times_s < work.chunk.duration_s)
         motions = self._motions(work, results, times_s)
         return LaneResult(
@@ -212,20 +215,15 @@ class ChunkLane:
     ) -> tuple[TrackMotion, ...]:
         chunk, motions = work.chunk, []
         calibrated = "ground" in work.stream.extra
+        places = places_of(results)
         for track in work.stretch.tracks:
-            if track.class_id != SubjectClass.HORSE:
-                continue
-            rows = [
-                (i, result.tracks.track_ids.index(track.id))
-                for i, result in enumerate(results)
-                if track.id in result.tracks.track_ids
-            ]
+            rows = places.get(track.id, [])
             if not any(0 <= times_s[i] < chunk.duration_s for i, _ in rows):
                 continue
-            series, speeds = _series(results, times_s, rows)
+            speeds = _speeds(results, rows) if calibrated else None
             known = [bout for bout in work.stretch.bouts if bout.track_id == track.id]
             whole = Whole(track.id, chunk.stream_id, chunk.start_at, chunk.end_at)
-            motions.append(final_motion(whole, series, speeds if calibrated else None, known))
+            motions.append(final_motion(whole, series_of(results, rows), speeds, known))
         return tuple(motions)
 
 
@@ -298,29 +296,11 @@ def _result(
     )  # fmt: skip
 
 
-def _series(
-    results: Sequence[FrameResult], times_s: NDArray[np.float64], rows: list[tuple[int, int]]
-) -> tuple[PoseSeries, NDArray[np.float64]]:
-    """One track's poses over the stretch, and its speeds over the ground in metres a second."""
-    points, scores, boxes, scales, speeds = [], [], [], [], []
-    for i, row in rows:
-        result = results[i]
-        motion = result.motion
-        poses = result.poses if motion is None or motion.poses is None else motion.poses
-        assert poses is not None
-        skeleton = poses.skeleton
-        points.append(poses.keypoints_px[row])
-        scores.append(poses.scores[row])
-        boxes.append(result.tracks.boxes_xyxy_px[row])
-        scales.append(np.nan if motion is None else motion.scales_px_m[row])
-        speeds.append(np.nan if motion is None else motion.speeds_mps[row])
-    batch = PoseBatch(np.array(points, np.float32), np.array(scores, np.float32), skeleton)
-    t_s = times_s[[i for i, _ in rows]]
-    series = PoseSeries(
-        t_s, batch, np.array(boxes, np.float32), np.array(scales, np.float32),
-        np.zeros((len(rows), 2), np.float32),
-    )  # fmt: skip
-    return series, np.array(speeds, np.float64)
+def _speeds(results: Sequence[FrameResult], places: Sequence[Place]) -> NDArray[np.float64]:
+    """One track's speeds over the ground, metres a second."""
+    motions = [(results[i].motion, row) for i, row in places]
+    told = [np.nan if motion is None else motion.speeds_mps[row] for motion, row in motions]
+    return np.array(told, np.float64)
 
 
 def _overlay(
