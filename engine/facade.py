@@ -236,8 +236,14 @@ class Engine:
             ("pose", models.pose),
             ("embedder", models.embedder),
         )
-        degradation = models.current_degradation()
-        return tuple(_slot(task, model, models, degradation) for task, model in slots)
+        care = self._pipeline.analysis.care
+        degradation = models.current_degradation() | care.degradation
+        return tuple(
+            ModelHealth(task, "none", "", "", "failing", degraded=True)
+            if care.rests(task)
+            else _slot(task, model, models, degradation)
+            for task, model in slots
+        )
 
 
 def _slot(

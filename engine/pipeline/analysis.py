@@ -26,6 +26,7 @@ from engine.pipeline.barn_prior import with_barn_prior
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.identify import Identify
 from engine.pipeline.inbox import AnalysisInbox
+from engine.pipeline.model_care import ModelCare
 from engine.pipeline.motion import MotionStage
 from engine.pipeline.motion_gate import MotionGate
 from engine.pipeline.stages import StageMeters
@@ -63,6 +64,8 @@ class Analysis:
         self.identify = Identify(fan_out, clock, lambda: self.models.embedder)
         self.motion = MotionStage(settings.motion, fan_out.on_motion)
         self.motion.height_of = self.identify.height_m
+        self.care = ModelCare(clock, fan_out.on_notice)
+        self._stand_in = MotionDetector(settings.detection.minimum_box_px)
         self._inbox = inbox
         self._fan_out = fan_out
         self._clock = clock
@@ -109,6 +112,7 @@ class Analysis:
         active = [frame for frame, moves in zip(frames, moving, strict=True) if moves]
         if active:
             results += self._analyse(active)
+            self.care.look(self.models.current_degradation() & ~self.models.degradation)
         now_s = self._clock.mono_s()
         with self.meters.measure("fan_out"):
             for result in results:
@@ -178,11 +182,21 @@ class Analysis:
         scales = [frame.scale for frame in frames]
         detector = self.models.detector
         if isinstance(detector, MotionDetector):
-            ids = [frame.stamp.stream_id for frame in frames]
-            for stream_id in filter(self.view_moving, ids):
-                detector.forget(stream_id)
-            return detector.detect_streams(pictures, scales, ids, lowest)
-        return detector.detect(pictures, scales, lowest)
+            return self._detect_motion(detector, frames, lowest)
+        return self.care.run(
+            "detector",
+            lambda: list(detector.detect(pictures, scales, lowest)),
+            lambda: self._detect_motion(self._stand_in, frames, lowest),
+        )
+
+    def _detect_motion(
+        self, detector: MotionDetector, frames: list[AnalysisFrame], lowest: float
+    ) -> list[DetectionBatch]:
+        ids = [frame.stamp.stream_id for frame in frames]
+        for stream_id in filter(self.view_moving, ids):
+            detector.forget(stream_id)
+        pictures = [frame.detector_bgr for frame in frames]
+        return detector.detect_streams(pictures, [frame.scale for frame in frames], ids, lowest)
 
     def _embed(
         self,
@@ -195,7 +209,9 @@ class Analysis:
         if embedder is None:
             return [None] * len(frames)
         jobs = [(f.picture, d.boxes_xyxy_px) for f, d in zip(frames, detections, strict=True)]
-        return list(embedder.embed(jobs, poses))
+        return self.care.run(
+            "embedder", lambda: list(embedder.embed(jobs, poses)), lambda: [None] * len(frames)
+        )
 
     @property
     def _poses_wanted(self) -> bool:
@@ -217,7 +233,10 @@ class Analysis:
             (frame.picture, boxes[mask])
             for frame, (boxes, mask) in zip(frames, wanted, strict=True)
         ]
-        found = estimator.estimate(jobs)
+        nothing: list[PoseBatch] = []
+        found = self.care.run("pose", lambda: list(estimator.estimate(jobs)), lambda: nothing)
+        if not found:
+            return [None] * len(frames)
         return [_spread(pose, mask) for pose, (_, mask) in zip(found, wanted, strict=True)]
 
     def _poses_of(
@@ -252,7 +271,9 @@ class Analysis:
         self, frame: AnalysisFrame, tracks: TrackBatch, poses: PoseBatch | None
     ) -> FrameResult:
         pose = self.models.pose
-        moving_only = isinstance(self.models.detector, MotionDetector)
+        moving_only = isinstance(self.models.detector, MotionDetector) or self.care.rests(
+            "detector"
+        )
         return FrameResult(
             stamp=frame.stamp,
             width_px=frame.picture.width_px,
@@ -261,7 +282,7 @@ class Analysis:
             poses=poses,
             detector_id=None if moving_only else self.models.detector.model_id,
             pose_id=pose.model_id if pose is not None and poses is not None else None,
-            degradation=self.models.current_degradation(),
+            degradation=self.models.current_degradation() | self.care.degradation,
             completed_mono_s=self._clock.mono_s(),
             view_moving=self.view_moving(frame.stamp.stream_id),
         )
