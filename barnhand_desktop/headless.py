@@ -92,11 +92,14 @@ def run_headless(
                 },
                 "horses_seen": camera.horses_seen,
                 "tracks_seen": camera.tracks_seen,
+                "rows": camera.rows,
+                "pictures_with_rows": camera.pictures_with_rows,
             }
             for camera in summary_lines
         ],
         "rows_written": barn.writer.rows_written,
         "rows_spooled": barn.writer.rows_spooled,
+        "rows_dropped": barn.writer.rows_dropped,
         "errors": [f"{c.name}: {error}" for c in summary_lines for error in c.errors],
     }
     if report is not None:

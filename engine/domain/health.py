@@ -79,7 +79,8 @@ class CameraSummary:
     ``horses_seen`` is the largest number of horses visible at once: a count that needs no
     re-identification and never counts one horse twice. ``tracks_seen`` counts confirmed horse
     tracklets, which is more whenever a horse was lost and found again. Latency is capture to
-    result available, milliseconds, None before the first result.
+    result available, milliseconds, None before the first result. ``rows`` detections were made, of
+    ``pictures_with_rows`` pictures: what a store must hold in the end.
     """
 
     name: str
@@ -92,3 +93,5 @@ class CameraSummary:
     horses_seen: int
     tracks_seen: int
     errors: tuple[str, ...]
+    rows: int = 0
+    pictures_with_rows: int = 0

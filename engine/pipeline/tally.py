@@ -12,6 +12,7 @@ from engine.domain.ids import StreamId, TrackId
 from engine.domain.ports import Clock
 from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatusChanged
+from engine.domain.tracks import TrackState
 from engine.runtime.meters import Distribution, Histogram, RateMeter
 
 TRACKS_REMEMBERED = 10_000
@@ -26,6 +27,8 @@ class _Camera:
     latency_s: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
     tracks: set[TrackId] = field(default_factory=set)
     tracks_seen: int = 0
+    rows: int = 0
+    pictures_with_rows: int = 0
     horses_at_once: int = 0
     errors: list[str] = field(default_factory=list)
 
@@ -49,6 +52,9 @@ class Tally:
         camera.latency_ms.add(result.latency_ms)
         camera.latency_s.add(result.latency_ms / 1000.0)
         tracks = result.tracks
+        rows = int(np.count_nonzero(tracks.states <= TrackState.ACTIVE))
+        camera.rows += rows
+        camera.pictures_with_rows += rows > 0
         sure = tracks.confirmed_horses
         camera.horses_at_once = max(camera.horses_at_once, int(sure.sum()))
         for row in np.flatnonzero(sure):
@@ -97,6 +103,8 @@ class Tally:
             horses_seen=camera.horses_at_once,
             tracks_seen=camera.tracks_seen,
             errors=tuple(camera.errors),
+            rows=camera.rows,
+            pictures_with_rows=camera.pictures_with_rows,
         )
 
     def _camera(self, stream_id: StreamId) -> _Camera:
