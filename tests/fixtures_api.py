@@ -145,11 +145,18 @@ def api_url(api_config: ApiConfig) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) -> Iterator[World]:
+def world(api_config: ApiConfig, api_url: str) -> Iterator[World]:
     """The running server with its accounts and streams."""
+    with open_world(api_config, api_url) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def open_world(config: ApiConfig, url: str) -> Iterator[World]:
+    """Accounts and streams in an empty database, which the server at ``url`` serves."""
     with (
-        open_pool(api_config.dsn, 4) as pool,
-        redis.Redis.from_url(valkey_server.url) as live,
+        open_pool(config.dsn, 4) as pool,
+        redis.Redis.from_url(config.live_url) as live,
         httpx.Client(timeout=20) as http,
     ):
         live.flushall()
@@ -159,7 +166,7 @@ def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) ->
             ).fetchone()
         assert row is not None
         other = FarmId(UUID(str(row[0])))
-        streams = PostgresStreamRepository(pool, api_config.credential_key.encode())
+        streams = PostgresStreamRepository(pool, config.credential_key.encode())
         ids = {
             name: streams.add(camera(name), farm).id
             for name, farm in (
@@ -168,10 +175,10 @@ def world(api_config: ApiConfig, api_url: str, valkey_server: EmbeddedValkey) ->
                 ("foreign", other),
             )
         }
-        tokens = _accounts(pool, other, ids["granted"], http, api_url)
+        tokens = _accounts(pool, other, ids["granted"], http, url)
         yield World(
-            config=api_config,
-            url=api_url,
+            config=config,
+            url=url,
             pool=pool,
             redis=live,
             farm=DEFAULT_FARM,
