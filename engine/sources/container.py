@@ -23,7 +23,8 @@ from engine.settings import CaptureSettings
 from engine.sources.addresses import redacted, with_credentials
 from engine.sources.faults import from_ffmpeg, no_answer, quiet_cause, unknown_codec
 from engine.sources.pictures import picture_of
-from engine.sources.pinned import Fetcher, pinned_of, pinned_url
+from engine.sources.pinned import FETCHED, Fetcher, PinnedSession, pinned_of
+from engine.sources.pinned_relay import PinnedRelay
 
 _HARDWARE = ("cuda", "videotoolbox", "d3d11va", "vaapi")
 _STILL_FORMATS = {"image2", "ico", "tty", "xbin", "bin", "adf", "idf"}
@@ -42,7 +43,7 @@ class Opening:
     ``url`` may carry credentials and is hidden; ``shown`` names the source in messages. Time-outs
     None wait for ever (local files). ``decode_threads`` above 1 decodes several pictures at once,
     which delays each by that many: for files read as fast as possible only. ``fetcher`` opens
-    addresses in FFmpeg's place and is closed with the source.
+    addresses in FFmpeg's place, ``relay`` carries its connections; both are closed with the source.
     """
 
     url: str = field(repr=False)
@@ -55,6 +56,7 @@ class Opening:
     decode_threads: int = 1
     from_zero: bool = False
     fetcher: Fetcher | None = field(default=None, repr=False)
+    relay: PinnedRelay | None = field(default=None, repr=False)
 
 
 class ContainerSource:
@@ -137,6 +139,8 @@ class ContainerSource:
         """See ``FrameSource``. FFmpeg cannot be closed under a thread that reads: then the reader
         closes, within its time-out."""
         self._closing = True
+        if self._opening.relay is not None:
+            self._opening.relay.close()
         if self._busy.acquire(blocking=False):
             try:
                 self._container.close()
@@ -342,14 +346,15 @@ def open_remote(
     Raises what ``ContainerSource`` raises.
     """
     shown = redacted(stream.address)
-    address, fetcher = stream.address, None
+    address, fetcher, relay = stream.address, None, None
     if pinned_of(stream):
         if stream.kind is SourceKind.HTTP:
             timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
-            fetcher = Fetcher(stream, shown, timeout_s)
-            options = {**options, "http_persistent": "0"}
+            fetcher = Fetcher(PinnedSession(stream, shown), timeout_s)
+            options = {**options, **FETCHED}
         else:
-            address = pinned_url(stream, shown)
+            relay = PinnedRelay(stream, shown, settings.connect_timeout_s)
+            address, options = relay.url, {**options, **relay.options}
     opening = Opening(
         url=with_credentials(address, stream.username, stream.password),
         shown=shown,
@@ -359,10 +364,15 @@ def open_remote(
         read_timeout_s=settings.read_timeout_s,
         hardware=settings.hardware_decode,
         fetcher=fetcher,
+        relay=relay,
     )
     try:
         return ContainerSource(opening)
-    except BaseException:
+    except BaseException as error:
         if fetcher is not None:
             fetcher.close()
+        if relay is not None:
+            relay.close()
+            if isinstance(error, BarnhandError) and relay.refused is not None:
+                raise relay.refused from error
         raise

@@ -12,7 +12,7 @@ import io
 import socket
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -25,6 +25,16 @@ from engine.sources.addresses import host_and_port
 
 _REDIRECTS = range(300, 400)
 _AT_ONCE = 8
+_REDIRECTS_AT_MOST = 5
+FETCHED = {
+    "http_persistent": "0",
+    "format_whitelist": (
+        "hls,mpegts,mov,matroska,flv,mpeg,avi,asf,ogg,mpjpeg,mjpeg,h264,hevc,m4v,ivf,obu,aac,mp3,"
+        "ac3,webvtt"
+    ),
+}
+"""Options of FFmpeg beside a Fetcher. Some of FFmpeg's formats (a list of further files, a session
+description) open connections of their own, so only those that do not are read."""
 
 
 def pinned_of(stream: Stream) -> tuple[str, ...]:
@@ -60,31 +70,14 @@ def address_now(host: str, pinned: tuple[str, ...], shown: str) -> str:
     return usable[0]
 
 
-def pinned_url(stream: Stream, shown: str) -> str:
-    """The stream's address with the pinned address in place of the name.
-
-    A TLS connection needs the name to say whom it wants; there it is looked up once more only.
-    """
-    pinned = pinned_of(stream)
-    parts = urlsplit(stream.address)
-    if not pinned or not parts.hostname:
-        return stream.address
-    address = address_now(parts.hostname, pinned, shown)
-    if parts.scheme.lower() in ("rtsps", "rtmps"):
-        return stream.address
-    place = f"[{address}]" if ":" in address else address
-    if parts.port is not None:
-        place += f":{parts.port}"
-    return urlunsplit(parts._replace(netloc=place))
-
-
 def _addresses(host: str) -> list[str]:
     answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 class _PinnedAdapter(HTTPAdapter):
-    """Connects to the address it is told, while requests and TLS carry the name."""
+    """Connects to the address it is told, while requests and TLS carry the name. Hosts other than
+    ``host`` must lie in the public internet."""
 
     def __init__(self, host: str, pinned: tuple[str, ...], shown: str) -> None:
         self._host = host.lower()
@@ -150,11 +143,26 @@ def session_for(stream: Stream, shown: str) -> requests.Session:
     return PinnedSession(stream, shown) if pinned_of(stream) else requests.Session()
 
 
-class Fetcher:
-    """Opens what FFmpeg asks for over a pinned session: playlists, segments, files."""
+class PublicSession(requests.Session):
+    """A session that stays in the public internet: each name is looked up once, checked, and the
+    connection goes to what was found; so does every step of a redirect."""
 
-    def __init__(self, stream: Stream, shown: str, timeout_s: tuple[float, float]) -> None:
-        self._session = PinnedSession(stream, shown)
+    def __init__(self, shown: str, proxy: str = "") -> None:
+        super().__init__()
+        self.trust_env = False
+        self.max_redirects = _REDIRECTS_AT_MOST
+        if proxy:
+            self.proxies = {"http": proxy, "https": proxy}
+        adapter = _PinnedAdapter("", (), shown)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, adapter)
+
+
+class Fetcher:
+    """Opens what FFmpeg asks for over a checked session: playlists, segments, files."""
+
+    def __init__(self, session: requests.Session, timeout_s: tuple[float, float]) -> None:
+        self._session = session
         self._timeout_s = timeout_s
 
     def __call__(self, url: str, flags: int, options: Mapping[str, str]) -> io.RawIOBase:

@@ -18,6 +18,7 @@ from engine.settings import CaptureSettings
 from engine.sources.addresses import redacted
 from engine.sources.container import ContainerSource, Opening
 from engine.sources.options import stream_options
+from engine.sources.pinned import FETCHED, Fetcher, PublicSession
 from engine.sources.web_pages import FINDER, FoundVideo, PageFinder, PageQuestion, failure
 
 _HEIGHT_PX = range(144, 2161)
@@ -33,24 +34,27 @@ def open_web_video(
     question = question_of(stream, settings)
     shown = redacted(question.page)
     found = finder.find(stream.id, question, settings.web_video, shown)
+    fetcher = None
     try:
-        if question.public_only:
-            _require_public(found.url, shown)
+        fetcher = _fetcher(found, settings, shown) if question.public_only else None
         return WebVideoSource(
             Opening(
                 url=found.url,
                 shown=shown,
                 live=False,  # segments come in bursts: paced by their times
-                options=_options(found, stream, settings),
+                options={**_options(found, stream, settings), **(FETCHED if fetcher else {})},
                 open_timeout_s=settings.connect_timeout_s + settings.read_timeout_s,
                 read_timeout_s=settings.read_timeout_s,
                 hardware=settings.hardware_decode,
+                fetcher=fetcher,
             ),
             found,
             question,
             finder,
         )
     except BarnhandError as error:
+        if fetcher is not None:
+            fetcher.close()
         finder.forget(question)
         if (fault := _asked_again(error, shown)) is error:
             raise
@@ -89,6 +93,15 @@ def _options(found: FoundVideo, stream: Stream, settings: CaptureSettings) -> di
     if lines:
         options["headers"] = "\r\n".join(lines) + "\r\n"
     return {**options, "protocol_whitelist": protocols, **stream_options(stream)}
+
+
+def _fetcher(found: FoundVideo, settings: CaptureSettings, shown: str) -> Fetcher:
+    """What reads a remote caller's video in FFmpeg's place. Refuses one that lies outside the
+    public internet; what it leads to is checked as it is opened."""
+    _require_public(found.url, shown)
+    session = PublicSession(shown, found.proxy)
+    session.headers.update(found.headers)
+    return Fetcher(session, (settings.connect_timeout_s, settings.read_timeout_s))
 
 
 def _require_public(url: str, shown: str) -> None:
