@@ -160,7 +160,7 @@ def test_the_window_keeps_up_with_now_only_while_it_follows(bench: TimelineBench
 def test_the_zone_is_told_and_can_be_another(bench: TimelineBench) -> None:
     page = bench.page
     berlin = ZoneInfo("Europe/Berlin")
-    page.set_zone(berlin, "Europe/Berlin")
+    page.lanes.zone = berlin
     page.show_today()
     midnight = instant(page.view.start_us).astimezone(berlin)
     assert (midnight.hour, midnight.minute) == (0, 0)

@@ -263,6 +263,28 @@ def test_a_bookmark_is_kept_and_undone(bench: TimelineBench, services: ConsoleSe
     assert not services.bookmarks.list()
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_a_bookmark_is_removed_from_the_ruler_and_that_undone(
+    bench: TimelineBench, services: ConsoleServices
+) -> None:
+    assert services.bookmarks is not None
+    mark(bench, "Atlas")
+    dialog = press(bench, "timeline.bookmark", BookmarkDialog)
+    assert isinstance(dialog, BookmarkDialog)
+    QTest.mouseClick(dialog.confirm, LEFT)
+    bench.wait(lambda: bool(bench.page.lanes.bookmarks))
+    (kept,) = bench.page.lanes.bookmarks
+    menu = bench.page.open_menu(bench.port.mapToGlobal(QPoint(300, 5)), kept)
+    first = menu.actions()[0]
+    assert first.text() == f"Remove bookmark “{kept.title}”"
+    first.trigger()
+    menu.close()
+    bench.wait(lambda: not bench.page.lanes.bookmarks)
+    assert not services.bookmarks.list()
+    bench.log.stack.undo()
+    bench.wait(lambda: bool(bench.page.lanes.bookmarks))
+
+
 def test_times_are_copied_exactly(bench: TimelineBench) -> None:
     mark(bench)
     bench.key(Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
@@ -294,7 +316,7 @@ def test_what_is_not_there_is_said(bench: TimelineBench) -> None:
 @pytest.mark.qt_log_ignore("This plugin does not support")
 def test_the_menu_offers_the_same_acts(bench: TimelineBench) -> None:
     mark(bench)
-    menu = bench.page.open_menu(bench.port.mapToGlobal(QPoint(300, 100)), None, None)
+    menu = bench.page.open_menu(bench.port.mapToGlobal(QPoint(300, 100)), None)
     assert [a.text() for a in menu.actions()[:3]] == ["Export…", "Bookmark…", "Lock recordings"]
     menu.close()
 

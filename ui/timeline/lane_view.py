@@ -25,7 +25,7 @@ from engine.domain.recording import Bookmark
 from engine.runtime.meters import Distribution
 from ui.theme import Theme
 from ui.timeline.axis import Tick, TickShelf, day_words, tick_step_us, zone_words
-from ui.timeline.cursor import TimeCursor, instant, micros
+from ui.timeline.cursor import TimeCursor, micros
 from ui.timeline.lane_hand import LaneHand
 from ui.timeline.lane_paint import NAMES_PX, RIGHT_PX, RULER_PX, LanePainter, Place, place_of
 from ui.timeline.lane_picture import Frame, LanePicture, draw
@@ -74,12 +74,12 @@ class Hit:
 class LaneView(QAbstractScrollArea):
     """``chosen`` carries the subject clicked or reached by key (None: none); ``toggled`` one whose
     lane is to open or close; ``moved_lane`` a subject and the one it is put before (None: last);
-    ``menu_asked`` where, with the instant and the row there (or None)."""
+    ``menu_asked`` where, with the bookmark there (or None)."""
 
     chosen = Signal(object)
     toggled = Signal(object)
     moved_lane = Signal(object, object)
-    menu_asked = Signal(QPoint, object, object)
+    menu_asked = Signal(QPoint, object)
 
     def __init__(
         self,
@@ -366,9 +366,10 @@ class LaneView(QAbstractScrollArea):
         self.hand.double_click(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        point = event.pos()
-        at = instant(self.place().at_us(point.x()))
-        self.menu_asked.emit(event.globalPos(), at, self.row_at(point.y()))
+        self.menu_asked.emit(event.globalPos(), self._mark_on_ruler(event.pos()))
+
+    def _mark_on_ruler(self, point: QPoint) -> Bookmark | None:
+        return self.bookmark_at(point.x()) if point.y() < RULER_PX else None
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Leave:
@@ -376,7 +377,7 @@ class LaneView(QAbstractScrollArea):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self.row_at(event.pos().y())
             words = ""
-            mark = self.bookmark_at(event.pos().x()) if event.pos().y() < RULER_PX else None
+            mark = self._mark_on_ruler(event.pos())
             if mark is not None:
                 words = "\n".join(part for part in (mark.title, mark.note) if part)
             if row is not None and event.pos().x() >= NAMES_PX:

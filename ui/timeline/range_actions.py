@@ -17,12 +17,12 @@ from engine.domain.job_arguments import (
     export_arguments,
     reprocess_arguments,
 )
-from engine.domain.recording import ExportKind, ExportRequest, Job, JobKind
+from engine.domain.recording import Bookmark, ExportKind, ExportRequest, Job, JobKind
 from ui.commands import CommandLog
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 from ui.timeline.cursor import TimeRange
-from ui.timeline.range_commands import KeepBookmark, LockRecordings
+from ui.timeline.range_commands import KeepBookmark, LockRecordings, RemoveBookmark
 from ui.timeline.range_dialogs import BookmarkDialog, ExportDialog, ReprocessDialog
 from ui.timeline.range_scope import RangeScope
 
@@ -194,6 +194,11 @@ class RangeActions(QObject):
             return
         command = KeepBookmark(bookmarks, dialog.bookmark(farm_id, self._actor))
         self._log.run(command, self.kept.emit)
+
+    def forget(self, bookmark: Bookmark) -> None:
+        """Remove a bookmark."""
+        if self._services.bookmarks is not None:
+            self._log.run(RemoveBookmark(self._services.bookmarks, bookmark), self.kept.emit)
 
     def review(self) -> None:
         """Play the range."""

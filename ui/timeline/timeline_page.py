@@ -11,6 +11,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from engine.domain.ids import FarmId, HorseId, StreamId
+from engine.domain.recording import Bookmark
 from ui.actions import ActionBook
 from ui.commands import CommandLog
 from ui.registry.directory import HorseDirectory
@@ -224,13 +225,6 @@ class TimelinePage(QWidget):
         """The zone that times are told in; None is the workstation's own."""
         return self.lanes.zone
 
-    def set_zone(self, zone: tzinfo | None, name: str) -> None:
-        """Tell times in another zone."""
-        self.lanes.zone = self.overview.zone = self.tips.zone = self.acts.zone = zone
-        self.lanes.zone_name = name
-        self.lanes.repaint_soon()
-        self.overview.update()
-
     # --- lanes ----------------------------------------------------------------------------------
 
     def show_grouping(self, grouping: Grouping) -> None:
@@ -322,11 +316,14 @@ class TimelinePage(QWidget):
     def _on_range(self) -> None:
         self.bar.show_scope(self.scope())
 
-    def open_menu(self, where: QPoint, at: object, row: object) -> QMenu:
-        """What can be done here."""
-        del at, row
+    def open_menu(self, where: QPoint, bookmark: Bookmark | None) -> QMenu:
+        """What can be done here, and with the bookmark under the pointer."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if bookmark is not None:
+            remove = menu.addAction(self.tr("Remove bookmark “{0}”").format(bookmark.title))
+            remove.triggered.connect(lambda: self.acts.forget(bookmark))
+            menu.addSeparator()
         menu.addActions([self._book[action_id] for action_id in RANGE_ACTIONS])
         menu.addSeparator()
         for action_id in ("timeline.mark_in", "timeline.mark_out", "timeline.clear"):
