@@ -50,7 +50,6 @@ COMPRESS = 6.0
 """Hours of the simulated day in minutes: a day is 4 h long, dozing lasts 2.5 to 7.5 min."""
 EVENTS = (EventKind.CAST, EventKind.ROLLING, EventKind.FOALING)
 CAMERAS = ("stall", "stall2", "paddock", "arena")
-COARSE = ("lying", "standing", "grazing", "moving")
 _LYING = frozenset(("sternal", "lateral", "rolling"))
 
 

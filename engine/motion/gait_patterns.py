@@ -19,7 +19,6 @@ from engine.motion.limb_paths import Floats
 
 LF, RF, LH, RH = range(4)
 Range = tuple[float, float]
-_ANY: Range = (0.0, math.inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from engine.domain.errors import SourceUnreadable
 _CONTAINERS = {b"trak", b"mdia", b"mvex", b"traf", b"edts", b"minf", b"stbl"}
 _CODECS = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
 _NOT_SYNC = 0x00010000
-_BOX_AT_MOST = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
