@@ -76,8 +76,8 @@ def run_headless(
         _say_where(barn)
         _watch(barn, over, for_s)
     finally:
-        summary_lines = barn.engine.summary()
-        lifecycle.stop(barn)
+        survivors = lifecycle.stop(barn)
+        summary_lines = barn.engine.summary()  # after the end, so that nothing is left out
     document = {
         "cameras": [
             {
@@ -100,6 +100,7 @@ def run_headless(
         "rows_written": barn.writer.rows_written,
         "rows_spooled": barn.writer.rows_spooled,
         "rows_dropped": barn.writer.rows_dropped,
+        "survivors": survivors,
         "errors": [f"{c.name}: {error}" for c in summary_lines for error in c.errors],
     }
     if report is not None:
