@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,13 +17,14 @@ from engine.domain.health import (
     StageHealth,
 )
 from engine.domain.identity import RegistrySnapshot
-from engine.domain.ids import StreamId
+from engine.domain.ids import ModelId, StreamId
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import Clock, Detector, Embedder, EngineSink, PoseEstimator
 from engine.domain.results import Degradation, FrameResult
 from engine.domain.streams import Stream
 from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
+from engine.pipeline.chosen_models import StreamModels
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.graph import Pipeline
 from engine.pipeline.tap import Tap
@@ -95,13 +96,18 @@ class Engine:
         steering = self._ptz.shut_down(deadline_s * CAMERA_STOP_SHARE)
         survivors = self._pipeline.stop(max(end_s - self._clock.mono_s(), 0.0))
         if not survivors:
+            self._pipeline.analysis.chosen.close()
             self._models.close()
         return steering + survivors
 
-    def set_streams(self, streams: Sequence[Stream]) -> None:
-        """Make these the engine's cameras; only what differs is started or stopped."""
-        self._pipeline.set_streams(streams)
-        self._steer(streams)
+    def set_streams(
+        self, streams: Sequence[Stream], elsewhere: Mapping[StreamId, str] | None = None
+    ) -> None:
+        """Make these the engine's cameras; only what differs is started or stopped. ``elsewhere``
+        names the nodes that hold some of them: those are only shown here."""
+        others = elsewhere or {}
+        self._pipeline.set_streams(streams, others)
+        self._steer([stream for stream in streams if stream.id not in others])
 
     def start_stream(self, stream_id: StreamId) -> None:
         """Start one camera. Raises NotFound."""
@@ -114,6 +120,10 @@ class Engine:
     def streams(self) -> tuple[Stream, ...]:
         """The cameras the engine knows."""
         return self._pipeline.streams()
+
+    def elsewhere(self) -> Mapping[StreamId, str]:
+        """The cameras that other nodes hold, with those nodes' names."""
+        return self._pipeline.elsewhere()
 
     def show(self, stream_id: StreamId, size_px: tuple[int, int] | None) -> None:
         """Ask for wall pictures that fit this size in px; None stops making them."""
@@ -140,6 +150,20 @@ class Engine:
         with the next picture; tracks of cameras that start afterwards are numbered on.
         """
         self._pipeline.analysis.identify.load(snapshot)
+
+    def choose_models(self, chosen: Mapping[StreamId, StreamModels]) -> None:
+        """Use these models for these cameras from the next picture on, the workstation's own for
+        the others. Opened models are the engine's from then on; it closes what is not named any
+        more. One that fails at work gives way to the workstation's own."""
+        self._pipeline.analysis.chosen.assign(chosen)
+
+    def chosen_models(self) -> Mapping[StreamId, StreamModels]:
+        """The models of cameras that do not use the workstation's own."""
+        return self._pipeline.analysis.chosen.in_use()
+
+    def failed_choices(self) -> frozenset[ModelId]:
+        """Chosen models that failed at work."""
+        return self._pipeline.analysis.chosen.given_up()
 
     def notify(self, notice: Notice) -> None:
         """Add a standing condition of a part outside the engine (stores, servers), or end it."""

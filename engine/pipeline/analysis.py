@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.detections import DetectionBatch, SubjectClass
-from engine.domain.frames import AnalysisFrame
+from engine.domain.frames import AnalysisFrame, Picture
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import StreamId
 from engine.domain.ports import Clock, TrackSummary
@@ -23,6 +23,7 @@ from engine.models.model_set import ModelSet
 from engine.models.motion_detector import MotionDetector
 from engine.pipeline.alignment import poses_of_rows
 from engine.pipeline.barn_prior import with_barn_prior
+from engine.pipeline.chosen_models import ChosenModels
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.identify import Identify
 from engine.pipeline.inbox import AnalysisInbox
@@ -60,6 +61,7 @@ class Analysis:
     ) -> None:
         self.settings = settings
         self.models = models
+        self.chosen = ChosenModels(models, clock, fan_out.on_notice)
         self.meters = StageMeters(clock)
         self.identify = Identify(fan_out, clock, lambda: self.models.embedder)
         self.motion = MotionStage(settings.motion, fan_out.on_motion)
@@ -106,6 +108,7 @@ class Analysis:
             return self._process(frames)
 
     def _process(self, frames: Sequence[AnalysisFrame]) -> list[FrameResult]:
+        self.chosen.take_over()
         with self.meters.measure("gate"):
             moving = [self._moving(frame) for frame in frames]
         results = [self._held(f) for f, moves in zip(frames, moving, strict=True) if not moves]
@@ -134,7 +137,7 @@ class Analysis:
         with self.meters.measure("detect"):
             detections = [
                 found
-                if self.models.verified
+                if self.chosen.verified(frame.stamp.stream_id)
                 else with_barn_prior(found, frame.picture.height_px, self.settings.detection)
                 for frame, found in zip(frames, self._detect(frames), strict=True)
             ]
@@ -178,6 +181,9 @@ class Analysis:
     def _detect(self, frames: list[AnalysisFrame]) -> list[DetectionBatch]:
         weakest = min(self._confidence(frame.stamp.stream_id) for frame in frames)
         lowest = min(weakest, self.settings.tracking.weak_confidence)
+        return self.chosen.detect(frames, lambda rest: self._detect_own(rest, lowest), lowest)
+
+    def _detect_own(self, frames: list[AnalysisFrame], lowest: float) -> list[DetectionBatch]:
         pictures = [frame.detector_bgr for frame in frames]
         scales = [frame.scale for frame in frames]
         detector = self.models.detector
@@ -215,7 +221,7 @@ class Analysis:
 
     @property
     def _poses_wanted(self) -> bool:
-        return self.models.pose is not None and self.settings.pose.enabled
+        return self.settings.pose.enabled and self.chosen.draws_poses
 
     def _strong(self, frame: AnalysisFrame, found: DetectionBatch) -> tuple[FloatArray, Rows]:
         """Boxes, and which of them are horses that will surely be tracked."""
@@ -226,18 +232,24 @@ class Analysis:
         self, frames: list[AnalysisFrame], wanted: list[tuple[FloatArray, Rows]]
     ) -> list[PoseBatch | None]:
         """Poses of the wanted boxes of each picture, among rows of score 0 for the others."""
-        estimator = self.models.pose
-        if estimator is None or not self._poses_wanted:
+        if not self._poses_wanted:
             return [None] * len(frames)
         jobs = [
             (frame.picture, boxes[mask])
             for frame, (boxes, mask) in zip(frames, wanted, strict=True)
         ]
-        nothing: list[PoseBatch] = []
-        found = self.care.run("pose", lambda: list(estimator.estimate(jobs)), lambda: nothing)
-        if not found:
-            return [None] * len(frames)
-        return [_spread(pose, mask) for pose, (_, mask) in zip(found, wanted, strict=True)]
+        found = self.chosen.estimate(frames, jobs, self._pose_own)
+        return [
+            None if pose is None else _spread(pose, mask)
+            for pose, (_, mask) in zip(found, wanted, strict=True)
+        ]
+
+    def _pose_own(self, jobs: list[tuple[Picture, FloatArray]]) -> list[PoseBatch | None]:
+        estimator = self.models.pose
+        nothing: list[PoseBatch | None] = [None] * len(jobs)
+        if estimator is None:
+            return nothing
+        return self.care.run("pose", lambda: list(estimator.estimate(jobs)), lambda: nothing)
 
     def _poses_of(
         self,
@@ -270,21 +282,22 @@ class Analysis:
     def _result(
         self, frame: AnalysisFrame, tracks: TrackBatch, poses: PoseBatch | None
     ) -> FrameResult:
-        pose = self.models.pose
-        moving_only = isinstance(self.models.detector, MotionDetector) or self.care.rests(
-            "detector"
-        )
+        stream_id = frame.stamp.stream_id
+        pose, detector = self.chosen.pose_of(stream_id), self.chosen.detector_of(stream_id)
+        rests = self.chosen.is_own_detector(stream_id) and self.care.rests("detector")
+        moving_only = rests or isinstance(detector, MotionDetector)
+        own = self.models.current_degradation() | self.care.degradation
         return FrameResult(
             stamp=frame.stamp,
             width_px=frame.picture.width_px,
             height_px=frame.picture.height_px,
             tracks=tracks,
             poses=poses,
-            detector_id=None if moving_only else self.models.detector.model_id,
+            detector_id=None if moving_only else detector.model_id,
             pose_id=pose.model_id if pose is not None and poses is not None else None,
-            degradation=self.models.current_degradation() | self.care.degradation,
+            degradation=self.chosen.degradation_of(stream_id, own),
             completed_mono_s=self._clock.mono_s(),
-            view_moving=self.view_moving(frame.stamp.stream_id),
+            view_moving=self.view_moving(stream_id),
         )
 
     def _held(self, frame: AnalysisFrame) -> FrameResult:
@@ -350,8 +363,8 @@ def _spread(pose: PoseBatch, mask: Rows) -> PoseBatch:
 
 def _joined(known: PoseBatch | None, fresh: PoseBatch | None) -> PoseBatch | None:
     """Two batches of the same rows, of which each row is set in one at most."""
-    if known is None or fresh is None:
-        return fresh
+    if known is None or fresh is None or known.skeleton is not fresh.skeleton:
+        return fresh  # of two skeletons when a chosen model gave up between them
     return PoseBatch(
         known.keypoints_px + fresh.keypoints_px, known.scores + fresh.scores, known.skeleton
     )

@@ -7,7 +7,7 @@ the inbox, then the analysis worker, then its trackers.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ from engine.pipeline.analysis import Analysis
 from engine.pipeline.capture import Capture
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.inbox import AnalysisInbox
+from engine.pipeline.onlooker import Onlooker, watched
 from engine.pipeline.tally import Tally
 from engine.pipeline.tap import Tap
 from engine.runtime.worker import StopToken, Worker
@@ -56,6 +57,8 @@ class Pipeline:
         self._clock = clock
         self._lock = threading.RLock()
         self._streams: dict[StreamId, Stream] = {}
+        self._elsewhere: dict[StreamId, str] = {}
+        self._onlooker = Onlooker()
         self._captures: dict[StreamId, Capture] = {}
         self._leaving: list[Capture] = []
         self._sequences: dict[StreamId, int] = {}
@@ -113,26 +116,62 @@ class Pipeline:
         with self._lock:
             return tuple(self._streams.values())
 
-    def set_streams(self, streams: Sequence[Stream]) -> None:
-        """Make these the cameras: new ones start, changed ones start again, others end."""
+    def set_streams(
+        self, streams: Sequence[Stream], elsewhere: Mapping[StreamId, str] | None = None
+    ) -> None:
+        """Make these the cameras: new ones start, changed ones start again, others end.
+
+        ``elsewhere`` names the nodes that hold some of them: those are shown here when a tile asks
+        for them, and neither analysed nor recorded.
+        """
+        others = elsewhere or {}
         with self._lock:
             wanted = {stream.id: stream for stream in streams}
             for stream_id in [known for known in self._streams if known not in wanted]:
                 self._end(stream_id)
                 del self._streams[stream_id]
+                self._elsewhere.pop(stream_id, None)
                 self._forget(stream_id)
             for stream in streams:
-                if self._streams.get(stream.id) == stream:
-                    continue
-                self._end(stream.id)
-                self._streams[stream.id] = stream
-                if self._running and stream.enabled:
-                    self._begin(stream)
+                self._set_stream(stream, others.get(stream.id))
+
+    def _set_stream(self, stream: Stream, node: str | None) -> None:
+        before, held_before = self._streams.get(stream.id), stream.id not in self._elsewhere
+        if node is not None:
+            self._elsewhere[stream.id] = node
+        if before == stream and held_before == (node is None):
+            return
+        self._end(stream.id)
+        self._streams[stream.id] = stream
+        if node is None:
+            self._elsewhere.pop(stream.id, None)
+        if before is not None and held_before != (node is None):
+            self._change_hands(stream, node)
+        if self._running and stream.enabled:
+            self._begin(stream)
+
+    def _change_hands(self, stream: Stream, node: str | None) -> None:
+        """This node lost or got a camera: nothing of the other's time stays."""
+        self._fan_out.forget(stream.id)
+        if node is None:
+            return
+        self.analysis.remove(stream.id)
+        if self._tap is not None:
+            self._tap.forget(stream.id)
+        now = self._clock.now()
+        gone = StreamStatusChanged(
+            stream.id, StreamState.INACTIVE, f"Watched by {node} from now on.", now
+        )
+        self._fan_out.on_status(gone)
+        self._fan_out.on_notice(_away_notice(stream, gone, away=False))
 
     def start_stream(self, stream_id: StreamId) -> None:
-        """Start one camera's capture; nothing happens if it runs. Raises NotFound."""
+        """Start one camera's capture; nothing happens if it runs or another node has it. Raises
+        NotFound."""
         with self._lock:
             stream = self._stream(stream_id)
+            if stream_id in self._elsewhere:
+                return
             capture = self._captures.get(stream_id)
             ended = capture is not None and capture.state in (StreamState.ENDED, StreamState.ERROR)
             if capture is not None and not ended:
@@ -142,9 +181,11 @@ class Pipeline:
                 self._begin(stream)
 
     def stop_stream(self, stream_id: StreamId) -> None:
-        """Stop one camera's capture. Raises NotFound."""
+        """Stop one camera's capture unless another node has it. Raises NotFound."""
         with self._lock:
             self._stream(stream_id)
+            if stream_id in self._elsewhere:
+                return
             self._end(stream_id)
         reason = "Stopped by an operator."
         change = StreamStatusChanged(stream_id, StreamState.INACTIVE, reason, self._clock.now())
@@ -159,9 +200,23 @@ class Pipeline:
         """Ask for wall pictures of this size, or for none."""
         with self._lock:
             self._tiles[stream_id] = size_px
+            if stream_id in self._elsewhere:
+                self._look_on(self._stream(stream_id), size_px)
             capture = self._captures.get(stream_id)
         if capture is not None:
             capture.show(size_px)
+
+    def _look_on(self, stream: Stream, size_px: tuple[int, int] | None) -> None:
+        """Fetch another node's camera only while a tile shows it."""
+        if size_px is None:
+            self._end(stream.id)
+        elif stream.id not in self._captures and self._running and stream.enabled:
+            self._begin(stream)
+
+    def elsewhere(self) -> Mapping[StreamId, str]:
+        """The cameras that other nodes hold, with those nodes' names."""
+        with self._lock:
+            return dict(self._elsewhere)
 
     def health(self) -> tuple[StreamHealth, ...]:
         """How every camera is doing, capture and analysis together."""
@@ -174,6 +229,9 @@ class Pipeline:
         health = self.tally.health(
             idle if capture is None else capture.health(), self.inbox.dropped(stream.id)
         )
+        node = self._elsewhere.get(stream.id)
+        if node is not None:
+            return watched(health, node)
         return (
             health
             if self._tap is None
@@ -186,11 +244,13 @@ class Pipeline:
         """A picture for analysis: newest wins for live ones, recordings at any speed wait."""
         with self._lock:
             stream = self._streams.get(frame.stamp.stream_id)
-        if stream is not None:
+        if stream is not None and stream.id not in self._elsewhere:
             self.inbox.put(frame, wait=not stream.realtime)
 
     def on_status(self, change: StreamStatusChanged) -> None:
         """A camera changed state: told to everyone, and noted while it is away."""
+        if change.stream_id in self._elsewhere:
+            return  # the last words of a capture that this node has given up
         self.tally.on_status(change)
         self._fan_out.on_status(change)
         away = change.state in (StreamState.OFFLINE, StreamState.ERROR)
@@ -212,15 +272,19 @@ class Pipeline:
             return self._streams.get(stream_id)
 
     def _begin(self, stream: Stream) -> None:
+        held = stream.id not in self._elsewhere
+        if not held and self._tiles.get(stream.id) is None:
+            return
         capture = Capture(
-            stream,
+            stream if held else replace(stream, realtime=True),
             self.settings.capture,
             self.settings.analysis,
             self._clock,
-            self,
-            lambda: self._models.detector.input_size_px,
+            self if held else self._onlooker,
+            lambda: self.analysis.chosen.detector_of(stream.id).input_size_px,
             self._sequences.get(stream.id, 0),
-            self._tap,
+            self._tap if held else None,
+            analysed=held,
         )
         capture.show(self._tiles.get(stream.id))
         self._captures[stream.id] = capture
@@ -251,7 +315,7 @@ class Pipeline:
 
     def _watch(self, token: StopToken) -> None:
         while not token.wait(HEALTH_EVERY_S):
-            self._fan_out.on_health(self.health())
+            self._fan_out.on_health([one for one in self.health() if not one.watched_by])
 
     def _on_failed(self, name: str, error: BaseException) -> None:
         self._failed.append(name)
