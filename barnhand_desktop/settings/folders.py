@@ -22,6 +22,12 @@ class Folders:
     data: Path
     media: Path
     model_search: tuple[Path, ...] = ()
+    backup_choice: Path | None = None
+
+    @property
+    def backups(self) -> Path:
+        """Backups of the database: where the settings say, else here."""
+        return self.backup_choice or self.data / "backups"
 
     @property
     def postgres(self) -> Path:
@@ -52,9 +58,11 @@ class Folders:
 def folders_of(settings: Settings, environment: Mapping[str, str] = os.environ) -> Folders:
     """The folders by the settings and BARNHAND_DATA_DIR, BARNHAND_MODELS."""
     search = environment.get("BARNHAND_MODELS", "")
+    chosen = settings.backup.folder
     return Folders(
         data=data_dir(settings, environment),
         media=media_dir(settings, environment),
+        backup_choice=None if chosen is None else chosen.expanduser().absolute(),
         model_search=tuple(
             Path(part).expanduser().absolute() for part in search.split(os.pathsep) if part
         ),

@@ -36,7 +36,13 @@ log = logging.getLogger(__name__)
 
 APPLICATION = "barnhand"
 NOT_SETTINGS = frozenset(
-    {"BARNHAND_MODELS", "BARNHAND_SHARED", "BARNHAND_DATA_DIR", "BARNHAND_CONFIG"}
+    {
+        "BARNHAND_MODELS",
+        "BARNHAND_SHARED",
+        "BARNHAND_DATA_DIR",
+        "BARNHAND_CONFIG",
+        "BARNHAND_BACKUP_PASSPHRASE",
+    }
 )
 """Variables that say where things are and override no setting of the file."""
 

@@ -163,6 +163,13 @@ class StorageSettings(Section):
         description="Keep detections and recordings for",
         json_schema_extra=_unit("days"),
     )
+    exports_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="Keep finished exports for",
+        json_schema_extra=_unit("days"),
+    )
     spool_max_mb: int = Field(
         2048,
         ge=16,
@@ -176,6 +183,36 @@ class StorageSettings(Section):
         le=1_048_576,
         description="Warn when less disk is free than",
         json_schema_extra=_unit("MB"),
+    )
+
+
+class BackupSettings(Section):
+    """Copies of the database, made once a day and kept for a while."""
+
+    enabled: bool = Field(True, description="Back up the database once a day")
+    hour: int = Field(
+        3,
+        ge=0,
+        le=23,
+        description="At this hour, by the machine's clock",
+        json_schema_extra=_unit("h"),
+    )
+    keep_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="Keep backups for; the newest good one always stays",
+        json_schema_extra=_unit("days"),
+    )
+    folder: Path | None = Field(
+        None, description="Folder of backups, best on another disk; empty takes the data folder's"
+    )
+    check_days: int = Field(
+        7,
+        ge=0,
+        le=365,
+        description="Restore one on trial every; 0 for never",
+        json_schema_extra=_unit("days"),
     )
 
 
@@ -205,4 +242,5 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     console: ConsoleSettings = ConsoleSettings()
     storage: StorageSettings = StorageSettings()
+    backup: BackupSettings = BackupSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

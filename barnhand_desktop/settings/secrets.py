@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from barnhand_desktop.settings.files import create_once
+from barnhand_desktop.settings.files import create_once, replace_file
 from engine.domain.errors import EnvironmentFault, OperatorMistake
 
 KEY_BYTES = 32
@@ -71,6 +71,27 @@ class SecretStore:
         """``keyring`` or ``file``; makes the keys when there are none."""
         self._all()
         return "keyring" if _read(self._path).get("place") == "keyring" else "file"
+
+    def adopt_credential_key(self, key: bytes) -> None:
+        """Use ``key`` (32 bytes) for camera credentials from now on, as a restored backup or
+        another workstation brings it. Passwords that the old key locked cannot be read any more.
+
+        Raises EnvironmentFault when it cannot be kept.
+        """
+        if len(key) != KEY_BYTES:
+            raise OperatorMistake(f"A key has {KEY_BYTES} bytes; this has {len(key)}.")
+        keys = {**self._all(), "credential_key": key}
+        if self.place() == "keyring" and self._keyring is not None:
+            account = f"credential_key:{self._account}"
+            try:
+                self._keyring.set_password(SERVICE, account, _text(key))
+            except Exception as error:  # backends raise anything from D-Bus, Keychain and Windows
+                raise EnvironmentFault("The keyring does not take the key.") from error
+        else:
+            kept = {name: _text(value) for name, value in keys.items()}
+            document = {"format": 1, "place": "file", "keys": kept}
+            replace_file(self._path, json.dumps(document) + "\n")
+        self._keys = keys
 
     def _all(self) -> dict[str, bytes]:
         if self._keys is None:
