@@ -144,12 +144,12 @@ def claims(
     card: NodeCard,
     *,
     rest: bool,
-    alone_expired: bool = True,
+    others_too: bool = True,
 ) -> tuple[Sequence[StreamId], int]:
     """The cameras a node should try to claim, and how many of them at most.
 
     ``rest``: nobody took the free ones although they could have, so the fair share does not count.
-    ``alone_expired`` False: leases of others that ended are left alone (this node was itself away
+    ``others_too`` False: leases of others that ended are left alone (this node was itself away
     and cannot tell who else was).
     """
     taken = {one.stream_id: one for one in table.leases}
@@ -160,7 +160,7 @@ def claims(
             return True
         if kind in ATTACHED_KINDS and lease.place != card.place:
             return False
-        return lease.free and (alone_expired or lease.node_id is None)
+        return lease.free and (others_too or lease.node_id is None)
 
     free = [stream_id for stream_id, kind in wanted.items() if may(stream_id, kind)]
     mine = sum(one.live and one.node_id == card.id for one in table.leases)

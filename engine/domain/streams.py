@@ -78,7 +78,8 @@ class StreamHealth:
     ``last_frame_age_s`` is None before the first picture. ``retry_in_s`` is set while a back-off
     runs. ``reason`` says in one sentence why the state is not ACTIVE. ``recording``: ``on``,
     ``motion`` (kept where something is seen), ``waiting`` (for a key picture), ``off``, or
-    ``stopped`` (the disk is full or refuses); empty where nothing records.
+    ``stopped`` (the disk is full or refuses); empty where nothing records. ``watched_by`` names the
+    node that analyses and records the camera; empty where this one does.
     """
 
     stream_id: StreamId
@@ -98,6 +99,7 @@ class StreamHealth:
     last_frame_age_s: float | None = None
     retry_in_s: float | None = None
     recording: str = ""
+    watched_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class Capture:
 
     A capture starts once; after it ended or was stopped, make a new one (``first_sequence`` lets
     it go on counting). ``detector_size_px`` is asked for each analysed picture. ``tap`` gets the
-    packets and pictures of every opening.
+    packets and pictures of every opening. ``analysed`` False: pictures are for the wall alone.
     """
 
     def __init__(
@@ -104,8 +104,10 @@ class Capture:
         detector_size_px: Callable[[], tuple[int, int]],
         first_sequence: int = 0,
         tap: Tap | None = None,
+        analysed: bool = True,
     ) -> None:
         self.stream = stream
+        self._for_analysis = analysed
         self._tap = tap
         self._recording: SourceTap | None = None
         self._settings = settings
@@ -361,6 +363,8 @@ class Capture:
                 self._wall.popleft()
 
     def _is_analysed(self, stamp: FrameStamp) -> bool:
+        if not self._for_analysis:
+            return False
         if self._every is not None:
             return stamp.sequence % self._every == 0
         return self._analysed.picks(stamp.captured_mono_s)

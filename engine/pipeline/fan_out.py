@@ -37,10 +37,14 @@ class FanOut:
 
     def on_result(self, result: FrameResult) -> None:
         """One analysed picture."""
+        self.remember(result)
+        self._tell("on_result", result)
+
+    def remember(self, result: FrameResult) -> None:
+        """A picture that another node analysed: for the console alone."""
         with self._lock:
             kept = self._results.setdefault(result.stamp.stream_id, deque(maxlen=RESULTS_KEPT))
             kept.append(result)
-        self._tell("on_result", result)
 
     def on_identity(self, event: IdentityEvent) -> None:
         """The engine decided something about an identity."""
