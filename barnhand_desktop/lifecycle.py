@@ -55,6 +55,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
         except BarnhandError as error:
             log.warning("the API did not start and is tried again: %s", error)
     barn.supervisor.start()
+    barn.reporter.start()
 
 
 def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
@@ -67,6 +68,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     barn.writer.flush(deadline_s)
     survivors += barn.writer.stop(deadline_s)
     survivors += barn.publisher.stop(min(deadline_s, 3.0))
+    survivors += barn.reporter.stop(min(deadline_s, 3.0))
     barn.announcer.close()
     barn.pool.close()
     barn.supervisor.stop(deadline_s)

@@ -22,6 +22,8 @@ from barnhand_desktop.servers.supervisor import ManagedServer, ServerSupervisor
 from barnhand_desktop.servers.telling import tell
 from barnhand_desktop.servers.valkey import EmbeddedValkey
 from barnhand_desktop.settings.secrets import SecretStore
+from barnhand_desktop.telemetry.figures import NodeMeter, NodeParts
+from barnhand_desktop.telemetry.reporter import NodeReporter, node_label
 from db.identity_feed import PostgresRegistryFeed
 from db.live.announcer import Announcer
 from db.live.commands import RedisCommandBus
@@ -148,6 +150,7 @@ class Barn:
     edits: PostgresEditRepository
     api: ApiProcess | None
     supervisor: ServerSupervisor
+    reporter: NodeReporter
     admin_password: str | None
 
 
@@ -186,6 +189,10 @@ def build(place: Installation, servers: Servers) -> Barn:
     horses, motion = PostgresHorseRepository(pool), PostgresMotionRepository(pool)
     alerts = PostgresAlertRepository(pool, default_rules)
     alert_node = AlertNode(DEFAULT_FARM, motion, alerts, horses, engine, announcer, chunks)
+    stores = JobStores(pool, streams, chunks, jobs)
+    jobs_here = job_node(place, servers.dsn, stores, engine, announcer)
+    supervisor = ServerSupervisor(watched, tell(told))
+    meter = NodeMeter(NodeParts(engine, writer, publisher, jobs_here, supervisor, folders.media))
     return Barn(
         place=place,
         servers=servers,
@@ -210,13 +217,12 @@ def build(place: Installation, servers: Servers) -> Barn:
         ptz=ptz,
         ptz_memory=PtzMemory(engine.ptz, ptz),
         jobs=jobs,
-        job_node=job_node(
-            place, servers.dsn, JobStores(pool, streams, chunks, jobs), engine, announcer
-        ),
+        job_node=jobs_here,
         bookmarks=PostgresBookmarkRepository(pool),
         edits=PostgresEditRepository(pool, announcer.corrected),
         api=api,
-        supervisor=ServerSupervisor(watched, tell(told)),
+        supervisor=supervisor,
+        reporter=NodeReporter(node_label(folders.data), servers.live_url, meter.figures),
         admin_password=ensure_admin(pool),
     )
 

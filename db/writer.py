@@ -100,6 +100,11 @@ class DetectionWriter:
         """Bytes of batches waiting in the spool now."""
         return self._delivery.spool.size_bytes
 
+    @property
+    def waiting(self) -> int:
+        """Items waiting in the mailbox now."""
+        return len(self._mailbox)
+
     def start(self) -> None:
         """Start the writer's threads; a server that is away is tried until it answers."""
         self._worker.start()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,7 +29,7 @@ CameraStates = Callable[[], Sequence[tuple[str, str, Mapping[str, object]]]]
 """Answers (stream id, name, live state) of every camera; empty while the stores are away."""
 
 
-class CameraCollector:
+class CameraCollector(Collector):
     """Turns the live states into metrics when Prometheus asks."""
 
     def __init__(self, states: CameraStates) -> None:
@@ -62,7 +63,8 @@ def _number(value: object) -> float | None:
 class ApiMetrics:
     """The counters of one API process."""
 
-    def __init__(self, camera_states: CameraStates) -> None:
+    def __init__(self, camera_states: CameraStates, further: Sequence[Collector] = ()) -> None:
+        """``further`` collectors are asked at each scrape as well."""
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "barnhand_api_requests",
@@ -94,7 +96,8 @@ class ApiMetrics:
             "1 while events arrive from the live-state server",
             registry=self._registry,
         )
-        self._registry.register(CameraCollector(camera_states))
+        for collector in (CameraCollector(camera_states), *further):
+            self._registry.register(collector)
 
     def exposition(self) -> bytes:
         """The Prometheus text format."""

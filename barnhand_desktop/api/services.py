@@ -21,6 +21,7 @@ from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
 from barnhand_desktop.api.media_tokens import MediaTokens
 from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.api.operation import FarmCollector, NodeCollector
 from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.rates import Rate, Rates
@@ -31,6 +32,7 @@ from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
 from db.live.announcer import Announcer
 from db.live.commands import CommandSender
 from db.live.connection import connect
+from db.live.node_figures import NodeFigures
 from db.pool import open_pool
 from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.analytics import AnalyticsRepository
@@ -43,6 +45,7 @@ from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.motion import PostgresMotionRepository
+from db.repositories.operation import OperationRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.timeline import PostgresTimelineRepository
@@ -163,7 +166,10 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
     accounts = Accounts(users, AccessTokens(signing_key), passwords, clock)
     streams = PostgresStreamRepository(pool, config.credential_key.encode())
     states = StreamStates(redis)
-    metrics = ApiMetrics(lambda: camera_states(_names(streams), states))
+    metrics = ApiMetrics(
+        lambda: camera_states(_names(streams), states),
+        (NodeCollector(NodeFigures(redis)), FarmCollector(OperationRepository(pool))),
+    )
     hub = EventHub(config.live_url, config.sockets, metrics)
     audit_rows = AuditRepository(pool)
     commands = CommandSender(config.live_url)

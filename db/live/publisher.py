@@ -110,6 +110,11 @@ class LivePublisher:
         """Items that were never published."""
         return self._mailbox.dropped
 
+    @property
+    def waiting(self) -> int:
+        """Items waiting to be published now."""
+        return len(self._mailbox)
+
     def start(self) -> None:
         """Start the publisher's thread."""
         self._worker.start()

@@ -1,0 +1,134 @@
+"""What a node knows of itself, gathered for monitors and the diagnostics page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from barnhand_desktop.servers.supervisor import ServerSupervisor
+from barnhand_desktop.telemetry.catalogue import Figures, Value
+from barnhand_desktop.telemetry.gpu import GpuMeter
+from barnhand_desktop.telemetry.process import ProcessMeter
+from db.delivery import WriterState
+from db.live.publisher import LivePublisher
+from db.queue.node import JobNode
+from db.writer import DetectionWriter
+from engine.facade import Engine
+
+_TAKES_ROWS = (WriterState.OK, WriterState.REPLAYING)
+Found = dict[str, dict[tuple[str, ...], Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """Whose numbers are told. ``spans`` answers how many spans were sent and given up."""
+
+    engine: Engine
+    writer: DetectionWriter
+    publisher: LivePublisher
+    jobs: JobNode
+    supervisor: ServerSupervisor
+    media: Path
+    spans: Callable[[], tuple[int, int]] | None = None
+
+
+class NodeMeter:
+    """Reads all figures of this process; used by one thread."""
+
+    def __init__(self, parts: NodeParts) -> None:
+        self._parts = parts
+        self._gpu = GpuMeter()
+        self._process = ProcessMeter("engine")
+
+    def figures(self) -> Figures:
+        """Every figure now, by the names of the catalogue."""
+        found: Found = {}
+        for some in (
+            self._engine(),
+            self._histograms(),
+            self._stores(),
+            self._machine(),
+            self._process.figures(),
+        ):
+            found |= some
+        return found
+
+    def _engine(self) -> Found:
+        health = self._parts.engine.health()
+        names = {stream.id: stream.name for stream in self._parts.engine.streams()}
+        return {
+            "barnhand_camera_picture_age_seconds": {
+                (str(one.stream_id), names.get(one.stream_id, "")): one.last_frame_age_s
+                for one in health.streams
+                if one.last_frame_age_s is not None
+            },
+            "barnhand_queue_pictures": {(): float(health.queue_depth)},
+            "barnhand_queue_dropped": {(): float(sum(s.dropped for s in health.stages))},
+            "barnhand_models_degraded": {
+                (model.task,): float(model.degraded) for model in health.models
+            },
+            "barnhand_failed_workers": {(): float(len(health.failed_workers))},
+            "barnhand_server_restarts": {
+                (server.name,): float(server.restarts) for server in self._parts.supervisor.status()
+            },
+        }
+
+    def _histograms(self) -> Found:
+        times = self._parts.engine.histograms()
+        names = {stream.id: stream.name for stream in self._parts.engine.streams()}
+        return {
+            "barnhand_camera_result_seconds": {
+                (str(stream_id), names.get(stream_id, "")): counts
+                for stream_id, counts in times.latency_s.items()
+            },
+            "barnhand_stage_seconds": {(name,): counts for name, counts in times.stage_s.items()},
+            "barnhand_batch_pictures": {(): times.batch},
+        }
+
+    def _stores(self) -> Found:
+        writer, publisher = self._parts.writer, self._parts.publisher
+        running = self._parts.jobs.running
+        return {
+            "barnhand_writer_rows": {(): float(writer.rows_written)},
+            "barnhand_writer_rows_dropped": {(): float(writer.rows_dropped)},
+            "barnhand_writer_up": {(): float(writer.state in _TAKES_ROWS)},
+            "barnhand_writer_queue_items": {(): float(writer.waiting)},
+            "barnhand_spool_rows": {(): float(writer.rows_spooled)},
+            "barnhand_spool_bytes": {(): float(writer.spool_bytes)},
+            "barnhand_live_items": {(): float(publisher.published)},
+            "barnhand_live_items_dropped": {(): float(publisher.dropped)},
+            "barnhand_live_queue_items": {(): float(publisher.waiting)},
+            "barnhand_job_running": {} if running is None else {(running.kind.value,): 1.0},
+        }
+
+    def _machine(self) -> Found:
+        found: Found = {}
+        for gpu in self._gpu.read():
+            key = (str(gpu.number), gpu.model)
+            if gpu.busy_ratio is not None:
+                found.setdefault("barnhand_gpu_busy_ratio", {})[key] = gpu.busy_ratio
+            used = found.setdefault("barnhand_gpu_memory_used_bytes", {})
+            used[key] = float(gpu.used_bytes)
+            total = found.setdefault("barnhand_gpu_memory_total_bytes", {})
+            total[key] = float(gpu.total_bytes)
+        free = _free_bytes(self._parts.media)
+        if free is not None:
+            found["barnhand_disk_free_bytes"] = {(): float(free)}
+        if self._parts.spans is not None:
+            sent, given_up = self._parts.spans()
+            found["barnhand_trace_spans"] = {(): float(sent)}
+            found["barnhand_trace_spans_dropped"] = {(): float(given_up)}
+        return found
+
+
+def _free_bytes(folder: Path) -> int | None:
+    for place in (folder, *folder.parents):  # before the first recording there is no folder
+        try:
+            return shutil.disk_usage(place).free
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+    return None

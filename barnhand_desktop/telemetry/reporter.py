@@ -1,0 +1,74 @@
+"""Tells the other processes this node's figures, every two seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from barnhand_desktop.telemetry.catalogue import Figures
+from barnhand_desktop.telemetry.document import encode
+from db.live.node_figures import NodeFigures
+from engine.domain.errors import BarnhandError
+from engine.runtime.worker import StopToken, Worker
+
+log = logging.getLogger(__name__)
+
+REPORT_EVERY_S = 2.0
+
+
+def node_label(data_folder: Path) -> str:
+    """A name of this node that stays the same when it starts again: the machine's, and a mark of
+    the data folder, which one process uses at a time."""
+    mark = hashlib.sha256(str(data_folder.absolute()).encode()).hexdigest()[:4]
+    return f"{socket.gethostname()}-{mark}"
+
+
+class NodeReporter:
+    """A thread that gathers the figures of the process ``name`` and publishes them. Others must
+    not wait for it: while the live-state server is away it only tries again."""
+
+    def __init__(self, name: str, live_url: str, read: Callable[[], Figures]) -> None:
+        self.name = name
+        self._store = NodeFigures(live_url)
+        self._read = read
+        self._away = False
+        self._worker = Worker("node figures", self._run, restart_budget=1000)
+        self.newest: Figures = {}
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._worker.start()
+
+    def stop(self, deadline_s: float = 3.0) -> tuple[str, ...]:
+        """Withdraw the figures and end; the name of the thread if it did not."""
+        self._worker.ask_to_stop()
+        return () if self._worker.join(deadline_s) else (self._worker.name,)
+
+    def _run(self, token: StopToken) -> None:
+        self._tell()
+        while not token.wait(REPORT_EVERY_S):
+            self._tell()
+        self._withdraw()
+
+    def _tell(self) -> None:
+        self.newest = self._read()
+        try:
+            self._store.write(self.name, encode(self.newest))
+        except BarnhandError as error:
+            if not self._away:
+                log.info("this node's figures are not published: %s", error)
+            self._away = True
+        else:
+            self._away = False
+
+    def _withdraw(self) -> None:
+        try:
+            if not self._away:
+                self._store.withdraw(self.name)
+        except BarnhandError as error:
+            log.debug("the figures live out their time: %s", error)
+        finally:
+            self._store.close()
