@@ -19,8 +19,12 @@ WRONG = 2
 INTERRUPTED = 130
 COMMANDS = (
     "console", "headless", "api", "migrate", "doctor", "models", "analyse", "train", "evaluate",
-    "user",
+    "user", "backup", "restore",
 )  # fmt: skip
+
+
+QUIET = ("headless", "analyse", "backup", "restore")
+"""Commands that speak to the person themselves; only warnings are logged to the terminal."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     place = Installation.read(wanted.config)
     telemetry = place.settings.telemetry
     folder = place.folders.logs if telemetry.log_file else None
-    terminal_level = "warning" if wanted.command in ("headless", "analyse") else telemetry.log_level
+    terminal_level = "warning" if wanted.command in QUIET else telemetry.log_level
     configure_logging(telemetry.log_level, folder, telemetry.log_max_mb)
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
@@ -94,6 +98,7 @@ def _names_a_command(arguments: list[str]) -> bool:
 def parser() -> argparse.ArgumentParser:
     """The command line, except ``train`` and ``evaluate``, which parse their own."""
     from barnhand_desktop import analyse, headless, models_command
+    from barnhand_desktop.backup import arguments as backup_line
 
     root = argparse.ArgumentParser(
         prog="barnhand",
@@ -123,6 +128,10 @@ def parser() -> argparse.ArgumentParser:
     user.add_argument("act", choices=("add",))
     user.add_argument("name")
     user.add_argument("--role", choices=("admin", "manager", "viewer"), default="viewer")
+    backup_line.add_backup_arguments(add("backup", "back up the database", _backup))
+    backup_line.add_restore_arguments(
+        add("restore", "put a backup in the database's place", _restore)
+    )
     for name in ("train", "evaluate"):
         add(name, f"{name} the project's own models; see barnhand {name} --help", None)
     return root
@@ -200,6 +209,18 @@ def _doctor(place: Installation, wanted: argparse.Namespace) -> int:
     from barnhand_desktop.doctor import run_doctor
 
     return run_doctor(place.settings, folders=place.folders, as_json=wanted.json)
+
+
+def _backup(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.backup.commands import run_backup
+
+    return run_backup(place, wanted)
+
+
+def _restore(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.backup.commands import run_restore
+
+    return run_restore(place, wanted)
 
 
 def _user(place: Installation, wanted: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
 
@@ -216,6 +217,24 @@ class BackupSettings(Section):
     )
 
 
+class TraceSettings(Section):
+    """Traces for an OpenTelemetry collector: one a batch of pictures and one a request."""
+
+    enabled: bool = Field(False, description="Send traces to a collector")
+    endpoint: str = Field(
+        "http://127.0.0.1:4318", description="The collector's OTLP/HTTP address, without a path"
+    )
+    sample_share: float = Field(0.1, ge=0, le=1, description="Share of batches and requests traced")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_an_address(cls, endpoint: str) -> str:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("endpoint must be http://host:port or https://host:port")
+        return endpoint
+
+
 class TelemetrySettings(Section):
     """What the program says about itself. Nothing leaves the machine by itself."""
 
@@ -231,6 +250,7 @@ class TelemetrySettings(Section):
         description="Size of all kept log files together, at most",
         json_schema_extra=_unit("MB"),
     )
+    traces: TraceSettings = TraceSettings()
 
 
 class Settings(Section):

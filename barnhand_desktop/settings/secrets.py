@@ -61,7 +61,7 @@ class SecretStore:
 
     def credential_key_text(self) -> str:
         """The same key as 44 characters of URL-safe base64, as ``CredentialBox`` takes it."""
-        return base64.urlsafe_b64encode(self.credential_key()).decode("ascii")
+        return as_text(self.credential_key())
 
     def token_key(self) -> bytes:
         """32 bytes that sign access tokens."""
@@ -143,6 +143,11 @@ class SecretStore:
                 f"{self._path} away and enter the camera passwords again.",
             ) from cause
         return _key(value, self._path)
+
+
+def as_text(key: bytes) -> str:
+    """A key as 44 characters of URL-safe base64."""
+    return base64.urlsafe_b64encode(key).decode("ascii")
 
 
 def system_keyring(environment: Mapping[str, str] = os.environ) -> Keyring | None:
