@@ -36,6 +36,7 @@ REST_AFTER_S = 2.0
 """Free cameras that no other node took for so long are taken beyond the fair share."""
 READ_AGAIN_S = 30.0
 """The stored cameras are read again even if no news told of a change."""
+JUST_AFTER_S = 0.05
 SERVER_AWAY = "leases.server_away"
 _HEAR_STOP_S = 0.25
 
@@ -197,7 +198,7 @@ class CameraKeeper:
 
     def _round(self, token: StopToken) -> None:
         """Wait for news or for the time to renew, and look."""
-        due_s = self._renewed_s + (REST_AFTER_S / 2 if self._free_since_s else RENEW_EVERY_S)
+        due_s = self._renewed_s + self._pause_s()
         told: frozenset[str] = frozenset()
         while not told and not token.stopping and (left_s := due_s - time.monotonic()) > 0:
             told = self._news.wait(min(left_s, _HEAR_STOP_S))
@@ -208,6 +209,18 @@ class CameraKeeper:
             if self._follows and ("streams" in told or stale):
                 self._read()
             self._look()
+
+    def _pause_s(self) -> float:
+        """Until the next look: at once when a lease of another has just ended."""
+        if self._free_since_s is not None:
+            return REST_AFTER_S / 2
+        table = self._holdings.table
+        others = [] if table is None else [
+            (one.expires_at - table.at).total_seconds()
+            for one in table.leases
+            if one.live and one.node_id != self.card.id
+        ]  # fmt: skip
+        return min([RENEW_EVERY_S, *(left_s + JUST_AFTER_S for left_s in others)])
 
     def _read(self) -> None:
         self._streams = {stream.id: stream for stream in self._stored()}

@@ -76,7 +76,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
     logging.getLogger().addHandler(tail)
     servers = Servers.start(place)
     try:
-        barn = build(place, servers)
+        barn = build(place, servers, console=True)
     except BaseException:
         servers.stop()
         raise

@@ -55,7 +55,8 @@ def run_headless(
 ) -> int:
     """Watch until the time is over, all sources have failed or a signal comes.
 
-    Prints a line a second. Returns 0, or 1 when no source gave a picture.
+    Prints a line a second. Returns 0, or 1 when no source gave a picture and no other workstation
+    watches any.
     """
     streams = streams_of(sources) if sources else None
     over = threading.Event()
@@ -107,7 +108,8 @@ def run_headless(
         replace_file(report.absolute(), json.dumps(document, indent=2) + "\n")
     for error in document["errors"] if isinstance(document["errors"], list) else []:
         print(f"Error: {error}")
-    return 0 if any(camera.decoded for camera in summary_lines) else 1
+    watched = any(camera.decoded for camera in summary_lines) or barn.engine.elsewhere()
+    return 0 if watched else 1
 
 
 def _watch(barn: Barn, over: threading.Event, for_s: float | None) -> None:
@@ -119,7 +121,7 @@ def _watch(barn: Barn, over: threading.Event, for_s: float | None) -> None:
         healths = barn.engine.health().streams
         active = sum(health.state is StreamState.ACTIVE for health in healths)
         print(
-            f"{active}/{len(healths)} cameras  "
+            f"{active}/{len(healths)} cameras{_elsewhere(barn)}  "
             f"{sum(h.fps for h in healths):.0f} fps  "
             f"{sum(h.analysed_fps for h in healths):.0f} analysed/s  "
             f"{_horses_now(barn)} horses  "
@@ -129,6 +131,11 @@ def _watch(barn: Barn, over: threading.Event, for_s: float | None) -> None:
         )
         if healths and all(health.state in FINISHED for health in healths):
             return
+
+
+def _elsewhere(barn: Barn) -> str:
+    others = len(barn.engine.elsewhere())
+    return f" ({others} on other workstations)" if others else ""
 
 
 def _horses_now(barn: Barn) -> int:

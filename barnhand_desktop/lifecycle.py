@@ -43,12 +43,13 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     if not barn.feed.wait_loaded(REGISTRY_PATIENCE_S):
         log.warning("the registry of horses is late; nobody is identified until it comes")
     barn.recorder.start()
-    barn.engine.set_streams(cameras)
+    barn.cameras.keeper.prepare(cameras, follow_stored=sources is None)
     barn.engine.start()
+    barn.cameras.keeper.start()
     barn.ptz_memory.start()
     barn.job_node.start()
     barn.alert_node.start()
-    barn.bus.listen(lambda command: obey(barn, command, follow_stored=sources is None))
+    barn.bus.listen(lambda command: obey(barn, command))
     if barn.api is not None:
         try:
             barn.api.start()
@@ -62,13 +63,17 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
     barn.feed.close()
-    survivors = barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
+    leasing = barn.cameras.keeper.stop(deadline_s)
+    survivors = leasing + barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
     survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     survivors += barn.recorder.stop(deadline_s)
+    barn.cameras.leave()
     barn.writer.flush(deadline_s)
     survivors += barn.writer.stop(deadline_s)
     survivors += barn.publisher.stop(min(deadline_s, 3.0))
     survivors += barn.reporter.stop(min(deadline_s, 3.0))
+    if barn.traces is not None:
+        survivors += barn.traces.stop(deadline_s)
     barn.announcer.close()
     barn.pool.close()
     barn.supervisor.stop(deadline_s)
@@ -77,16 +82,18 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     return survivors
 
 
-def obey(barn: Barn, command: EngineCommand, follow_stored: bool = True) -> Reply:
-    """Carry out what another process asks of the engine; the answer to those that ask."""
+def obey(barn: Barn, command: EngineCommand) -> Reply:
+    """Carry out what another process asks of the engine; the answer to those that ask. Every node
+    hears every command: what concerns one camera is for the node that holds it."""
     if isinstance(command, StreamsChanged):
-        if follow_stored:
-            barn.engine.set_streams(list(barn.streams.list()))
+        barn.cameras.keeper.read_again()
     elif isinstance(command, StartStream):
         barn.engine.start_stream(command.stream_id)
     elif isinstance(command, StopStream):
         barn.engine.stop_stream(command.stream_id)
     elif isinstance(command, TakeSnapshot):
+        if not barn.cameras.keeper.holds(command.stream_id):
+            return None
         return snapshot_jpeg(barn.engine, command.stream_id, command.overlays)
     elif isinstance(command, SteerCamera):
         return answer_request(barn.engine.ptz, command)

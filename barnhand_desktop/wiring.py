@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from psycopg_pool import ConnectionPool
 
+from barnhand_desktop import __version__
 from barnhand_desktop.alert_watch import AlertNode
 from barnhand_desktop.api.accounts import ensure_admin
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.camera_node import CameraNode, camera_node
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.jobs.node import JobStores, job_node
 from barnhand_desktop.logs import REDACTOR
@@ -52,6 +55,9 @@ from engine.models.model_set import load_models
 from engine.recording.layout import media_id
 from engine.recording.recorder import Recorder
 from engine.runtime.clock import SystemClock
+
+if TYPE_CHECKING:
+    from barnhand_desktop.telemetry.traces import Traces
 
 
 @dataclass
@@ -98,6 +104,7 @@ class Servers:
 def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> ApiConfig:
     """The API process's configuration; it travels over the child's standard input."""
     api, capture = place.settings.api, place.settings.engine.capture
+    traces = place.settings.telemetry.traces
     return ApiConfig(
         dsn=servers.dsn,
         live_url=servers.live_url,
@@ -115,6 +122,8 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         video_sites=capture.web_video.sites,
         push_ports=(capture.push.first_port, capture.push.last_port),
         push_remote=capture.push.remote,
+        traces_endpoint=traces.endpoint if traces.enabled else None,
+        traces_share=traces.sample_share,
     )
 
 
@@ -140,6 +149,7 @@ class Barn:
     publisher: LivePublisher
     bus: RedisCommandBus
     engine: Engine
+    cameras: CameraNode
     chunks: PostgresChunkRepository
     recorder: Recorder
     ptz: PostgresPtzRepository
@@ -151,15 +161,17 @@ class Barn:
     api: ApiProcess | None
     supervisor: ServerSupervisor
     reporter: NodeReporter
+    traces: Traces | None
     admin_password: str | None
 
 
-def build(place: Installation, servers: Servers) -> Barn:
-    """Wire the parts together on running servers."""
+def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
+    """Wire the parts together on running servers; ``console``: with a window."""
     settings, folders = place.settings, place.folders
     secrets = SecretStore(folders.data)
     pool = open_pool(servers.dsn, settings.database.pool_size)
-    told = _NoticeRelay()
+    node, told = node_label(folders.data), _NoticeRelay()
+    traces = _traces(place, node)
     writer = DetectionWriter(
         servers.dsn,
         folders.spool / "detections.sqlite",
@@ -192,7 +204,9 @@ def build(place: Installation, servers: Servers) -> Barn:
     stores = JobStores(pool, streams, chunks, jobs)
     jobs_here = job_node(place, servers.dsn, stores, engine, announcer)
     supervisor = ServerSupervisor(watched, tell(told))
-    meter = NodeMeter(NodeParts(engine, writer, publisher, jobs_here, supervisor, folders.media))
+    meter = NodeMeter(
+        NodeParts(engine, writer, publisher, jobs_here, supervisor, folders.media, traces)
+    )
     return Barn(
         place=place,
         servers=servers,
@@ -212,6 +226,7 @@ def build(place: Installation, servers: Servers) -> Barn:
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),
         engine=engine,
+        cameras=camera_node(place, (servers.dsn, servers.live_url), engine, streams, console),
         chunks=chunks,
         recorder=recorder,
         ptz=ptz,
@@ -222,9 +237,19 @@ def build(place: Installation, servers: Servers) -> Barn:
         edits=PostgresEditRepository(pool, announcer.corrected),
         api=api,
         supervisor=supervisor,
-        reporter=NodeReporter(node_label(folders.data), servers.live_url, meter.figures),
+        reporter=NodeReporter(node, servers.live_url, meter.figures),
+        traces=traces,
         admin_password=ensure_admin(pool),
     )
+
+
+def _traces(place: Installation, node: str) -> Traces | None:
+    wanted = place.settings.telemetry.traces
+    if not wanted.enabled:
+        return None
+    from barnhand_desktop.telemetry.traces import start  # the SDK costs time and memory
+
+    return start(wanted.endpoint, wanted.sample_share, "barnhand-engine", __version__, node)
 
 
 class _NoticeRelay:

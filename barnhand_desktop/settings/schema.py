@@ -235,6 +235,17 @@ class TraceSettings(Section):
         return endpoint
 
 
+class NodeSettings(Section):
+    """This program among those that share the cameras of one server."""
+
+    name: str = Field(
+        "", max_length=60, description="Name on other workstations; empty takes the machine's"
+    )
+    cameras_at_most: int = Field(
+        0, ge=0, le=1000, description="Watch so many cameras at most; 0 sets no limit"
+    )
+
+
 class TelemetrySettings(Section):
     """What the program says about itself. Nothing leaves the machine by itself."""
 
@@ -263,4 +274,5 @@ class Settings(Section):
     console: ConsoleSettings = ConsoleSettings()
     storage: StorageSettings = StorageSettings()
     backup: BackupSettings = BackupSettings()
+    node: NodeSettings = NodeSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
