@@ -18,6 +18,7 @@ from db.delivery import Delivery, WriterState
 from db.detection_store import DetectionStore
 from db.pending import FULL_FRAMES, Beats, MotionTold, Pending, Told
 from db.spool import DEFAULT_LIMIT_BYTES, Spool
+from db.trail import Trail
 from engine.domain.identity import IdentityEvent
 from engine.domain.ids import StreamId
 from engine.domain.motion import MotionEvent
@@ -68,6 +69,7 @@ class DetectionWriter:
         )
         self._rescued: deque[Told] = deque(maxlen=_RESCUED)
         self._pending = Pending()
+        self._trail = Trail()
         self._flushes: list[_FlushRequest] = []
         self._beats_mono_s: dict[StreamId, float] = {}
         self._worker = Worker("detection writer", self._run, restart_budget=1000)
@@ -137,6 +139,7 @@ class DetectionWriter:
     def on_result(self, result: FrameResult) -> None:
         """Queue a result's rows; a held one repeats rows that are stored already."""
         if not result.held:
+            self._trail.mark()
             self._offer(result)
 
     def on_identity(self, event: IdentityEvent) -> None:
@@ -223,7 +226,8 @@ class DetectionWriter:
         try:
             batch = self._pending.take(self._delivery.store.known_tracks)
             if batch:
-                self._delivery.deliver(batch)
+                with self._trail.follow(batch.row_count):
+                    self._delivery.deliver(batch)
         except Exception:
             self._delivery.count_dropped(sum(len(result.tracks) for result in waiting))
             raise

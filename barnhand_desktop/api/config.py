@@ -65,6 +65,7 @@ class ApiConfig(BaseModel):
     ``tls_ends_upstream``: a proxy on the same trusted network does TLS.
     ``media_root``: files below it may be added as streams; None refuses files. ``video_sites``,
     ``push_ports`` and ``push_remote`` are the engine's settings of web videos and pushing cameras.
+    ``traces_endpoint``: the collector of traces; None makes none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,6 +88,8 @@ class ApiConfig(BaseModel):
     push_ports: tuple[int, int] = (1935, 1966)
     push_remote: bool = False
     hls_delay_s: float = Field(20.0, ge=10, le=30, description="remote viewers' delay")
+    traces_endpoint: str | None = None
+    traces_share: float = Field(0.1, ge=0, le=1, description="share of the requests traced")
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
     body_bytes: int = Field(1_000_000, ge=1_000, description="longest request body")
     rates: RateLimits = RateLimits()

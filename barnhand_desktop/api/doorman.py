@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,6 +46,7 @@ class Doorman:
     ) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = trace.get_tracer("barnhand.api")
         self._remote = config.remote
         self._hosts = LOOPBACK_NAMES | {config.host} | set(config.public_hosts)
         self._origins = frozenset(config.cors_origins)
@@ -64,7 +67,11 @@ class Doorman:
             else:
                 await send({"type": "websocket.close", "code": _CLOSE_FORBIDDEN})
             return
-        await self._answer(scope, receive, send, refusal)
+        # What an exception says may hold an address with a password: traces get its status only.
+        with self._tracer.start_as_current_span(
+            "request", kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ):
+            await self._answer(scope, receive, send, refusal)
 
     def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
         host = _host_name(headers.get("host", ""))
@@ -114,6 +121,7 @@ class Doorman:
         finally:
             route = _route_path(scope)
             method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"
+            _describe(method, route, status)
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.latency_s.labels(method, route).observe(time.perf_counter() - started_s)
 
@@ -142,6 +150,17 @@ def _bounded(receive: Receive, limit_bytes: int) -> Receive:
 
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def _describe(method: str, route: str, status: int) -> None:
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.request.method", method)
+        span.set_attribute("http.route", route)
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            span.set_status(StatusCode.ERROR)
 
 
 def _route_path(scope: Scope) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 import uvicorn
@@ -17,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from barnhand_desktop.api.app import create_app
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.routers.health import PROGRAM_VERSION
 from engine.domain.errors import EnvironmentFault, OperatorMistake
 
 log = logging.getLogger(__name__)
@@ -92,12 +94,31 @@ class ApiServer:
             ),
             lambda: on_listening(self.url),
         )
-        self._server.run(sockets=[self._socket])
+        with _traced(config):
+            self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
         """Ask ``run`` to end, from any thread."""
         if self._server is not None:
             self._server.should_exit = True
+
+
+@contextlib.contextmanager
+def _traced(config: ApiConfig) -> Iterator[None]:
+    """Sends traces of requests meanwhile, where a collector is named."""
+    if config.traces_endpoint is None:
+        yield
+        return
+    from barnhand_desktop.telemetry import traces
+
+    node = socket.gethostname()
+    tracing = traces.start(
+        config.traces_endpoint, config.traces_share, "barnhand-api", PROGRAM_VERSION, node
+    )
+    try:
+        yield
+    finally:
+        tracing.stop()
 
 
 def url_of(config: ApiConfig, port: int) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from barnhand_desktop.servers.supervisor import ServerSupervisor
 from barnhand_desktop.telemetry.catalogue import Figures, Value
@@ -17,13 +17,16 @@ from db.queue.node import JobNode
 from db.writer import DetectionWriter
 from engine.facade import Engine
 
+if TYPE_CHECKING:
+    from barnhand_desktop.telemetry.traces import Traces
+
 _TAKES_ROWS = (WriterState.OK, WriterState.REPLAYING)
 Found = dict[str, dict[tuple[str, ...], Value]]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeParts:
-    """Whose numbers are told. ``spans`` answers how many spans were sent and given up."""
+    """Whose numbers are told; ``traces`` None where nothing is traced."""
 
     engine: Engine
     writer: DetectionWriter
@@ -31,7 +34,7 @@ class NodeParts:
     jobs: JobNode
     supervisor: ServerSupervisor
     media: Path
-    spans: Callable[[], tuple[int, int]] | None = None
+    traces: Traces | None = None
 
 
 class NodeMeter:
@@ -116,8 +119,8 @@ class NodeMeter:
         free = _free_bytes(self._parts.media)
         if free is not None:
             found["barnhand_disk_free_bytes"] = {(): float(free)}
-        if self._parts.spans is not None:
-            sent, given_up = self._parts.spans()
+        if self._parts.traces is not None:
+            sent, given_up = self._parts.traces.counts()
             found["barnhand_trace_spans"] = {(): float(sent)}
             found["barnhand_trace_spans_dropped"] = {(): float(given_up)}
         return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import trace
+from opentelemetry.trace import Span
 
 from engine.domain.frames import FrameStamp
 from engine.domain.ports import Clock
@@ -39,7 +40,7 @@ class StageMeters:
         """One batch of pictures. ``dropped`` counts pictures that never came into a batch."""
         self.batch_sizes.add(float(len(stamps)))
         self.batches.add(float(len(stamps)))
-        with self._tracer.start_as_current_span("batch") as span:
+        with self._span("batch") as span:
             self._traced = span.is_recording()
             if self._traced:
                 span.set_attributes(
@@ -64,7 +65,7 @@ class StageMeters:
         if not self._traced:
             yield from self._time(stage)
             return
-        with self._tracer.start_as_current_span(stage):
+        with self._span(stage):
             yield from self._time(stage)
 
     def _time(self, stage: str) -> Iterator[None]:
@@ -74,3 +75,9 @@ class StageMeters:
         self.time_ms[stage].add((ended_s - began_s) * 1000.0)
         self.time_s[stage].add(ended_s - began_s)
         self.rate[stage].add(ended_s)
+
+    def _span(self, name: str) -> AbstractContextManager[Span]:
+        """A span that keeps no exception: what that says may hold an address with a password."""
+        return self._tracer.start_as_current_span(
+            name, record_exception=False, set_status_on_exception=False
+        )
