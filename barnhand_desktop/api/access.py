@@ -69,7 +69,7 @@ class ApiRoute:
     ``request.stream()`` so that nothing is kept in memory). ``request_body``: the OpenAPI
     description of a body that the endpoint reads itself. ``media``: media types of its success
     where that is not JSON; ``files``: it answers byte ranges; ``also``: further statuses of
-    success; ``accepts``: media types of its body.
+    success; ``refuses``: of problems; ``accepts``: media types of its body.
     """
 
     method: str
@@ -87,6 +87,7 @@ class ApiRoute:
     media: tuple[str, ...] = ()
     files: bool = False
     also: tuple[int, ...] = ()
+    refuses: tuple[int, ...] = ()
     accepts: tuple[str, ...] = ("application/json",)
 
     @property

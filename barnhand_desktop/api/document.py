@@ -138,12 +138,27 @@ def document(app: FastAPI, routes: Sequence[ApiRoute]) -> Values:
             _complete(route, operation)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    return built
+    return dict(_plain_arrays(built))
+
+
+def _plain_arrays(value: Any) -> Any:
+    """The same with tuples of one type as arrays of a fixed length, which every generator of
+    clients understands."""
+    if isinstance(value, list):
+        return [_plain_arrays(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    plain = {name: _plain_arrays(inner) for name, inner in value.items()}
+    places = plain.get("prefixItems")
+    if isinstance(places, list) and all(place == places[0] for place in places):
+        del plain["prefixItems"]
+        plain["items"] = places[0]
+    return plain
 
 
 def statuses(route: ApiRoute) -> tuple[int, ...]:
     """The problems an operation can answer with."""
-    found = {403, 422, 429, 503}
+    found = {403, 422, 429, 503, *route.refuses}
     if route.status != 204:
         found.add(406)
     if route.role is not None:

@@ -43,8 +43,8 @@ _PLAYLIST = (hls.MEDIA_TYPE,)
 _TEXT = ("text/plain",)
 
 ROUTES: tuple[ApiRoute, ...] = (
-    ApiRoute("POST", "/auth/login", auth.login, None),
-    ApiRoute("POST", "/auth/refresh", auth.refresh, None),
+    ApiRoute("POST", "/auth/login", auth.login, None, refuses=(401,)),
+    ApiRoute("POST", "/auth/refresh", auth.refresh, None, refuses=(401,)),
     ApiRoute("POST", "/auth/logout", auth.logout, _VIEWER, status=204, unchanged_password=True),
     ApiRoute("GET", "/auth/me", auth.me, _VIEWER, _READ, unchanged_password=True),
     ApiRoute(

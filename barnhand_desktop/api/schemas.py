@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+)
 
 from barnhand_desktop.api.access import Scope
 from barnhand_desktop.api.passwords import PASSWORD_MAX
@@ -17,6 +26,7 @@ from engine.domain.horses import HorseStatus
 from engine.domain.streams import SourceKind, StreamState
 
 ItemT = TypeVar("ItemT")
+_NUMBER = re.compile(r"[+-]?[0-9.eE+-]+")
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -26,12 +36,18 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("the instant is outside the calendar") from error
 
 
+def _no_number(at: object) -> object:
+    if isinstance(at, int | float) or (isinstance(at, str) and _NUMBER.fullmatch(at.strip())):
+        raise ValueError("an instant is written as in RFC 3339, not as a number")
+    return at
+
+
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MAX)]
 Credential = Annotated[SecretStr, Field(max_length=256)]
 RecordMode = Literal["always", "motion", "off"]
-UtcInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+UtcInstant = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 
 
 class Request(BaseModel):
