@@ -89,7 +89,8 @@ class GuardianProcess:
             self._moving.add(stream_id)
             if self.pid is None and not self._closed:
                 self._launch()
-            self._tell({"moving": str(stream_id)})
+            if not self._tell({"moving": str(stream_id)}) and not self._closed:
+                self._launch()  # it died between the look and the word
 
     def still(self, stream_id: StreamId) -> None:
         """See Guard."""
@@ -113,7 +114,7 @@ class GuardianProcess:
 
     def _launch(self) -> None:
         if self._process is not None:
-            _hang_up(self._process)
+            _bury(self._process)
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
@@ -135,23 +136,33 @@ class GuardianProcess:
         for stream_id in self._moving:
             self._tell({"moving": str(stream_id)})
 
-    def _tell(self, message: Mapping[str, object]) -> None:
+    def _tell(self, message: Mapping[str, object]) -> bool:
+        """False if the child is found dead."""
         process = self._process
         if process is None or process.stdin is None:
-            return
+            return True
         try:
             process.stdin.write(json.dumps(message).encode() + b"\n")
             process.stdin.flush()
         except OSError:
             log.warning("the guardian of moving cameras is gone; it is started again when needed")
             self._process = None
-            _hang_up(process)
+            _bury(process)
+            return False
+        return True
 
 
 def _hang_up(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):
         if process.stdin is not None:
             process.stdin.close()
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a child that is gone or going, so that it does not stay as a zombie."""
+    _hang_up(process)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_WITHIN_S)
 
 
 def moving_cameras(lines: Iterable[str]) -> list[dict[str, object]]:
