@@ -26,7 +26,7 @@ from barnhand_desktop.servers.telling import tell
 from barnhand_desktop.servers.valkey import EmbeddedValkey
 from barnhand_desktop.settings.secrets import SecretStore
 from barnhand_desktop.telemetry.figures import NodeMeter, NodeParts
-from barnhand_desktop.telemetry.reporter import NodeReporter, node_label
+from barnhand_desktop.telemetry.reporter import NodeReporter
 from db.identity_feed import PostgresRegistryFeed
 from db.live.announcer import Announcer
 from db.live.commands import RedisCommandBus
@@ -170,8 +170,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     settings, folders = place.settings, place.folders
     secrets = SecretStore(folders.data)
     pool = open_pool(servers.dsn, settings.database.pool_size)
-    node, told = node_label(folders.data), _NoticeRelay()
-    traces = _traces(place, node)
+    told = _NoticeRelay()
     writer = DetectionWriter(
         servers.dsn,
         folders.spool / "detections.sqlite",
@@ -204,6 +203,9 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     stores = JobStores(pool, streams, chunks, jobs)
     jobs_here = job_node(place, servers.dsn, stores, engine, announcer)
     supervisor = ServerSupervisor(watched, tell(told))
+    cameras = camera_node(place, (servers.dsn, servers.live_url), engine, streams, console)
+    node = cameras.keeper.card.name
+    traces = _traces(place, node)
     meter = NodeMeter(
         NodeParts(engine, writer, publisher, jobs_here, supervisor, folders.media, traces)
     )
@@ -226,7 +228,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         publisher=publisher,
         bus=RedisCommandBus(servers.live_url),
         engine=engine,
-        cameras=camera_node(place, (servers.dsn, servers.live_url), engine, streams, console),
+        cameras=cameras,
         chunks=chunks,
         recorder=recorder,
         ptz=ptz,

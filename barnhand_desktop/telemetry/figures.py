@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +18,23 @@ from db.delivery import WriterState
 from db.live.publisher import LivePublisher
 from db.queue.node import JobNode
 from db.writer import DetectionWriter
+from engine.domain.backups import Backup, BackupDesk, BackupState
+from engine.domain.errors import BarnhandError
 from engine.facade import Engine
 
 if TYPE_CHECKING:
     from barnhand_desktop.telemetry.traces import Traces
 
+log = logging.getLogger(__name__)
+
+_BACKUPS_EVERY_S = 60.0
 _TAKES_ROWS = (WriterState.OK, WriterState.REPLAYING)
 Found = dict[str, dict[tuple[str, ...], Value]]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeParts:
-    """Whose numbers are told; ``traces`` None where nothing is traced."""
+    """Whose numbers are told; ``traces`` and ``backups`` None where there are none."""
 
     engine: Engine
     writer: DetectionWriter
@@ -35,6 +43,7 @@ class NodeParts:
     supervisor: ServerSupervisor
     media: Path
     traces: Traces | None = None
+    backups: BackupDesk | None = None
 
 
 class NodeMeter:
@@ -44,6 +53,8 @@ class NodeMeter:
         self._parts = parts
         self._gpu = GpuMeter()
         self._process = ProcessMeter("engine")
+        self._backup: Backup | None = None
+        self._backup_mono_s = -_BACKUPS_EVERY_S
 
     def figures(self) -> Figures:
         """Every figure now, by the names of the catalogue."""
@@ -53,6 +64,7 @@ class NodeMeter:
             self._histograms(),
             self._stores(),
             self._machine(),
+            self._backups(),
             self._process.figures(),
         ):
             found |= some
@@ -124,6 +136,30 @@ class NodeMeter:
             found["barnhand_trace_spans"] = {(): float(sent)}
             found["barnhand_trace_spans_dropped"] = {(): float(given_up)}
         return found
+
+    def _backups(self) -> Found:
+        if self._parts.backups is None:
+            return {}
+        now_mono_s = time.monotonic()
+        if now_mono_s - self._backup_mono_s >= _BACKUPS_EVERY_S:
+            self._backup_mono_s = now_mono_s
+            self._backup = _newest_good(self._parts.backups)
+        if self._backup is None:
+            return {}
+        age_s = (datetime.now(UTC) - self._backup.created_at).total_seconds()
+        return {
+            "barnhand_backup_age_seconds": {(): max(age_s, 0.0)},
+            "barnhand_backup_bytes": {(): float(self._backup.size_bytes)},
+        }
+
+
+def _newest_good(desk: BackupDesk) -> Backup | None:
+    try:
+        found = desk.list()
+    except BarnhandError as error:
+        log.info("the backups were not looked at: %s", error)
+        return None
+    return next((one for one in found if one.state is not BackupState.DAMAGED), None)
 
 
 def _free_bytes(folder: Path) -> int | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from barnhand_desktop.telemetry.catalogue import Figures
 from barnhand_desktop.telemetry.document import encode
@@ -17,13 +14,6 @@ from engine.runtime.worker import StopToken, Worker
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 2.0
-
-
-def node_label(data_folder: Path) -> str:
-    """A name of this node that stays the same when it starts again: the machine's, and a mark of
-    the data folder, which one process uses at a time."""
-    mark = hashlib.sha256(str(data_folder.absolute()).encode()).hexdigest()[:4]
-    return f"{socket.gethostname()}-{mark}"
 
 
 class NodeReporter:
