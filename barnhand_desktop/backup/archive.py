@@ -164,14 +164,16 @@ def require_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(place).free
     if free < needed_bytes + RESERVE_BYTES:
         raise EnvironmentFault(
-            f"There is not enough room for the backup in {folder}: {in_mb(free)} are free, about "
-            f"{in_mb(needed_bytes + RESERVE_BYTES)} are needed.",
+            f"There is not enough room for the backup in {folder}: {in_units(free)} are free, "
+            f"about {in_units(needed_bytes + RESERVE_BYTES)} are needed.",
             "Free some space or name another folder (backup.folder, --out).",
         )
 
 
-def in_mb(size_bytes: float) -> str:
-    """``12 MB``, ``1.5 GB``."""
+def in_units(size_bytes: float) -> str:
+    """``200 kB``, ``12 MB``, ``1.5 GB`` (decimal)."""
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.0f} kB"
     return f"{size_bytes / 1e6:.0f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.1f} GB"
 
 

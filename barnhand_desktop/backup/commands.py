@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 
 from barnhand_desktop.backup.address import database
-from barnhand_desktop.backup.archive import in_mb, reading
+from barnhand_desktop.backup.archive import in_units, reading
 from barnhand_desktop.backup.arguments import PASSPHRASE
 from barnhand_desktop.backup.dump import BackupOrder, make_backup
+from barnhand_desktop.backup.keeper import note_made
 from barnhand_desktop.backup.manifest import Manifest
 from barnhand_desktop.backup.restore import (
     RestoreReport,
@@ -54,10 +55,10 @@ def run_backup(place: Installation, wanted: argparse.Namespace) -> int:
     with _interruptible(), database(place) as dsn, _meter() as told:
         order = BackupOrder(dsn, path, at, keys, None if newest is None else newest.size_bytes)
         manifest = make_backup(order, told)
+        note_made(dsn, path, manifest, on_shelf=path.parent == shelf.folder)
     took_s = time.monotonic() - started_mono_s
-    print(
-        f"Backed up to {path} ({in_mb(path.stat().st_size)} in {took_s:.1f} s): {_held(manifest)}"
-    )
+    size = in_units(path.stat().st_size)
+    print(f"Backed up to {path} ({size} in {took_s:.1f} s): {_held(manifest)}")
     print(f"It does not hold {', '.join(manifest.not_held)}.")
     if not manifest.with_keys:
         print("Camera passwords in it need this machine's key: --with-keys puts it in, locked.")
@@ -100,7 +101,7 @@ def _line(backup: Backup) -> str:
         BackupState.DAMAGED: f"DAMAGED: {backup.reason}",
     }[backup.state]
     keys = ", with keys" if backup.with_keys else ""
-    size = in_mb(backup.size_bytes)
+    size = in_units(backup.size_bytes)
     return (
         f"  {at}  {size:>8}  {backup.detections:>12} detections  {words}{keys}  {backup.path.name}"
     )

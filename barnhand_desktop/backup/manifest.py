@@ -13,6 +13,10 @@ FORMAT = 1
 NOT_HELD = ("recordings and other media files", "model files", "settings files")
 
 
+class DamagedBackup(OperatorMistake):
+    """The file is no whole backup and cannot be restored."""
+
+
 class Manifest(BaseModel):
     """The document ``manifest.json`` of a backup.
 
@@ -64,9 +68,9 @@ class Manifest(BaseModel):
             )
 
 
-def damaged(where: object, reason: str) -> OperatorMistake:
+def damaged(where: object, reason: str) -> DamagedBackup:
     """The error for a file that is no whole backup."""
-    return OperatorMistake(
+    return DamagedBackup(
         f"{where} is not a whole backup: {reason}.",
         "Use another one; `barnhand backup --list` shows those of this machine.",
     )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from barnhand_desktop.backup.archive import PART, reading, sweep_part
 from barnhand_desktop.settings.files import replace_file
 from engine.domain.backups import Backup, BackupState
-from engine.domain.errors import BarnhandError
+from engine.domain.errors import BarnhandError, EnvironmentFault
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,14 @@ _CHECKS = "checks.json"
 
 
 class _Trial(BaseModel):
-    """What came of restoring a backup on trial; ``reason`` is empty when all was well."""
+    """What came of restoring a backup on trial; ``reason`` is empty when all was well, ``untried``
+    says that it was put off because the database is large."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     at: datetime
     reason: str = ""
+    untried: bool = False
 
 
 _TRIALS = TypeAdapter(dict[str, _Trial])
@@ -85,18 +87,27 @@ class Shelf:
             return 0
         return sum(map(sweep_part, self.folder.glob(f"barnhand-*{ENDING}{PART}")))
 
-    def note_trial(self, path: Path, at: datetime, reason: str = "") -> None:
-        """Note that a backup was restored on trial, and what was wrong with it."""
+    def note_trial(
+        self, path: Path, at: datetime, reason: str = "", *, untried: bool = False
+    ) -> None:
+        """Note that a backup was restored on trial, and what was wrong with it; ``untried``: that
+        it was not, to ask again later."""
         names = {found.name for found in self._paths()}
         trials = {name: trial for name, trial in self._trials().items() if name in names}
-        trials[path.name] = _Trial(at=at, reason=reason)
+        trials[path.name] = _Trial(at=at, reason=reason, untried=untried)
         document = {name: trial.model_dump(mode="json") for name, trial in trials.items()}
         replace_file(self.folder / _CHECKS, json.dumps(document, indent=1) + "\n")
 
     def _paths(self) -> Sequence[Path]:
         if not self.folder.is_dir():
             return ()
-        return tuple(path for path in self.folder.iterdir() if _NAME.match(path.name))
+        try:
+            return tuple(path for path in self.folder.iterdir() if _NAME.match(path.name))
+        except OSError as error:
+            raise EnvironmentFault(
+                f"The folder of backups {self.folder} cannot be read: {error.strerror}.",
+                "Check its permissions, or whether its disk is there.",
+            ) from error
 
     def _trials(self) -> Mapping[str, _Trial]:
         try:
@@ -118,7 +129,7 @@ def backup_at(path: Path, trial: _Trial | None = None) -> Backup:
         at = _named_at(path) or datetime.fromtimestamp(stat.st_mtime, UTC)
         return Backup(path, at, stat.st_size, BackupState.DAMAGED, reason=error.message)
     state, reason = BackupState.WHOLE, ""
-    if trial is not None:
+    if trial is not None and not trial.untried:
         state = BackupState.DAMAGED if trial.reason else BackupState.CHECKED
         reason = trial.reason
     return Backup(

@@ -38,13 +38,15 @@ WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 
 -- name: try_alone
 SELECT pg_try_advisory_lock(7091318039310988601);
 
--- name: leave
-SELECT pg_advisory_unlock(7091318039310988601);
-
 -- name: last_made
--- The newest backup by any node of this server.
-SELECT at, details FROM audit_log
-WHERE object_kind = 'backup' AND action = 'backup.make' ORDER BY id DESC LIMIT 1;
+-- The newest backup that a node of this server made on its shelf. Most rows of this kind are such.
+SELECT at FROM audit_log
+WHERE object_kind = 'backup' AND action = 'backup.make' AND details ->> 'shelf' = 'true'
+ORDER BY id DESC LIMIT 1;
+
+-- name: try_nightly
+-- One node of a server at a time makes the daily backup.
+SELECT pg_try_advisory_lock(7091318039310988602);
 
 -- name: end_sessions
 -- Logins inside a backup are of another day: everyone logs in again.
