@@ -32,12 +32,12 @@ def try_out(path: Path, description: dict[str, Any]) -> dict[str, object]:
     Figures: cpu_ms, input_px, outputs. Raises ModelRefused, ModelInvalid.
     """
     entry = _entry(path, description)
-    sessions: list[Session] = []
+    sessions: list[_Watched] = []
 
     def open_on(device: Device) -> Session:
-        session = open_session(path, entry.runtime, entry.input, Execution("cpu", threads=1))
-        sessions.append(session)
-        return session
+        opened = open_session(path, entry.runtime, entry.input, Execution("cpu", threads=1))
+        sessions.append(_Watched(opened))
+        return sessions[-1]
 
     model = _build(entry, open_on)
     try:
@@ -90,8 +90,7 @@ def _fits(entry: ModelEntry, session: Session) -> None:
 
 
 def _look(model: Model, entry: ModelEntry) -> float:
-    """Milliseconds for one picture, the longest of some that have little in common. Raises
-    ModelRefused for answers that are no numbers."""
+    """Milliseconds for one picture, the longest of some that have little in common."""
     width, height = entry.input.width_px, entry.input.height_px
     noise = np.random.default_rng(_SEED).integers(0, 256, (height, width, 3), np.uint8)
     pictures = [np.zeros_like(noise), np.full_like(noise, 255), noise]
@@ -100,14 +99,36 @@ def _look(model: Model, entry: ModelEntry) -> float:
     longest_ms = 0.0
     for picture in pictures:
         began_s = time.perf_counter()
-        answers = _answers(model, picture)
+        _require_numbers(_answers(model, picture))
         longest_ms = max(longest_ms, (time.perf_counter() - began_s) * 1000.0)
-        if not all(np.isfinite(answer).all() for answer in answers):
-            raise ModelRefused(
-                "model_answers", "It answers some pictures with values that are no numbers.",
-                "Check the export with the network's own program.",
-            )  # fmt: skip
     return longest_ms
+
+
+class _Watched:
+    """A session whose answers must be numbers; boxes that are none would be dropped silently."""
+
+    def __init__(self, opened: Session) -> None:
+        self._opened = opened
+        self.device, self.metadata = opened.device, opened.metadata
+        self.input, self.outputs = opened.input, opened.outputs
+
+    def run(self, pictures_bgr: Image) -> list[FloatArray]:
+        """See Session; ModelRefused for answers that are no numbers."""
+        answers = self._opened.run(pictures_bgr)
+        _require_numbers(answers)
+        return answers
+
+    def close(self) -> None:
+        """See Session."""
+        self._opened.close()
+
+
+def _require_numbers(answers: list[FloatArray]) -> None:
+    if not all(np.isfinite(answer).all() for answer in answers):
+        raise ModelRefused(
+            "model_answers", "It answers some pictures with values that are no numbers.",
+            "Check the export with the network's own program.",
+        )  # fmt: skip
 
 
 def _answers(model: Model, picture: Image) -> list[FloatArray]:
