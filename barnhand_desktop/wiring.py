@@ -12,6 +12,7 @@ from barnhand_desktop import __version__
 from barnhand_desktop.alert_watch import AlertNode
 from barnhand_desktop.api.accounts import ensure_admin
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.backup.daily import DailyWork, daily_work
 from barnhand_desktop.camera_node import CameraNode, camera_node
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.jobs.node import JobStores, job_node
@@ -122,6 +123,7 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         video_sites=capture.web_video.sites,
         push_ports=(capture.push.first_port, capture.push.last_port),
         push_remote=capture.push.remote,
+        metrics=place.settings.telemetry.metrics,
         traces_endpoint=traces.endpoint if traces.enabled else None,
         traces_share=traces.sample_share,
     )
@@ -162,6 +164,7 @@ class Barn:
     supervisor: ServerSupervisor
     reporter: NodeReporter
     traces: Traces | None
+    daily: DailyWork
     admin_password: str | None
 
 
@@ -176,6 +179,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         folders.spool / "detections.sqlite",
         told,
         settings.storage.spool_max_mb * 1024 * 1024,
+        settings.storage.retention_days,
     )
     publisher = LivePublisher(servers.live_url, told)
     models = load_models(settings.engine, open_model_store(folders), SystemClock())
@@ -206,8 +210,11 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     cameras = camera_node(place, (servers.dsn, servers.live_url), engine, streams, console)
     node = cameras.keeper.card.name
     traces = _traces(place, node)
+    daily = daily_work(place, servers.dsn, pool, told)
     meter = NodeMeter(
-        NodeParts(engine, writer, publisher, jobs_here, supervisor, folders.media, traces)
+        NodeParts(
+            engine, writer, publisher, jobs_here, supervisor, folders.media, traces, daily.keeper
+        )
     )
     return Barn(
         place=place,
@@ -241,6 +248,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         supervisor=supervisor,
         reporter=NodeReporter(node, servers.live_url, meter.figures),
         traces=traces,
+        daily=daily,
         admin_password=ensure_admin(pool),
     )
 

@@ -20,6 +20,7 @@ from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.api.document import document, operation_name
 from barnhand_desktop.api.doorman import Doorman
 from barnhand_desktop.api.guard import guard
+from barnhand_desktop.api.routers import health
 from barnhand_desktop.api.routers.health import PROGRAM_VERSION
 from barnhand_desktop.api.routes import ROUTES
 from barnhand_desktop.api.services import Services, build_services
@@ -41,10 +42,12 @@ after it come first, or a gap that says which of them are lost."""
 class BarnhandApi(FastAPI):
     """FastAPI whose document knows what the route table knows."""
 
+    offered: tuple[ApiRoute, ...] = ()
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = document(self, ROUTES)
+            self.openapi_schema = document(self, self.offered)
         return self.openapi_schema
 
 
@@ -71,7 +74,8 @@ def create_app(config: ApiConfig) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for route in ROUTES:
+    app.offered = tuple(r for r in ROUTES if config.metrics or r.endpoint is not health.metrics)
+    for route in app.offered:
         _add(app, route)
     _add_sockets(app)
     if config.cors_origins:

@@ -88,6 +88,7 @@ class ApiConfig(BaseModel):
     push_ports: tuple[int, int] = (1935, 1966)
     push_remote: bool = False
     hls_delay_s: float = Field(20.0, ge=10, le=30, description="remote viewers' delay")
+    metrics: bool = Field(True, description="offer /metrics")
     traces_endpoint: str | None = None
     traces_share: float = Field(0.1, ge=0, le=1, description="share of the requests traced")
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
