@@ -111,6 +111,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             alerts=barn.alerts,
             farm_id=DEFAULT_FARM,
             timeline=barn.timeline,
+            backups=barn.daily.keeper,
         )
         return run_console(services, argv)
     finally:

@@ -49,6 +49,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     barn.ptz_memory.start()
     barn.job_node.start()
     barn.alert_node.start()
+    barn.daily.start()
     barn.bus.listen(lambda command: obey(barn, command))
     if barn.api is not None:
         try:
@@ -63,7 +64,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
     barn.feed.close()
-    leasing = barn.cameras.keeper.stop(deadline_s)
+    leasing = barn.daily.stop(deadline_s) + barn.cameras.keeper.stop(deadline_s)
     survivors = leasing + barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
     survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     survivors += barn.recorder.stop(deadline_s)

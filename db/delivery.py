@@ -58,11 +58,16 @@ class Delivery:
     """
 
     def __init__(
-        self, store: DetectionStore, spool: Spool, on_notice: Callable[[Notice], None] | None
+        self,
+        store: DetectionStore,
+        spool: Spool,
+        on_notice: Callable[[Notice], None] | None,
+        keep_days: int = RETENTION_DAYS,
     ) -> None:
         self.store = store
         self.spool = spool
         self._on_notice = on_notice
+        self._keep_days = keep_days
         self._sums = DaySums(store.transaction)
         self._sums_mono_s = 0.0
         self._next_try_mono_s = 0.0
@@ -129,7 +134,7 @@ class Delivery:
         self._sums_mono_s = 0.0
         try:
             with self._watched():
-                maintain(self.store.session, datetime.now(UTC))
+                maintain(self.store.session, datetime.now(UTC), self._keep_days)
         except BarnhandError as error:
             # Not urgent: the default partition takes the rows meanwhile.
             log.warning("the detections table was not tidied: %s", error)
@@ -140,7 +145,7 @@ class Delivery:
         self._sums_mono_s = now_mono_s + _SUM_PAUSE_S
         try:
             with self._watched():
-                done = self._sums.fill(datetime.now(UTC), RETENTION_DAYS, _SUM_SLICE_S)
+                done = self._sums.fill(datetime.now(UTC), self._keep_days, _SUM_SLICE_S)
             if done:
                 self._sums_mono_s = now_mono_s + _MAINTAIN_EVERY_S
         except BarnhandError as error:

@@ -147,7 +147,11 @@ def _apply(connection: Connection, step: Migration) -> None:
 
 
 def _offer_extensions(connection: Connection) -> None:
-    """Switch TimescaleDB on where the server has it and this account may."""
+    """Switch TimescaleDB on where the server has it and this account may. A database that was made
+    without (and restored here, say) keeps its native partitions."""
+    made = connection.execute("SELECT to_regclass('schema_migrations') IS NOT NULL").fetchone()
+    if made is not None and made[0]:
+        return
     offered = connection.execute(
         "SELECT 1 FROM pg_available_extensions "
         "WHERE name = 'timescaledb' AND installed_version IS NULL"

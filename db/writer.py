@@ -18,6 +18,7 @@ from db.delivery import Delivery, WriterState
 from db.detection_store import DetectionStore
 from db.pending import FULL_FRAMES, Beats, MotionTold, Pending, Told
 from db.spool import DEFAULT_LIMIT_BYTES, Spool
+from db.timeseries import RETENTION_DAYS
 from db.trail import Trail
 from engine.domain.identity import IdentityEvent
 from engine.domain.ids import StreamId
@@ -49,10 +50,11 @@ _Item = Told | _FlushRequest
 class DetectionWriter:
     """An EngineSink that stores detections, tracks, identities, motion and cameras' states.
 
-    ``spool_path`` is the SQLite file for store and forward. ``on_notice`` hears of conditions (the
-    server is away, the spool is full); it is called on the writer's thread and must return at once.
-    Its mailbox drops the oldest results when the writer cannot keep up, and counts their rows; the
-    tracks that began in them and everything else are rescued.
+    ``spool_path`` is the SQLite file for store and forward. Detections are kept for ``keep_days``.
+    ``on_notice`` hears of conditions (the server is away, the spool is full); it is called on the
+    writer's thread and must return at once. Its mailbox drops the oldest results when the writer
+    cannot keep up, and counts their rows; the tracks that began in them and everything else are
+    rescued.
     """
 
     def __init__(
@@ -61,9 +63,10 @@ class DetectionWriter:
         spool_path: Path,
         on_notice: Callable[[Notice], None] | None = None,
         spool_limit_bytes: int = DEFAULT_LIMIT_BYTES,
+        keep_days: int = RETENTION_DAYS,
     ) -> None:
         spool = Spool(spool_path, spool_limit_bytes)
-        self._delivery = Delivery(DetectionStore(dsn), spool, on_notice)
+        self._delivery = Delivery(DetectionStore(dsn), spool, on_notice, keep_days)
         self._mailbox: Mailbox[_Item] = Mailbox(
             "detection writer", _MAILBOX_ITEMS, Overflow.DROP_OLDEST
         )

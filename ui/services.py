@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.ids import FarmId
 from engine.domain.ports import (
@@ -92,7 +93,8 @@ class ConsoleServices:
     ``ptz_store`` keeps tours and scan plans (None: for this run only); ``plans_changed`` is called
     on a worker after a change of them. ``timeline`` to ``edits`` are None where the store does not
     offer them: what needs them says so. ``media_folder``: paths of chunks and of exports lie in
-    it, None where they are not on this machine. ``farm_id``: whose console this is."""
+    it, None where they are not on this machine. ``backups``: None where this console makes none.
+    ``farm_id``: whose console this is."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -115,4 +117,5 @@ class ConsoleServices:
     bookmarks: BookmarkRepository | None = None
     edits: EditRepository | None = None
     media_folder: Path | None = None
+    backups: BackupDesk | None = None
     farm_id: FarmId | None = None

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from barnhand_desktop.backup.housekeeping import Housekeeping
+from collections.abc import Callable
+
+from psycopg_pool import ConnectionPool
+
+from barnhand_desktop.backup.housekeeping import Housekeeping, tasks
 from barnhand_desktop.backup.keeper import BackupKeeper
 from barnhand_desktop.backup.schedule import last_due
+from barnhand_desktop.backup.shelf import Shelf
+from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.schema import BackupSettings
+from engine.domain.notices import Notice
 from engine.domain.ports import Clock
+from engine.runtime.clock import SystemClock
 from engine.runtime.priority import step_back
 from engine.runtime.worker import StopToken, Worker
 
@@ -56,3 +64,25 @@ class DailyWork:
             now = self._clock.now()
             due = last_due(now, self._settings.hour)
             self._housekeeping.look(due, now, lambda: token.stopping)
+
+
+def daily_work(
+    place: Installation, dsn: str, pool: ConnectionPool, tell: Callable[[Notice], None]
+) -> DailyWork:
+    """The daily work of this program, not started yet."""
+    settings, clock = place.settings, SystemClock()
+    keeper = BackupKeeper(
+        dsn,
+        Shelf(place.folders.backups),
+        lambda: settings.backup,
+        tell,
+        clock,
+        shared=settings.database.mode == "shared",
+    )
+    todo = tasks(
+        pool,
+        place.folders.media,
+        settings.storage.retention_days,
+        settings.storage.exports_days,
+    )
+    return DailyWork(keeper, Housekeeping(dsn, pool, todo), settings.backup, clock)
