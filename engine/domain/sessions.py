@@ -248,8 +248,9 @@ class SessionRepository(Protocol):
         ``session.version``. Raises NotFound, Conflict, OperatorMistake."""
         ...
 
-    def queued(self, session_id: SessionId, job_id: JobId) -> Session:
-        """Note the job that is to analyse it. Raises NotFound."""
+    def queued(self, session_id: SessionId, job_id: JobId | None) -> Session:
+        """It is to be analysed: first with None, before its job is submitted, then by which job
+        (which may be over by then). Raises NotFound."""
         ...
 
     def uploaded(self, session_id: SessionId, video: str, size_bytes: int, sha256: str) -> Session:

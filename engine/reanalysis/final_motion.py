@@ -74,7 +74,7 @@ def final_motion(
     segments: list[GaitSegment] = []
     strides: list[Stride] = []
     clock = StrideClock(whole.track_id, whole.stream_id, whole.start_at)
-    for piece, speeds in _pieces(series, speeds_mps):
+    for piece, speeds in pieces(series, speeds_mps):
         found = analyse(piece, speeds)
         segments += found
         strides += strides_of(piece, found, clock, provisional=False, speeds_mps=speeds)
@@ -94,7 +94,7 @@ def final_motion(
     )
 
 
-def _pieces(
+def pieces(
     series: PoseSeries, speeds_mps: NDArray[np.float64] | None
 ) -> Iterator[tuple[PoseSeries, NDArray[np.float64] | None]]:
     """Parts of the series without gaps."""
