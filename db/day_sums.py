@@ -8,7 +8,7 @@ anew when they are asked for, or by the maintenance worker, and so they are neve
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -77,19 +77,24 @@ def load_intervals(
     start: datetime,
     end: datetime,
     whole: bool = False,
+    among: Collection[StreamId] | None = None,
 ) -> Intervals:
     """What is known of some lanes between two instants: ``lane`` counts horses, then streams,
     ``kind`` is a place in KINDS, ``value`` one in WORDS.
 
     Seen stretches of several cameras are one, and bouts free of overlaps: of two that overlap the
-    final, then the more confident one holds. ``whole`` leaves every bout as it is told.
+    final, then the more confident one holds. ``whole`` leaves every bout as it is told;
+    ``among``: horses' lanes as only these cameras saw them (None: all).
     """
     statements = queries("timeline")
     window = {"start": start, "end": end, **_WORD_FIELDS}
     cursor = connection.cursor(row_factory=dict_row)
     parts = []
+    only = None if among is None else [*among]
     if horses:
-        row = cursor.execute(statements["horse_intervals"], {"lanes": [*horses], **window})
+        row = cursor.execute(
+            statements["horse_intervals"], {"lanes": [*horses], "among": only, **window}
+        )
         found = _intervals(row.fetchone() or {}, 0)
         bouts = found.take(found.value > 0)
         # A horse that does something is seen: sums of bouts never exceed what was seen.

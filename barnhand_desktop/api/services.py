@@ -134,6 +134,10 @@ class Services:
         """The streams a caller sees."""
         return self.grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)
 
+    def cameras_of(self, caller: Caller) -> frozenset[StreamId] | None:
+        """The only cameras whose sight of a horse a caller may be told of; None: all of them."""
+        return self.visible_to(caller) if caller.sees_granted_only else None
+
     def tell_engine(self, command: EngineCommand) -> bool:
         """Send a command; False when no engine heard it."""
         try:

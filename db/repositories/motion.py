@@ -70,6 +70,7 @@ class PostgresMotionRepository:
         kinds: Collection[BoutKind] | None = None,
         farm_id: FarmId | None = None,
         limit: int = 10_000,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[OwnedBout]:
         """See the port. Raises OperatorMistake for a limit that is none."""
         fields = {
@@ -80,6 +81,7 @@ class PostgresMotionRepository:
             "kinds": None if kinds is None else [kind.value for kind in kinds],
             "farm_id": farm_id,
             "limit": _limit(limit),
+            "among": _cameras(among),
         }
         statement = "bouts" if horse_ids is None else "bouts_of_horses"
         with transaction(self._pool, "reading bouts") as connection:
@@ -94,6 +96,7 @@ class PostgresMotionRepository:
         gaits: Collection[Gait] | None = None,
         straight_only: bool = False,
         limit: int = 10_000,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[OwnedStride]:
         """See the port. Raises OperatorMistake for a limit that is none."""
         fields = {
@@ -104,6 +107,7 @@ class PostgresMotionRepository:
             "gaits": None if gaits is None else [int(gait) for gait in gaits],
             "straight_only": straight_only,
             "limit": _limit(limit),
+            "among": _cameras(among),
         }
         statement = "strides"
         if horse_id is not None or track_id is not None:
@@ -120,6 +124,7 @@ class PostgresMotionRepository:
         end: datetime,
         names: Collection[str] = METRICS,
         points: int = 1500,
+        among: Collection[StreamId] | None = None,
     ) -> MetricSeries:
         """See the port. Raises OperatorMistake for names and points that are none."""
         if not set(names) <= set(METRICS):
@@ -127,7 +132,12 @@ class PostgresMotionRepository:
         if not 1 <= points <= MAX_POINTS:
             raise OperatorMistake(f"The points must be between 1 and {MAX_POINTS}.")
         asked = [name for name in METRICS if name in set(names)]
-        fields: dict[str, Any] = {"horse_id": horse_id, "start": start, "end": end}
+        fields: dict[str, Any] = {
+            "horse_id": horse_id,
+            "start": start,
+            "end": end,
+            "among": _cameras(among),
+        }
         if end <= start or not asked:
             return _series([], [], asked, 0.0)
         with transaction(self._pool, "reading pose metrics") as connection:
@@ -152,9 +162,15 @@ class PostgresMotionRepository:
     # --- budgets -------------------------------------------------------------------------------
 
     def budgets(
-        self, horse_ids: Collection[HorseId], start: datetime, end: datetime, step_s: float
+        self,
+        horse_ids: Collection[HorseId],
+        start: datetime,
+        end: datetime,
+        step_s: float,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[TimeBudget]:
-        """See the port. Raises OperatorMistake for a step that is none or too many of them."""
+        """See the port. Raises OperatorMistake for a step that is none or too many of them. Sums
+        of hours are of all cameras: those of some are made from the bouts however long it is."""
         horses = list(dict.fromkeys(horse_ids))
         if not (math.isfinite(step_s) and step_s > 0):
             raise OperatorMistake("The step of a budget is a number of seconds above 0.")
@@ -166,11 +182,11 @@ class PostgresMotionRepository:
         edges = unix_us(start) + np.round(np.arange(steps + 1) * step_s * 1e6).astype(np.int64)
         edges[-1] = unix_us(end)
         horse_days = len(horses) * ((end - start) / timedelta(days=1))
-        if horse_days > RAW_HORSE_DAYS and not (edges % HOUR_US).any():
+        if among is None and horse_days > RAW_HORSE_DAYS and not (edges % HOUR_US).any():
             seconds = self._from_sums(horses, start, end, edges)
         else:
             with transaction(self._pool, "reading time budgets") as connection:
-                rows = load_intervals(connection, horses, (), start, end)
+                rows = load_intervals(connection, horses, (), start, end, among=among)
             row, step, length_us = in_steps(rows, edges)
             place = (rows.lane[row] * len(WORDS) + rows.value[row]) * steps + step
             size = len(horses) * len(WORDS) * steps
@@ -222,6 +238,10 @@ def _limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
         raise OperatorMistake(f"The limit must be between 1 and {MAX_LIMIT}.")
     return limit
+
+
+def _cameras(among: Collection[StreamId] | None) -> list[StreamId] | None:
+    return None if among is None else [*among]
 
 
 def _series(

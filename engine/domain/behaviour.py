@@ -87,9 +87,11 @@ class MotionRepository(Protocol):
         kinds: Collection[BoutKind] | None = None,
         farm_id: FarmId | None = None,
         limit: int = 10_000,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[OwnedBout]:
         """Bouts that reach into [start, end), cut to spans but not to the interval, oldest first.
-        ``horse_ids`` None: of everybody and nobody."""
+        ``horse_ids`` None: of everybody and nobody. ``among``, here and below: only what these
+        cameras saw (None: all)."""
         ...
 
     def strides(
@@ -101,6 +103,7 @@ class MotionRepository(Protocol):
         gaits: Collection[Gait] | None = None,
         straight_only: bool = False,
         limit: int = 10_000,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[OwnedStride]:
         """Strides that began in [start, end), oldest first."""
         ...
@@ -112,12 +115,18 @@ class MotionRepository(Protocol):
         end: datetime,
         names: Collection[str] = METRICS,
         points: int = 1500,
+        among: Collection[StreamId] | None = None,
     ) -> MetricSeries:
         """A horse's metrics, in at most ``points`` buckets."""
         ...
 
     def budgets(
-        self, horse_ids: Collection[HorseId], start: datetime, end: datetime, step_s: float
+        self,
+        horse_ids: Collection[HorseId],
+        start: datetime,
+        end: datetime,
+        step_s: float,
+        among: Collection[StreamId] | None = None,
     ) -> Sequence[TimeBudget]:
         """Budgets of consecutive steps, by horse and start; the last step ends at ``end``."""
         ...

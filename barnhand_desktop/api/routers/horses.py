@@ -134,12 +134,13 @@ def timeline(
     stream = own_stream(services, caller, stream_id)
     since, until = window(start_time, end_time, services.clock.now(), _BOUTS_OF, _BOUTS_MOST)
     strips = _strips(services, caller, horse, stream_id, start_time, end_time, limit)
-    owned = services.motion.bouts(since, until, [horse], stream, limit=limit + 1)
-    visible = services.visible_to(caller)
+    owned = services.motion.bouts(
+        since, until, [horse], stream, limit=limit + 1, among=services.cameras_of(caller)
+    )
     return bodies.Timeline(
         horse_id=horse_id,
         presence=strips[:limit],
-        bouts=[bout_out(one) for one in owned[:limit] if one.bout.stream_id in visible],
+        bouts=[bout_out(one) for one in owned[:limit]],
         complete=max(len(strips), len(owned)) <= limit,
     )
 

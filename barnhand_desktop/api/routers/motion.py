@@ -37,11 +37,14 @@ def metrics(
     names: Annotated[str | None, Query(max_length=400)] = None,
     points: Annotated[int, Query(ge=1, le=5000)] = 1000,
 ) -> bodies.MetricsOut:
-    """Angles, speed, stride and symmetry of a horse, thinned; ``names`` separated by commas."""
+    """Angles, speed, stride and symmetry of a horse on the cameras the caller sees, thinned;
+    ``names`` separated by commas."""
     horse = own_horse(services, caller, horse_id)
     since, until = window(start_time, end_time, services.clock.now(), _DAY, 92 * _DAY)
     asked = METRICS if names is None else tuple(part for part in names.split(",") if part)
-    series = services.motion.metrics(horse, since, until, asked, points)
+    series = services.motion.metrics(
+        horse, since, until, asked, points, services.cameras_of(caller)
+    )
     return bodies.MetricsOut(
         horse_id=horse_id,
         bucket_s=series.bucket_s,
@@ -65,10 +68,11 @@ def time_budget(
     end_time: schemas.UtcInstant | None = None,
     step_s: Annotated[float, Query(ge=60, le=366 * 86_400, allow_inf_nan=False)] = 86_400.0,
 ) -> bodies.TimeBudgetOut:
-    """Hours lying, standing, eating and moving, with how much was seen, step by step."""
+    """Hours lying, standing, eating and moving, with how much was seen, step by step. Viewers are
+    told what the cameras granted to them saw."""
     horse = own_horse(services, caller, horse_id)
     since, until = window(start_time, end_time, services.clock.now(), _DAY, 366 * _DAY)
-    found = services.motion.budgets([horse], since, until, step_s)
+    found = services.motion.budgets([horse], since, until, step_s, services.cameras_of(caller))
     return bodies.TimeBudgetOut(
         horse_id=horse_id,
         budgets=[
@@ -103,14 +107,10 @@ def strides(
     after = _stride_place(cursor)
     since = max(since, after[0])
     found = services.motion.strides(
-        since, until, horse, None, _gaits(gait), straight, limit + _SAME_INSTANT
+        since, until, horse, None, _gaits(gait), straight, limit + _SAME_INSTANT,
+        services.cameras_of(caller),
     ) if since < until else ()  # fmt: skip
-    visible = services.visible_to(caller)
-    fresh = [
-        one.stride
-        for one in found
-        if (one.stride.start_at, str(one.stride.id)) > after and one.stride.stream_id in visible
-    ]
+    fresh = [one.stride for one in found if (one.stride.start_at, str(one.stride.id)) > after]
     fresh.sort(key=lambda stride: (stride.start_at, str(stride.id)))
     more = len(fresh) > limit or len(found) == limit + _SAME_INSTANT
     page = fresh[:limit]
@@ -135,7 +135,9 @@ def asymmetry(
     """Asymmetry of head and pelvis over a stretch (30 days when none is given), and its trend."""
     horse = own_horse(services, caller, horse_id)
     since, until = window(start_time, end_time, services.clock.now(), 30 * _DAY, 366 * _DAY)
-    owned = services.motion.strides(since, until, horse, None, [Gait.TROT], True, _STRIDES_MOST)
+    owned = services.motion.strides(
+        since, until, horse, None, [Gait.TROT], True, _STRIDES_MOST, services.cameras_of(caller)
+    )
     told = [one.stride for one in owned]
     whole = summarise(told)
     return bodies.HorseAsymmetryOut(

@@ -18,6 +18,7 @@ WHERE i.horse_id = ANY (%(horse_ids)s::uuid[]) AND i.superseded_at IS NULL
   AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
   AND (%(stream_id)s::uuid IS NULL OR s.id = %(stream_id)s)
   AND (%(farm_id)s::uuid IS NULL OR s.farm_id = %(farm_id)s)
+  AND (%(among)s::uuid[] IS NULL OR s.id = ANY (%(among)s::uuid[]))
   AND (%(kinds)s::text[] IS NULL OR b.kind = ANY (%(kinds)s::text[]))
   AND b.start_at < %(end)s AND (b.end_at > %(start)s OR b.start_at >= %(start)s)
   AND b.start_at < i.valid_to AND (b.end_at > i.valid_from OR b.start_at >= i.valid_from)
@@ -48,6 +49,7 @@ CROSS JOIN LATERAL (
 WHERE t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
   AND (%(stream_id)s::uuid IS NULL OR s.id = %(stream_id)s)
   AND (%(farm_id)s::uuid IS NULL OR s.farm_id = %(farm_id)s)
+  AND (%(among)s::uuid[] IS NULL OR s.id = ANY (%(among)s::uuid[]))
   AND (%(kinds)s::text[] IS NULL OR b.kind = ANY (%(kinds)s::text[]))
   AND b.start_at < %(end)s AND (b.end_at > %(start)s OR b.start_at >= %(start)s)
   AND p.start_at < %(end)s AND (p.end_at > %(start)s OR p.start_at >= %(start)s)
@@ -68,6 +70,7 @@ WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND d.start_at >= i.valid_from AND d.start_at < i.valid_to
   AND (%(gaits)s::smallint[] IS NULL OR d.gait = ANY (%(gaits)s::smallint[]))
   AND (d.straight OR NOT %(straight_only)s)
+  AND (%(among)s::uuid[] IS NULL OR s.id = ANY (%(among)s::uuid[]))
 ORDER BY d.start_at, d.id LIMIT %(limit)s;
 
 -- name: strides_of_track
@@ -81,6 +84,7 @@ LEFT JOIN identity_spans i
 WHERE d.track_id = %(track_id)s AND d.start_at >= %(start)s AND d.start_at < %(end)s
   AND (%(gaits)s::smallint[] IS NULL OR d.gait = ANY (%(gaits)s::smallint[]))
   AND (d.straight OR NOT %(straight_only)s)
+  AND (%(among)s::uuid[] IS NULL OR s.id = ANY (%(among)s::uuid[]))
 ORDER BY d.start_at, d.id LIMIT %(limit)s;
 
 -- name: strides
@@ -94,6 +98,7 @@ LEFT JOIN identity_spans i
 WHERE d.start_at >= %(start)s AND d.start_at < %(end)s
   AND (%(gaits)s::smallint[] IS NULL OR d.gait = ANY (%(gaits)s::smallint[]))
   AND (d.straight OR NOT %(straight_only)s)
+  AND (%(among)s::uuid[] IS NULL OR s.id = ANY (%(among)s::uuid[]))
 ORDER BY d.start_at, d.id LIMIT %(limit)s;
 
 -- name: metric_rows
@@ -110,6 +115,8 @@ CROSS JOIN LATERAL (
 WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND i.valid_to > %(start)s AND i.valid_from < %(end)s
   AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
+  AND (%(among)s::uuid[] IS NULL OR t.stream_key IN (
+       SELECT c.key FROM streams c WHERE c.id = ANY (%(among)s::uuid[])))
 LIMIT %(limit)s;
 
 -- name: metric_buckets
@@ -127,6 +134,8 @@ CROSS JOIN LATERAL (
 WHERE i.horse_id = %(horse_id)s AND i.superseded_at IS NULL
   AND i.valid_to > %(start)s AND i.valid_from < %(end)s
   AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
+  AND (%(among)s::uuid[] IS NULL OR t.stream_key IN (
+       SELECT c.key FROM streams c WHERE c.id = ANY (%(among)s::uuid[])))
 GROUP BY 1 ORDER BY 1;
 
 -- name: hold

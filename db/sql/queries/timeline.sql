@@ -15,6 +15,8 @@ WITH owned AS MATERIALIZED (
     WHERE i.superseded_at IS NULL
       AND i.valid_to > %(start)s AND i.valid_from < %(end)s
       AND t.started_at < %(end)s AND (t.ended_at >= %(start)s OR t.ended_at IS NULL)
+      AND (%(among)s::uuid[] IS NULL OR t.stream_key IN (
+           SELECT c.key FROM streams c WHERE c.id = ANY (%(among)s::uuid[])))
 ), words AS (
     SELECT kind, value, place - 1 AS word
     FROM unnest(%(kinds)s::text[], %(values)s::text[]) WITH ORDINALITY AS w (kind, value, place)

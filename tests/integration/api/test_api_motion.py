@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -158,6 +159,24 @@ def test_a_viewer_gets_what_its_cameras_saw(world: World, told: dict[str, Told])
         asked = f"/horses/{hidden}/{path}?{SPAN}"
         assert world.request("viewer", "GET", asked).json()[key] == []
         assert len(world.request("manager", "GET", asked).json()[key]) >= 1
+
+
+def test_a_viewer_s_figures_are_of_its_cameras_only(world: World, told: dict[str, Told]) -> None:
+    """What a camera saw that is not granted must not come through in sums either."""
+
+    def figures(account: str, horse: UUID) -> tuple[float, int, int]:
+        def asked(path: str) -> dict[str, Any]:
+            answer = world.request(account, "GET", f"/horses/{horse}/{path}?{SPAN}")
+            assert answer.status_code == 200, answer.text
+            return dict(answer.json())
+
+        seen_s = sum(one["seen_s"] for one in asked("time-budget")["budgets"])
+        return seen_s, len(asked("metrics")["at"]), asked("asymmetry")["strides"]
+
+    hidden, granted = told["hidden"].horse, told["granted"].horse
+    assert figures("viewer", hidden) == (0.0, 0, 0)
+    assert figures("manager", hidden) == (60.0, 600, 40)
+    assert figures("viewer", granted) == figures("manager", granted) == (60.0, 600, 40)
 
 
 def test_the_timeline_tells_bouts(world: World, told: dict[str, Told]) -> None:
