@@ -9,13 +9,10 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
-    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-disable_created_metrics()  # a second series for each counter that nobody asks for
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -108,6 +105,27 @@ class ApiMetrics:
         for collector in (CameraCollector(camera_states), *further):
             self._registry.register(collector)
 
-    def exposition(self) -> bytes:
-        """The Prometheus text format."""
-        return generate_latest(self._registry)
+    def exposition(self, visible: frozenset[str] | None = None) -> bytes:
+        """The Prometheus text format. ``visible``: of the cameras only those with these ids."""
+        if visible is None:
+            return generate_latest(self._registry)
+        return generate_latest(_VisibleCameras(self._registry, visible))
+
+
+class _VisibleCameras(Collector):
+    """What a registry collects without the samples of other cameras."""
+
+    def __init__(self, registry: CollectorRegistry, visible: frozenset[str]) -> None:
+        self._registry = registry
+        self._visible = visible
+
+    def collect(self) -> Iterable[Metric]:
+        """Every family with the samples that may be seen."""
+        for family in self._registry.collect():
+            family.samples = [
+                sample
+                for sample in family.samples
+                if sample.labels.get("stream_id") is None
+                or sample.labels["stream_id"] in self._visible
+            ]
+            yield family

@@ -156,13 +156,12 @@ def exposition(demo: Demo) -> str:
     def at_work() -> bool:
         text = demo.scrape()
         found[:] = [text]
-        rows = [line for line in text.splitlines() if line.startswith("barnhand_writer_rows_total")]
-        latencies = text.count("barnhand_camera_result_seconds_count")
-        spans = [ln for ln in text.splitlines() if ln.startswith("barnhand_trace_spans_total")]
-        return (
-            bool(rows and float(rows[0].split()[-1]) > 0 and latencies >= 3)
-            and bool(spans and float(spans[0].split()[-1]) > 0)
-        )  # fmt: skip
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        told = {series.partition("{")[0] for series, value in values.items() if float(value) > 0}
+        return told >= {
+            "barnhand_writer_rows_total", "barnhand_camera_result_seconds_count",
+            "barnhand_trace_spans_total", "barnhand_api_requests_total", "barnhand_node_leases",
+        }  # fmt: skip
 
     end = time.monotonic() + START_S
     while not at_work():
