@@ -23,6 +23,7 @@ from barnhand_desktop.api.routers import (
     horses,
     jobs,
     motion,
+    nodes,
     ptz,
     reviews,
     snapshots,
@@ -206,6 +207,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/farms", areas.list_farms, _VIEWER, _READ),
     ApiRoute("POST", "/farms", areas.add_farm, _ADMIN, status=201),
     ApiRoute("PUT", "/farms/{farm_id}", areas.change_farm, _ADMIN),
+    ApiRoute("GET", "/nodes", nodes.list_nodes, _MANAGER, _READ),
     ApiRoute("GET", "/audit", audit.list_audit, _ADMIN, _READ),
     *(
         ApiRoute(

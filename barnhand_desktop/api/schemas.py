@@ -169,7 +169,8 @@ class Grants(Request):
 
 class StreamStatusOut(BaseModel):
     """How a stream is doing, as the engine last said; rates are per second. ``recording``: on,
-    motion, waiting, off or stopped; null where nothing records."""
+    motion, waiting, off or stopped; null where nothing records. ``watched_by`` is the node that
+    holds the camera; null where none does, and in lists."""
 
     state: StreamState | Literal["unknown"]
     reason: str = ""
@@ -187,6 +188,7 @@ class StreamStatusOut(BaseModel):
     last_frame_age_s: float | None = None
     retry_in_s: float | None = None
     recording: str | None = None
+    watched_by: str | None = None
 
 
 class StreamIn(Request):

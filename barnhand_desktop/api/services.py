@@ -29,6 +29,7 @@ from barnhand_desktop.api.recordings import Recordings
 from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
+from db.leases import PostgresCameraLeases
 from db.live.announcer import Announcer
 from db.live.commands import CommandSender
 from db.live.connection import connect
@@ -56,6 +57,7 @@ from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineR
 from engine.domain.commands import EngineCommand
 from engine.domain.errors import EnvironmentFault
 from engine.domain.ids import StreamId
+from engine.domain.nodes import CameraLeases
 from engine.domain.ports import (
     Clock,
     DetectionRepository,
@@ -87,6 +89,7 @@ class Services:
     audit: AuditTrail
     audit_rows: AuditRepository
     streams: StreamRepository
+    leases: CameraLeases
     detections: DetectionRepository
     recordings: Recordings
     horses: HorseRepository
@@ -194,6 +197,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         audit=AuditTrail(audit_rows),
         audit_rows=audit_rows,
         streams=streams,
+        leases=PostgresCameraLeases(pool),
         detections=PostgresDetectionRepository(pool),
         recordings=Recordings(
             PostgresChunkRepository(pool),

@@ -228,7 +228,10 @@ def test_many_nodes_that_claim_at_once_never_share_a_camera(
             assert held <= frozenset(cameras)
             leases.release(node.id, list(held)[:1])
 
-    workers = [Worker(node.name, lambda _token, node=node: grab(node)) for node in nodes]
+    def grabber(node: NodeCard) -> Worker:
+        return Worker(node.name, lambda _token: grab(node))
+
+    workers = [grabber(node) for node in nodes]
     for worker in workers:
         worker.start()
     assert all(worker.join(30.0) for worker in workers)

@@ -177,7 +177,9 @@ def stream_status(
     stream_id: UUID, caller: CallerHere, services: ServicesHere
 ) -> schemas.StreamStatusOut:
     """How the stream is doing."""
-    return services.states.read([StreamId(stream_id)])[StreamId(stream_id)]
+    status = services.states.read([StreamId(stream_id)])[StreamId(stream_id)]
+    held = services.leases.list().holder(StreamId(stream_id))
+    return status.model_copy(update={"watched_by": None if held is None else held.node_name})
 
 
 def _send(services: Services, command: EngineCommand) -> None:
