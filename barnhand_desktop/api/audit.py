@@ -7,6 +7,7 @@ from uuid import UUID
 
 from barnhand_desktop.api.access import Caller
 from db.repositories.audit import AuditEntry, AuditRepository
+from db.repositories.users import User
 from engine.domain.ids import FarmId
 
 
@@ -37,6 +38,30 @@ class AuditTrail:
                 object_id=None if object_id is None else str(object_id),
                 address=address,
                 details=dict(details or {}),
+            )
+        )
+
+    def record_holder(
+        self,
+        user: User,
+        action: str,
+        object_kind: str,
+        object_id: UUID,
+        address: str,
+        details: Mapping[str, object],
+    ) -> None:
+        """Store what was fetched with a signed address that was made for an account."""
+        self._rows.add(
+            AuditEntry(
+                user_id=user.id,
+                username=user.username,
+                api_key_id=None,
+                farm_id=user.farm_id,
+                action=action,
+                object_kind=object_kind,
+                object_id=str(object_id),
+                address=address,
+                details=dict(details),
             )
         )
 

@@ -16,6 +16,7 @@ from barnhand_desktop.api.answer_cache import AnswerCache
 from barnhand_desktop.api.audit import AuditTrail
 from barnhand_desktop.api.background import Background, background_of
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.firsts import Firsts
 from barnhand_desktop.api.horse_states import HorseStates
 from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
@@ -87,6 +88,7 @@ class Services:
     passwords: Passwords
     accounts: Accounts
     audit: AuditTrail
+    firsts: Firsts
     audit_rows: AuditRepository
     streams: StreamRepository
     leases: CameraLeases
@@ -195,6 +197,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         passwords=passwords,
         accounts=accounts,
         audit=AuditTrail(audit_rows),
+        firsts=Firsts(redis),
         audit_rows=audit_rows,
         streams=streams,
         leases=PostgresCameraLeases(pool),

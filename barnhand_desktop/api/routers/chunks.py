@@ -81,9 +81,14 @@ def video(
     return FileAnswer(file, media_type="video/mp4", filename=_name(chunk))
 
 
-def overlay(chunk_id: UUID, caller: CallerHere, services: ServicesHere) -> Response:
-    """What was seen in the chunk, in step with its pictures."""
-    return overlay_answer(services, own_chunk(services, caller, chunk_id))
+def overlay(
+    chunk_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
+) -> Response:
+    """What was seen in the chunk, in step with its pictures. Who took it is recorded."""
+    chunk = own_chunk(services, caller, chunk_id)
+    answer = overlay_answer(services, chunk)
+    services.audit.record(caller, "chunk.overlay", "chunk", chunk.id, address)
+    return answer
 
 
 def lock(

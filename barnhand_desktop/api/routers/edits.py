@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from barnhand_desktop.api import job_schemas as bodies
+from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere
+from barnhand_desktop.api.ownership import own_horse
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.routers.chunks import own_chunk
 from barnhand_desktop.api.schemas import Page
+from barnhand_desktop.api.services import Services
 from engine.domain.errors import NotFound
 from engine.domain.recording import Edit, EditId
 
@@ -26,7 +29,7 @@ def preview_edits(
 ) -> bodies.EditEffectOut:
     """What edits would change; nothing is changed."""
     chunk = own_chunk(services, caller, chunk_id)
-    effect = services.background.edits.preview(chunk.id, _edits(body.edits))
+    effect = services.background.edits.preview(chunk.id, _edits(services, caller, body.edits))
     return bodies.EditEffectOut(
         detections=effect.detections,
         tracks=effect.tracks,
@@ -45,7 +48,7 @@ def apply_edits(
     """Do all edits, or none and say why."""
     chunk = own_chunk(services, caller, chunk_id)
     record = services.background.edits.apply(
-        chunk.id, _edits(body.edits), caller.username, body.reason
+        chunk.id, _edits(services, caller, body.edits), caller.username, body.reason
     )
     details = {"edit": str(record.id), "summary": record.summary}
     services.audit.record(caller, "chunk.edit", "chunk", chunk.id, address, details)
@@ -74,8 +77,11 @@ def undo_edits(
     return bodies.edit_out(record)
 
 
-def _edits(given: Sequence[bodies.EditIn]) -> list[Edit]:
+def _edits(services: Services, caller: Caller, given: Sequence[bodies.EditIn]) -> list[Edit]:
+    """The edits meant; every horse they name must be the caller's."""
     edits: list[Edit] = []
+    for horse_id in {one.horse_id for one in given if one.horse_id is not None}:
+        own_horse(services, caller, horse_id)
     for index, one in enumerate(given):
         try:
             edits.append(one.as_edit())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from barnhand_desktop.api import metrics as exposition
 from barnhand_desktop.api import schemas
+from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import ServicesHere
 from barnhand_desktop.api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_body
 from engine.domain.errors import BarnhandError
@@ -42,9 +43,13 @@ def readyz(services: ServicesHere) -> Response:
     return JSONResponse(body, 503, {"Retry-After": str(RETRY_AFTER_S)}, media_type=MEDIA_TYPE)
 
 
-def metrics(services: ServicesHere) -> Response:
-    """Prometheus metrics."""
-    return Response(services.metrics.exposition(), media_type=exposition.CONTENT_TYPE)
+def metrics(request: Request, services: ServicesHere) -> Response:
+    """Prometheus metrics; of the cameras those that the caller sees."""
+    caller: Caller | None = getattr(request.state, "caller", None)  # None on this machine
+    visible = None
+    if caller is not None and caller.farm_id is not None:
+        visible = frozenset(map(str, services.visible_to(caller)))
+    return Response(services.metrics.exposition(visible), media_type=exposition.CONTENT_TYPE)
 
 
 def _database(services: ServicesHere) -> schemas.Check:

@@ -12,19 +12,20 @@ from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import BASE_PATH
 from barnhand_desktop.api.chunk_schemas import PlaylistLink
 from barnhand_desktop.api.file_answers import FileAnswer
-from barnhand_desktop.api.guard import CallerHere, ServicesHere
+from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere
 from barnhand_desktop.api.media_tokens import NO_CHUNK, MediaClaims, MediaKind
 from barnhand_desktop.api.problems import Problem
-from barnhand_desktop.api.recordings import LINK_S
+from barnhand_desktop.api.recordings import LINK_S, LIVE_TOKEN_S
 from barnhand_desktop.api.routers.chunks import overlay_answer
 from barnhand_desktop.api.services import Services
-from db.repositories.users import Role
+from db.repositories.users import Role, User
 from engine.domain.errors import NotFound
 from engine.domain.ids import StreamId, UserId
 from engine.domain.recording import Chunk
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
 Token = Annotated[str, Path(max_length=200)]
+_HOUR_S = 3600.0
 
 
 def playlist(
@@ -59,19 +60,45 @@ def signed_playlist(
     end_time: schemas.UtcInstant | None = None,
 ) -> Response:
     """The playlist that a link names."""
-    claims = _claims(services, token, MediaKind.PLAYLIST)
+    claims, _ = _claims(services, token, MediaKind.PLAYLIST)
     return _playlist(services, claims.stream_id, claims.user_id, start_time, end_time)
 
 
-def signed_video(token: Token, services: ServicesHere) -> FileAnswer:
-    """A chunk's video; players ask for byte ranges of it."""
-    chunk = _chunk(services, _claims(services, token, MediaKind.VIDEO))
-    return FileAnswer(services.recordings.video(chunk), media_type="video/mp4")
+def signed_video(token: Token, services: ServicesHere, address: AddressHere) -> FileAnswer:
+    """A chunk's video; players ask for byte ranges of it. Who took it is recorded once."""
+    claims, user = _claims(services, token, MediaKind.VIDEO)
+    chunk = _chunk(services, claims)
+    file = services.recordings.video(chunk)
+    _record(services, user, claims, chunk, address)
+    return FileAnswer(file, media_type="video/mp4")
 
 
-def signed_overlay(token: Token, services: ServicesHere) -> Response:
-    """A chunk's overlay."""
-    return overlay_answer(services, _chunk(services, _claims(services, token, MediaKind.OVERLAY)))
+def signed_overlay(token: Token, services: ServicesHere, address: AddressHere) -> Response:
+    """A chunk's overlay. Who took it is recorded once."""
+    claims, user = _claims(services, token, MediaKind.OVERLAY)
+    chunk = _chunk(services, claims)
+    answer = overlay_answer(services, chunk)
+    _record(services, user, claims, chunk, address)
+    return answer
+
+
+def _record(
+    services: Services, user: User, claims: MediaClaims, chunk: Chunk, address: str
+) -> None:
+    """Note who fetched what: a recording once for each signed address, live pictures of a camera
+    once an hour, as a player fetches new ones every few seconds."""
+    what = claims.kind.name.lower()
+    life_s = claims.expires_s - services.clock.now().timestamp()
+    if claims.expires_s <= chunk.start_at.timestamp() + LIVE_TOKEN_S:
+        once = f"live:{claims.user_id}:{claims.stream_id}:{what}:{address}"
+        action, kind, object_id, life_s = "hls.live", "stream", UUID(str(chunk.stream_id)), _HOUR_S
+        details: dict[str, object] = {"what": what, "first_chunk": str(chunk.id)}
+    else:
+        once = f"chunk:{claims.user_id}:{chunk.id}:{what}:{claims.expires_s}"
+        action, kind, object_id = "hls.fetch", "chunk", UUID(str(chunk.id))
+        details = {"what": what, "sha256": chunk.sha256}
+    if services.firsts.is_first(once, life_s):
+        services.audit.record_holder(user, action, kind, object_id, address, details)
 
 
 def _playlist(
@@ -90,8 +117,8 @@ def _playlist(
     return Response(text, media_type=MEDIA_TYPE)
 
 
-def _claims(services: Services, token: str, kind: MediaKind) -> MediaClaims:
-    """What a token opens, if its holder still sees the stream."""
+def _claims(services: Services, token: str, kind: MediaKind) -> tuple[MediaClaims, User]:
+    """What a token opens and for whom, if its holder still sees the stream."""
     claims = services.recordings.tokens.read(token, kind, services.clock.now().timestamp())
     try:
         user = services.users.get(claims.user_id)
@@ -104,7 +131,7 @@ def _claims(services: Services, token: str, kind: MediaKind) -> MediaClaims:
         or not services.grants.sees_stream(user.id, user.farm_id, granted_only, claims.stream_id)
     ):
         raise Problem(403, "media_token_refused", "The address has expired or was not made here.")
-    return claims
+    return claims, user
 
 
 def _chunk(services: Services, claims: MediaClaims) -> Chunk:
