@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -15,11 +16,13 @@ from barnhand_desktop.installation import Installation
 from barnhand_desktop.node_place import NodePlace
 from db.leases import CameraNews, PostgresCameraLeases
 from db.live.commands import CommandSender
+from db.live.follower import LiveFollower
 from db.pool import open_pool
 from engine.domain.commands import StartStream, StopStream
 from engine.domain.ids import StreamId
 from engine.domain.nodes import NodeCard, NodeId
 from engine.domain.ports import StreamRepository
+from engine.domain.streams import Stream
 from engine.facade import Engine
 
 _ANSWER_WITHIN_S = 2.0
@@ -28,13 +31,29 @@ _ANSWER_WITHIN_S = 2.0
 @dataclass(frozen=True)
 class CameraNode:
     """The keeper of the cameras with what it needs. ``pool`` is its own, so that renewing leases
-    never waits for the repositories' work."""
+    never waits for the repositories' work. ``follower`` brings a console what other nodes see."""
 
     keeper: CameraKeeper
     pool: ConnectionPool
     place: NodePlace
     commands: CommandSender
     engine: Engine
+    follower: LiveFollower | None
+
+    def start(self) -> None:
+        """Keep the leases up, and follow the others' cameras."""
+        self.keeper.start()
+        if self.follower is not None:
+            self.follower.start()
+
+    def stop(self, deadline_s: float) -> tuple[str, ...]:
+        """End the threads; ``leave`` follows when the engine has stopped."""
+        survivors = () if self.follower is None else self.follower.stop(min(deadline_s, 2.0))
+        return survivors + self.keeper.stop(deadline_s)
+
+    def set_streams(self, streams: Sequence[Stream]) -> None:
+        """See ``CameraKeeper``."""
+        self.keeper.set_streams(streams)
 
     def start_camera(self, stream_id: StreamId) -> None:
         """Start a camera, here or on the node that holds it."""
@@ -77,4 +96,5 @@ def camera_node(
         settings.cameras_at_most,
     )
     keeper = CameraKeeper(card, PostgresCameraLeases(pool), CameraNews(dsn), engine, streams.list)
-    return CameraNode(keeper, pool, place, CommandSender(live_url), engine)
+    follower = LiveFollower(live_url, engine.looked_on, engine.follow) if console else None
+    return CameraNode(keeper, pool, place, CommandSender(live_url), engine, follower)

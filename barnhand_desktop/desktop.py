@@ -89,7 +89,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
         lifecycle.start(barn)
         access = FileSettings(place, barn.engine)
         services = ConsoleServices(
-            engine=FacadeBridge(barn.engine, access.engine_settings),
+            engine=FacadeBridge(barn.engine, access.engine_settings, barn.cameras),
             streams=barn.streams,
             views=barn.views,
             settings=access,

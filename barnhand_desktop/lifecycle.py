@@ -45,7 +45,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     barn.recorder.start()
     barn.cameras.keeper.prepare(cameras, follow_stored=sources is None)
     barn.engine.start()
-    barn.cameras.keeper.start()
+    barn.cameras.start()
     barn.ptz_memory.start()
     barn.job_node.start()
     barn.alert_node.start()
@@ -64,7 +64,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
     barn.bus.close()
     barn.feed.close()
-    leasing = barn.daily.stop(deadline_s) + barn.cameras.keeper.stop(deadline_s)
+    leasing = barn.daily.stop(deadline_s) + barn.cameras.stop(deadline_s)
     survivors = leasing + barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
     survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     survivors += barn.recorder.stop(deadline_s)

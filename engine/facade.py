@@ -125,6 +125,15 @@ class Engine:
         """The cameras that other nodes hold, with those nodes' names."""
         return self._pipeline.elsewhere()
 
+    def looked_on(self) -> tuple[StreamId, ...]:
+        """The cameras of other nodes that are shown here now."""
+        return self._pipeline.looked_on()
+
+    def follow(self, result: FrameResult) -> None:
+        """Show another node's result over its camera; its ``captured_mono_s`` is of this machine's
+        clock. Nothing is stored or told."""
+        self._pipeline.follow(result)
+
     def show(self, stream_id: StreamId, size_px: tuple[int, int] | None) -> None:
         """Ask for wall pictures that fit this size in px; None stops making them."""
         self._pipeline.show(stream_id, size_px)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from engine.domain.errors import OperatorMistake
 from engine.domain.frames import WallFrame
@@ -24,12 +25,29 @@ from ui.engine_port import EngineReport, ModelReport, ProbePicture, StageReport
 PROBE_WIDTH_PX = 640
 
 
-class FacadeBridge:
-    """Meets ``EngineBridge`` with a running engine. ``settings`` gives those now in force."""
+class CameraDesk(Protocol):
+    """Who decides which cameras this engine works on, where several share them."""
 
-    def __init__(self, engine: Engine, settings: Callable[[], EngineSettings]) -> None:
+    def set_streams(self, streams: Sequence[Stream]) -> None: ...
+
+    def start_camera(self, stream_id: StreamId) -> None: ...
+
+    def stop_camera(self, stream_id: StreamId) -> None: ...
+
+
+class FacadeBridge:
+    """Meets ``EngineBridge`` with a running engine. ``settings`` gives those now in force.
+    ``desk``: who is asked for other cameras; None: the engine itself."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Callable[[], EngineSettings],
+        desk: CameraDesk | None = None,
+    ) -> None:
         self._engine = engine
         self._settings = settings
+        self._desk = desk
 
     @property
     def ptz(self) -> PtzControl:
@@ -42,15 +60,21 @@ class FacadeBridge:
 
     def set_streams(self, streams: Sequence[Stream]) -> None:
         """See ``EngineBridge``."""
-        self._engine.set_streams(streams)
+        (self._desk or self._engine).set_streams(streams)
 
     def start_stream(self, stream_id: StreamId) -> None:
         """See ``EngineBridge``."""
-        self._engine.start_stream(stream_id)
+        if self._desk is None:
+            self._engine.start_stream(stream_id)
+        else:
+            self._desk.start_camera(stream_id)
 
     def stop_stream(self, stream_id: StreamId) -> None:
         """See ``EngineBridge``."""
-        self._engine.stop_stream(stream_id)
+        if self._desk is None:
+            self._engine.stop_stream(stream_id)
+        else:
+            self._desk.stop_camera(stream_id)
 
     def show(self, stream_id: StreamId, size_px: tuple[int, int] | None) -> None:
         """See ``EngineBridge``."""

@@ -64,6 +64,13 @@ def state_word(state: StreamState, stream: Stream | None = None) -> str:
     }[state]
 
 
+def watched_line(health: StreamHealth | None) -> str:
+    """Which other workstation watches a camera; empty where this one does."""
+    if health is None or not health.watched_by:
+        return ""
+    return _tr("watched by {0}").format(health.watched_by)
+
+
 def recording_word(recording: str) -> str:
     """What ``StreamHealth.recording`` is called."""
     return {
@@ -86,6 +93,8 @@ def offline_lines(health: StreamHealth, age_s: float | None = None) -> tuple[str
         if age_s is None
         else _tr("last picture {0} ago").format(duration(age_s))
     )
+    if health.watched_by and health.state is StreamState.INACTIVE:
+        return _tr("WATCHED BY {0}").format(health.watched_by), ""
     heads = {
         StreamState.INACTIVE: _tr("STOPPED"),
         StreamState.CONNECTING: _tr("CONNECTING · {0}").format(age),
@@ -98,4 +107,5 @@ def offline_lines(health: StreamHealth, age_s: float | None = None) -> tuple[str
     retry = ""
     if health.retry_in_s is not None:
         retry = _tr("trying again in {0}").format(duration(health.retry_in_s))
-    return heads[health.state], ", ".join(part for part in (reason, retry) if part)
+    parts = (watched_line(health), reason, retry)
+    return heads[health.state], ", ".join(part for part in parts if part)

@@ -16,13 +16,14 @@ from engine.domain.frames import AnalysisFrame
 from engine.domain.ids import StreamId
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import Clock
+from engine.domain.results import FrameResult
 from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatusChanged
 from engine.models.model_set import ModelSet
 from engine.pipeline.analysis import Analysis
 from engine.pipeline.capture import Capture
 from engine.pipeline.fan_out import FanOut
 from engine.pipeline.inbox import AnalysisInbox
-from engine.pipeline.onlooker import Onlooker, watched
+from engine.pipeline.onlooker import Onlooker, nearest, watched
 from engine.pipeline.tally import Tally
 from engine.pipeline.tap import Tap
 from engine.runtime.worker import StopToken, Worker
@@ -217,6 +218,24 @@ class Pipeline:
         """The cameras that other nodes hold, with those nodes' names."""
         with self._lock:
             return dict(self._elsewhere)
+
+    def looked_on(self) -> tuple[StreamId, ...]:
+        """The cameras of other nodes that are shown here."""
+        with self._lock:
+            return tuple(known for known in self._elsewhere if known in self._captures)
+
+    def follow(self, result: FrameResult) -> None:
+        """Take another node's result for the wall: it belongs to the picture here that was taken
+        when its own was, so it gets that picture's number."""
+        stream_id = result.stamp.stream_id
+        with self._lock:
+            capture = self._captures.get(stream_id) if stream_id in self._elsewhere else None
+        fitting = None if capture is None else nearest(capture.wall_frames(), result)
+        if fitting is None:
+            return
+        known = self._fan_out.results(stream_id)[-1:]
+        if not known or known[0].stamp.sequence < fitting.stamp.sequence:
+            self._fan_out.remember(replace(result, stamp=fitting.stamp))
 
     def health(self) -> tuple[StreamHealth, ...]:
         """How every camera is doing, capture and analysis together."""

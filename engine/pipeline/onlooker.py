@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from engine.domain.frames import AnalysisFrame
+from engine.domain.frames import AnalysisFrame, WallFrame
+from engine.domain.results import FrameResult
 from engine.domain.streams import StreamHealth, StreamState, StreamStatusChanged
 
+FAR_S = 0.2
+"""A result whose picture is further from every picture here belongs to none of them."""
 NOBODY = "nobody yet"
 """Stands for the node while no node has the camera."""
 
@@ -26,3 +30,13 @@ def watched(health: StreamHealth, node: str) -> StreamHealth:
     idle = health.state is StreamState.INACTIVE
     reason = f"Watched by {node}." if idle else health.reason
     return replace(health, watched_by=node, reason=reason)
+
+
+def nearest(frames: Sequence[WallFrame], result: FrameResult) -> WallFrame | None:
+    """The picture that was taken when the result's was; None when all are too far from it."""
+
+    def distance_s(frame: WallFrame) -> float:
+        return abs(frame.stamp.captured_mono_s - result.stamp.captured_mono_s)
+
+    found = min(frames, key=distance_s, default=None)
+    return None if found is None or distance_s(found) > FAR_S else found

@@ -15,7 +15,7 @@ from ui.live.arrangement import Rect
 from ui.live.overlay_paint import OverlayPainter, Switch
 from ui.live.tile import Tile
 from ui.theme import Theme, icon_pixmap
-from ui.wording import duration, milliseconds, offline_lines, state_word
+from ui.wording import duration, milliseconds, offline_lines, state_word, watched_line
 
 CHIP_HEIGHT = 22
 CHIP_CACHE = 256
@@ -94,6 +94,8 @@ class TilePainter:
 
     def link_words(self, tile: Tile) -> str:
         """What a person can do about a camera without a picture; empty if nothing here."""
+        if tile.health is not None and tile.health.watched_by:
+            return ""
         return {
             StreamState.INACTIVE: _tr("Start"),
             StreamState.ERROR: _tr("Edit camera…"),
@@ -135,7 +137,8 @@ class TilePainter:
     def _header(self, tile: Tile, rect: Rect) -> list[tuple[QRectF, QPixmap]]:
         """The chips of a tile and their places: name on the left, numbers on the right; what does
         not fit beside each other gives way in order: the state word, the latency, the numbers."""
-        name, word = tile.stream.name, state_word(tile.state, tile.stream)
+        name = tile.stream.name
+        word = watched_line(tile.health) or state_word(tile.state, tile.stream)
         room = rect.width - 3 * MARGIN
         if tile.stale and tile.age_s is not None:
             warning = _tr("no new picture for {0}").format(duration(tile.age_s))
@@ -164,6 +167,8 @@ class TilePainter:
         if health is None:
             return _tr("– fps · – ms"), _tr("– fps")
         rate = f"{health.fps:.0f} fps"
+        if health.watched_by:
+            return (rate,)
         both = f"{rate} · {milliseconds(health.latency_ms)}"
         if health.recording in ("on", "motion"):
             return f"REC · {both}", both, rate
