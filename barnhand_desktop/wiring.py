@@ -119,6 +119,8 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         tls_key=api.tls_key,
         tls_ends_upstream=api.tls_ends_upstream,
         media_root=place.folders.media,
+        upload_folder=place.folders.data / "uploads",
+        model_upload_mb=api.model_upload_mb,
         hls_delay_s=place.settings.engine.recording.hls_delay_s,
         video_sites=capture.web_video.sites,
         push_ports=(capture.push.first_port, capture.push.last_port),
@@ -202,7 +204,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     key = secrets.credential_key_text().encode()
     streams = PostgresStreamRepository(pool, key)
     horses, motion = PostgresHorseRepository(pool), PostgresMotionRepository(pool)
-    alerts = PostgresAlertRepository(pool, default_rules)
+    alerts = PostgresAlertRepository(pool, default_rules, announcer.alert_updated)
     alert_node = AlertNode(DEFAULT_FARM, motion, alerts, horses, engine, announcer, chunks)
     stores = JobStores(pool, streams, chunks, jobs)
     jobs_here = job_node(place, servers.dsn, stores, engine, announcer)

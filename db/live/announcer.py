@@ -14,6 +14,13 @@ from typing import Any
 import redis
 
 from db.live.connection import connect, translated
+from db.live.personal import (
+    ALERT_UPDATED,
+    SESSION_REVOKED,
+    alert_updated,
+    session_revoked,
+    user_room,
+)
 from db.live.protocol import (
     ALERT_RAISED,
     ANALYTICS_GENERATION_KEY,
@@ -76,19 +83,47 @@ class Announcer:
         """Tell of a stored alert, in its camera's room or the farm's. True if told."""
         return self._tell(ALERT_RAISED, alert.stream_id, alert_raised(alert))
 
+    def alert_updated(self, alert: Alert) -> bool:
+        """Tell of an acknowledgement, where the alert was told and to who gave it. True if told."""
+        return self._tell(ALERT_UPDATED, alert.stream_id, alert_updated(alert), (
+            alert.acknowledged_by or None
+        ))  # fmt: skip
+
+    def session_revoked(self, username: str, reason: str) -> bool:
+        """Tell an account that a login, key or right of it has ended. True if told."""
+        try:
+            with translated("telling of an ended login"):
+                pipeline = self._client.pipeline(transaction=True)
+                at = datetime.now(UTC).isoformat()
+                self._add(pipeline, SESSION_REVOKED, at, session_revoked(reason), user=username)
+                pipeline.execute()
+        except BarnhandError as error:
+            log.warning("%s was not told of an ended login: %s", username, error)
+            return False
+        return True
+
     def job(self, job: Job) -> bool:
-        """Tell how a job is going. True if told."""
-        return self._tell(JOB_UPDATE, None, job_update(job))
+        """Tell how a job is going: its farm, and who asked for it. True if told."""
+        return self._tell(JOB_UPDATE, None, job_update(job), job.actor)
 
     def chunk_processed(self, chunk: Chunk) -> bool:
         """Tell that a recording's results are final. True if told."""
         return self._tell(CHUNK_PROCESSED, chunk.stream_id, chunk_processed(chunk))
 
-    def _tell(self, event: str, stream_id: StreamId | None, data: dict[str, Any]) -> bool:
+    def _tell(
+        self,
+        event: str,
+        stream_id: StreamId | None,
+        data: dict[str, Any],
+        user: str | None = None,
+    ) -> bool:
+        at = datetime.now(UTC).isoformat()
         try:
             with translated(f"telling of {event}"):
                 pipeline = self._client.pipeline(transaction=True)
-                self._add(pipeline, event, datetime.now(UTC).isoformat(), data, stream_id)
+                self._add(pipeline, event, at, data, stream_id)
+                if user is not None:
+                    self._add(pipeline, event, at, data, user=user)
                 pipeline.execute()
         except BarnhandError as error:
             log.info("%s was not announced: %s", event, error)
@@ -102,9 +137,10 @@ class Announcer:
         at: str,
         data: dict[str, Any],
         stream_id: StreamId | None = None,
+        user: str | None = None,
     ) -> None:
-        head, tail = event_halves(event, stream_id, at, data)
-        channel = events_channel(stream_id)
+        head, tail = event_halves(event, stream_id, at, data, user)
+        channel = events_channel(stream_id if user is None else user_room(user))
         pipeline.eval(PUBLISH_EVENT, 1, SEQUENCE_KEY, channel, head, tail, "", "0")
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from engine.domain.behaviour import Alert
 from engine.domain.commands import (
     EngineCommand,
+    ModelsChanged,
     PlansChanged,
     StartStream,
     SteerCamera,
@@ -81,13 +82,15 @@ def stream_state_key(stream_id: StreamId) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """One event. ``timestamp`` is ISO 8601 UTC; ``sequence`` counts within the event's channel."""
+    """One event. ``timestamp`` is ISO 8601 UTC; ``sequence`` counts within the event's channel;
+    ``user`` is the account whose own room it is for (``db.live.personal``), None for others."""
 
     event: str
     stream_id: str | None
     timestamp: str
     sequence: int
     data: dict[str, Any]
+    user: str | None = None
 
 
 def encode_event(message: EventMessage) -> bytes:
@@ -98,19 +101,22 @@ def encode_event(message: EventMessage) -> bytes:
         "timestamp": message.timestamp,
         "sequence": message.sequence,
         "data": message.data,
+        **({} if message.user is None else {"user": message.user}),
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
 
 
 def event_halves(
-    event: str, stream_id: StreamId | None, timestamp: str, data: dict[str, Any]
+    event: str,
+    stream_id: StreamId | None,
+    timestamp: str,
+    data: dict[str, Any],
+    user: str | None = None,
 ) -> tuple[bytes, bytes]:
     """An event as JSON bytes, cut where the server puts its sequence number."""
-    head = {
-        "event": event,
-        "stream_id": None if stream_id is None else str(stream_id),
-        "timestamp": timestamp,
-    }
+    own = {} if user is None else {"user": user}
+    told_of = None if stream_id is None else str(stream_id)
+    head = {"event": event, "stream_id": told_of, **own, "timestamp": timestamp}
     body = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return (
         (json.dumps(head, separators=(",", ":"))[:-1] + ',"sequence":').encode(),
@@ -190,6 +196,7 @@ def decode_event(payload: bytes) -> EventMessage:
             timestamp=str(document["timestamp"]),
             sequence=int(document["sequence"]),
             data=data,
+            user=None if document.get("user") is None else str(document["user"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise OperatorMistake(f"A message on the live channel is not an event: {error}.") from error
@@ -343,6 +350,8 @@ def encode_command(command: EngineCommand) -> bytes:
             document = {"command": "stop_stream", "stream_id": str(stream_id)}
         case PlansChanged():
             document = {"command": "plans_changed"}
+        case ModelsChanged():
+            document = {"command": "models_changed"}
         case SteerCamera():
             document = {
                 "command": "steer_camera",
@@ -372,6 +381,8 @@ def decode_command(payload: bytes) -> EngineCommand:
             return StreamsChanged()
         if name == "plans_changed":
             return PlansChanged()
+        if name == "models_changed":
+            return ModelsChanged()
         stream_id = StreamId(UUID(document["stream_id"]))
         if name == "start_stream":
             return StartStream(stream_id)

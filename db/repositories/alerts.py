@@ -33,10 +33,17 @@ def no_rules(farm_id: FarmId) -> Sequence[AlertRule]:
 
 class PostgresAlertRepository:
     """Rules and alerts in the tables of those names. Whose an alert is follows the identity spans
-    of its track, and merges of its horse. ``defaults`` are given to a farm once."""
+    of its track, and merges of its horse. ``defaults`` are given to a farm once; ``on_update``
+    hears, after the commit, of alerts that were acknowledged or have ended."""
 
-    def __init__(self, pool: ConnectionPool, defaults: DefaultRules = no_rules) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        defaults: DefaultRules = no_rules,
+        on_update: Callable[[Alert], object] | None = None,
+    ) -> None:
         self._pool = pool
+        self._told = on_update
         self._defaults = defaults
         self._sql = queries("alerts")
 
@@ -133,7 +140,9 @@ class PostgresAlertRepository:
         """See the port."""
         with transaction(self._pool, "ending an alert") as connection:
             ended = [r["id"] for r in self._rows(connection, "end", {"key": key, "at": at})]
-            return self._some(connection, ended)
+            alerts = self._some(connection, ended)
+        self._tell(alerts)
+        return alerts
 
     def acknowledge(self, alert_id: AlertId, actor: str, note: str, at: datetime) -> Alert:
         """See the port."""
@@ -142,7 +151,14 @@ class PostgresAlertRepository:
         fields = {"id": alert_id, "actor": actor, "note": note, "at": at}
         with transaction(self._pool, "acknowledging an alert") as connection:
             connection.execute(self._sql["acknowledge"], fields)
-            return self._get(connection, alert_id)
+            alert = self._get(connection, alert_id)
+        self._tell((alert,))
+        return alert
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        if self._told is not None:
+            for alert in alerts:
+                self._told(alert)
 
     def list(
         self,

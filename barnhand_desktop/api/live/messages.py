@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from barnhand_desktop.api.live.rooms import ALL_CHANNELS, Channel
 from db.live.protocol import FARM_ROOM
@@ -35,31 +35,45 @@ class Token(_Data):
     token: str = Field(max_length=4096, repr=False)
 
 
-class Subscription(_Data):
-    """A room: a stream, or without ``stream_id`` every stream the caller sees. ``last_sequence``
-    asks for what came after that number."""
+RoomKind = Literal["stream", "farm", "user"]
+OWN_ROOM = "user"
+"""Stands for the room of the caller's own account."""
+
+
+class _Named(_Data):
+    """``stream_id`` names a stream's room; without it the farm's is meant, or the one that ``room``
+    says."""
 
     stream_id: UUID | None = None
+    room: RoomKind | None = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        of_a_stream = self.stream_id is not None
+        if self.room is not None and of_a_stream != (self.room == "stream"):
+            raise ValueError("stream_id goes with the room of a stream and with no other")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The room's name; ``OWN_ROOM`` for the account's own."""
+        if self.room == OWN_ROOM:
+            return OWN_ROOM
+        return FARM_ROOM if self.stream_id is None else str(self.stream_id)
+
+
+class Subscription(_Named):
+    """A room: a stream's, the farm's (every stream the caller sees), the account's own.
+    ``last_sequence`` asks for what came after that number."""
+
     channels: list[Channel] = Field(
         default_factory=lambda: sorted(ALL_CHANNELS), max_length=len(Channel)
     )
     last_sequence: int | None = Field(None, ge=0, lt=2**63)
 
-    @property
-    def room(self) -> str:
-        """The room's name."""
-        return FARM_ROOM if self.stream_id is None else str(self.stream_id)
 
-
-class Room(_Data):
+class Room(_Named):
     """A room to leave."""
-
-    stream_id: UUID | None = None
-
-    @property
-    def room(self) -> str:
-        """The room's name."""
-        return FARM_ROOM if self.stream_id is None else str(self.stream_id)
 
 
 class Authenticate(_Data):

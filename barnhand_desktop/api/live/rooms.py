@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,7 +15,11 @@ from typing import Any
 from uuid import UUID
 
 from barnhand_desktop.api.config import SocketLimits
+from db.live.personal import SESSION_REVOKED, USER_ROOM_PREFIX, user_room
 from db.live.protocol import FARM_ROOM, EventMessage
+
+_OWN_ROOMS = 1000
+"""Rooms of accounts that are buffered at once; the oldest is forgotten."""
 
 
 class Channel(StrEnum):
@@ -39,7 +43,8 @@ class LiveEvent:
 
     def __init__(self, message: EventMessage, payload: bytes) -> None:
         self.message = message
-        self.room = message.stream_id or FARM_ROOM
+        own = None if message.user is None else user_room(message.user)
+        self.room = own or message.stream_id or FARM_ROOM
         self.sequence = message.sequence
         self._payload = payload
 
@@ -67,7 +72,8 @@ class LiveEvent:
     def concerns(self, farm_id: str | None) -> bool:
         """Whether an account of that farm (None: of all farms) may hear it. Events without a
         stream name the farm they are about, or concern every farm."""
-        about = self.message.data.get("farm_id") if self.room == FARM_ROOM else None
+        of_a_stream = self.message.stream_id is not None
+        about = None if of_a_stream else self.message.data.get("farm_id")
         return about is None or farm_id is None or about == farm_id
 
     def text_for(self, channels: frozenset[Channel]) -> str | None:
@@ -95,6 +101,18 @@ def envelope(
     return json.dumps(document, separators=(",", ":"))
 
 
+def kind_of(room: str) -> str:
+    """``stream``, ``farm`` or ``user``."""
+    if room.startswith(USER_ROOM_PREFIX):
+        return "user"
+    return "farm" if room == FARM_ROOM else "stream"
+
+
+def stream_of(room: str) -> str | None:
+    """The stream whose room it is, None for others."""
+    return room if kind_of(room) == "stream" else None
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Events ``first`` to ``last`` of a room are lost to a client; None: up to now, unknown."""
@@ -108,8 +126,12 @@ class Gap:
         """The message that says so."""
         return envelope(
             "gap",
-            {"first_missed": self.first, "last_missed": self.last},
-            None if self.room == FARM_ROOM else self.room,
+            {
+                "room": kind_of(self.room),
+                "first_missed": self.first,
+                "last_missed": self.last,
+            },
+            stream_of(self.room),
         )
 
 
@@ -190,11 +212,14 @@ class Listener:
     """One client as the rooms see it: a bounded queue and what it subscribed to.
 
     ``visible`` are the streams it may see; ``sees_farm`` whether events of no stream reach it,
-    ``farm_id`` of which farm (None: of all).
+    ``farm_id`` of which farm (None: of all). ``own_room`` is its account's; ``judge_again`` is
+    called when something happened to the account.
     """
 
-    def __init__(self, subject: str, limits: SocketLimits) -> None:
+    def __init__(self, subject: str, limits: SocketLimits, username: str = "") -> None:
         self.subject = subject
+        self.own_room = user_room(username)
+        self.judge_again: Callable[[], object] = lambda: None
         self.visible: frozenset[str] = frozenset()
         self.sees_farm = False
         self.farm_id: str | None = None
@@ -237,6 +262,8 @@ class Listener:
         """What the client wants of a room: by its own subscription, else by the farm's."""
         if room == FARM_ROOM:
             return self.subscriptions.get(FARM_ROOM) if self.sees_farm else None
+        if room == self.own_room:
+            return self.subscriptions.get(room)
         if room not in self.visible:
             return None
         return self.subscriptions.get(room, self.subscriptions.get(FARM_ROOM))
@@ -253,6 +280,8 @@ class Rooms:
     def buffer(self, room: str) -> ReplayBuffer:
         """The room's buffer, made when first asked for."""
         if room not in self._buffers:
+            own = [name for name in self._buffers if name.startswith(USER_ROOM_PREFIX)]
+            self.forget(own[: max(len(own) + 1 - _OWN_ROOMS, 0)])
             self._buffers[room] = ReplayBuffer(room, self._limits)
         return self._buffers[room]
 
@@ -270,6 +299,8 @@ class Rooms:
         """Buffer and queue an event; the listeners to wake."""
         gap = self.buffer(event.room).add(event)
         for listener in self.listeners:
+            if event.message.event == SESSION_REVOKED and event.room == listener.own_room:
+                listener.judge_again()
             channels = listener.channels_for(event.room)
             if channels is None or not event.concerns(listener.farm_id):
                 continue

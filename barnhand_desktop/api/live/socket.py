@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from barnhand_desktop.api.access import Caller, Scope
 from barnhand_desktop.api.live.hub import EventHub, state_text
 from barnhand_desktop.api.live.messages import (
+    OWN_ROOM,
     Authenticate,
     BadMessage,
     Close,
@@ -24,7 +25,7 @@ from barnhand_desktop.api.live.messages import (
     Unsubscribe,
     read_message,
 )
-from barnhand_desktop.api.live.rooms import Channel, Listener, envelope
+from barnhand_desktop.api.live.rooms import Channel, Listener, envelope, kind_of, stream_of
 from barnhand_desktop.api.metrics import ApiMetrics
 from barnhand_desktop.api.rates import MemoryRates, Rate
 from barnhand_desktop.api.tokens import TokenRefused
@@ -155,7 +156,9 @@ class Conversation:
         self._socket = socket
         self._caller = caller
         self._credential = credential
-        self._listener = Listener(caller.subject, self._hub.limits)
+        self._listener = Listener(caller.subject, self._hub.limits, caller.username)
+        self._judge_now = asyncio.Event()
+        self._listener.judge_again = self._judge_now.set
         self._rates = MemoryRates()
 
     async def run(self, stream_id: UUID | None) -> None:
@@ -218,16 +221,20 @@ class Conversation:
             case Subscribe(data=wanted):
                 await self._subscribe(wanted)
             case Unsubscribe(data=left):
-                self._listener.subscriptions.pop(left.room, None)
-                self._say(envelope("unsubscribed", {}, _stream_of(left.room)))
+                room = self._room(left.name)
+                self._listener.subscriptions.pop(room, None)
+                self._say(envelope("unsubscribed", {"room": kind_of(room)}, stream_of(room)))
             case Ping():
                 self._say(envelope("pong", {"at": self._door.now().isoformat()}))
             case Authenticate():
                 raise BadMessage("This socket is authenticated already.")
 
+    def _room(self, name: str) -> str:
+        return self._listener.own_room if name == OWN_ROOM else name
+
     async def _subscribe(self, wanted: Subscription) -> None:
-        room = wanted.room
-        if room != FARM_ROOM and room not in self._listener.visible:
+        room = self._room(wanted.name)
+        if kind_of(room) == "stream" and room not in self._listener.visible:
             raise BadMessage("There is no such stream for this account.")
         subscriptions = self._listener.subscriptions
         if room not in subscriptions and len(subscriptions) >= self._hub.limits.subscriptions:
@@ -237,7 +244,8 @@ class Conversation:
         if wanted.last_sequence is not None:
             newest = await self._hub.newest_sequence(room)
         # From here on nothing waits: replay and live events meet without hole or double.
-        self._say(envelope("subscribed", {"channels": sorted(channels)}, _stream_of(room)))
+        told = {"room": kind_of(room), "channels": sorted(channels)}
+        self._say(envelope("subscribed", told, stream_of(room)))
         if wanted.last_sequence is not None and room not in subscriptions:
             self._replay(room, wanted.last_sequence, channels, newest)
         subscriptions[room] = channels
@@ -256,7 +264,10 @@ class Conversation:
     async def _recheck(self) -> None:
         """Read account and grants again and again: an ended login ends the socket."""
         while True:
-            await asyncio.sleep(self._next_check_s())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._next_check_s()):
+                    await self._judge_now.wait()
+            self._judge_now.clear()
             try:
                 self._caller = await self._door.identified(self._credential)
                 self._listener.visible = await self._door.seen_by(self._caller)
@@ -273,10 +284,6 @@ class Conversation:
             return rest_s
         left_s = (self._caller.expires_at - self._door.now()).total_seconds()
         return max(min(rest_s, left_s), 0.05)
-
-
-def _stream_of(room: str) -> str | None:
-    return None if room == FARM_ROOM else room
 
 
 async def receive_text(socket: WebSocket) -> str:

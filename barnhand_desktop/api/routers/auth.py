@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 from barnhand_desktop.api import schemas
@@ -9,15 +10,18 @@ from barnhand_desktop.api.access import Caller, Scope
 from barnhand_desktop.api.accounts import LoginRefused, RefreshReused, TokenPair
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere
 from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.rates import network_of
 from barnhand_desktop.api.services import Services
 from db.repositories.users import ApiKey, Role
+from engine.domain.errors import NotFound
+from engine.domain.ids import UserId
 
 
 def login(body: schemas.Login, services: ServicesHere, address: AddressHere) -> schemas.Tokens:
     """Exchange a name and a password for tokens. Counted before the password is looked at."""
     username = body.username.strip().lower()
     rates = services.config.rates
-    services.limit(f"login:address:{address}", rates.login_address)
+    services.limit(f"login:address:{network_of(address)}", rates.login_address)
     services.limit(f"login:account:{username}", rates.login_account)
     try:
         pair = services.accounts.log_in(username, body.password.get_secret_value())
@@ -34,6 +38,7 @@ def refresh(body: schemas.Refresh, services: ServicesHere, address: AddressHere)
         pair = services.accounts.refresh(body.refresh_token.get_secret_value())
     except RefreshReused as error:
         services.audit.record_stranger(str(error.user_id), "refresh.reused", address)
+        _tell_owner(services, error.user_id)
         raise Problem(401, "refresh_reused", str(error)) from error
     return _tokens(pair)
 
@@ -42,6 +47,7 @@ def logout(caller: CallerHere, services: ServicesHere, address: AddressHere) -> 
     """End this login; its tokens stop working at once."""
     services.accounts.log_out(caller)
     services.audit.record(caller, "logout", "account", caller.user_id, address)
+    services.announcer.session_revoked(caller.username, "logout")
 
 
 def me(caller: CallerHere) -> schemas.Me:
@@ -66,6 +72,7 @@ def change_password(
     except LoginRefused as error:
         raise Problem(403, "password_wrong", error.message) from error
     services.audit.record(caller, "password.change", "account", caller.user_id, address)
+    services.announcer.session_revoked(caller.username, "password changed")
 
 
 def list_keys(caller: CallerHere, services: ServicesHere) -> schemas.Page[schemas.ApiKeyOut]:
@@ -92,11 +99,18 @@ def revoke_key(
     """Revoke one of the own API keys."""
     services.users.revoke_key(caller.user_id, key_id)
     services.audit.record(caller, "api_key.revoke", "api_key", key_id, address)
+    services.announcer.session_revoked(caller.username, "API key revoked")
+
+
+def _tell_owner(services: Services, user_id: UUID) -> None:
+    with contextlib.suppress(NotFound):
+        owner = services.users.get(UserId(user_id))
+        services.announcer.session_revoked(owner.username, "refresh token used twice")
 
 
 def _limit_own_password(services: Services, caller: Caller, address: str) -> None:
     rates = services.config.rates
-    services.limit(f"login:address:{address}", rates.login_address)
+    services.limit(f"login:address:{network_of(address)}", rates.login_address)
     services.limit(f"login:account:{caller.username}", rates.login_account)
 
 

@@ -87,6 +87,7 @@ def change_user(
         address,
         {"role": changed.role, "enabled": changed.enabled},
     )
+    services.announcer.session_revoked(changed.username, "account changed")
     return _out(changed)
 
 
@@ -99,6 +100,7 @@ def remove_user(
     services.audit.record(
         caller, "user.remove", "user", user.id, address, {"username": user.username}
     )
+    services.announcer.session_revoked(user.username, "account removed")
 
 
 def get_grants(user_id: UUID, caller: CallerHere, services: ServicesHere) -> schemas.Grants:
@@ -126,6 +128,7 @@ def set_grants(
         address,
         {"stream_ids": [str(stream_id) for stream_id in granted]},
     )
+    services.announcer.session_revoked(user.username, "grants changed")
     return schemas.Grants(stream_ids=granted)
 
 

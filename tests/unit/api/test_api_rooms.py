@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from barnhand_desktop.api.config import SocketLimits
-from barnhand_desktop.api.live.messages import BadMessage, Subscribe, read_message
+from barnhand_desktop.api.live.messages import OWN_ROOM, BadMessage, Subscribe, read_message
 from barnhand_desktop.api.live.rooms import (
     ALL_CHANNELS,
     Channel,
@@ -17,6 +17,7 @@ from barnhand_desktop.api.live.rooms import (
     ReplayBuffer,
     Rooms,
 )
+from db.live.personal import user_room
 from db.live.protocol import FARM_ROOM, EventMessage, encode_event
 
 STREAM = str(uuid4())
@@ -91,7 +92,7 @@ def test_a_jump_in_the_numbers_is_told_before_the_event_behind_it() -> None:
         "gap",
         "detection:update",
     ]
-    assert told[2]["data"] == {"first_missed": 9, "last_missed": 11}
+    assert told[2]["data"] == {"room": "stream", "first_missed": 9, "last_missed": 11}
 
 
 def replayed(
@@ -187,7 +188,48 @@ def test_a_subscription_without_channels_is_to_all() -> None:
     message = read_message(f'{{"event": "subscribe", "data": {{"stream_id": "{STREAM}"}}}}')
     assert isinstance(message, Subscribe)
     assert set(message.data.channels) == ALL_CHANNELS
-    assert message.data.room == STREAM
+    assert message.data.name == STREAM
     farm = read_message('{"event": "subscribe"}')
     assert isinstance(farm, Subscribe)
-    assert farm.data.room == FARM_ROOM
+    assert farm.data.name == FARM_ROOM
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"room": "user"}, OWN_ROOM),
+        ({"room": "farm"}, FARM_ROOM),
+        ({"room": "stream", "stream_id": STREAM}, STREAM),
+        ({"room": "stream"}, None),
+        ({"room": "user", "stream_id": STREAM}, None),
+        ({"room": "kitchen"}, None),
+    ],
+)
+def test_a_room_is_named_clearly_or_refused(data: dict[str, str], name: str | None) -> None:
+    text = json.dumps({"event": "subscribe", "data": data})
+    if name is None:
+        with pytest.raises(BadMessage):
+            read_message(text)
+        return
+    message = read_message(text)
+    assert isinstance(message, Subscribe) and message.data.name == name
+
+
+def test_own_rooms_are_heard_by_their_account_only_and_are_bounded() -> None:
+    rooms = Rooms(SocketLimits())
+    anna, ben = (Listener("user:x", SocketLimits(), name) for name in ("anna", "ben"))
+    for listener in (anna, ben):
+        listener.subscriptions[listener.own_room] = ALL_CHANNELS
+        listener.subscriptions[FARM_ROOM] = ALL_CHANNELS
+        rooms.listeners.add(listener)
+    judged: list[str] = []
+    anna.judge_again = lambda: judged.append("anna")
+    ben.judge_again = lambda: judged.append("ben")
+    at = "2025-01-01T00:00:00+00:00"
+    message = EventMessage("session:revoked", None, at, 1, {"reason": "x"}, user="anna")
+    event = LiveEvent(message, encode_event(message))
+    assert set(rooms.publish(event)) == {anna} and judged == ["anna"]
+    for number in range(1100):
+        rooms.buffer(user_room(f"u{number}"))
+    rooms.buffer(STREAM)
+    assert len(rooms.names) == 1001 and user_room("u1099") in rooms.names
