@@ -13,6 +13,8 @@ from barnhand_desktop.exports.packet_facts import PacketStores
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.jobs.capacity import Capacity
 from barnhand_desktop.jobs.reanalysis import Reanalysis
+from barnhand_desktop.jobs.session_stretch import StretchStores
+from barnhand_desktop.jobs.sessions import SessionAnalysis, SessionStores
 from barnhand_desktop.model_store import open_model_store
 from db.live.announcer import Announcer
 from db.queue.jobs import PostgresJobQueue
@@ -22,6 +24,7 @@ from db.repositories.audit import AuditRepository
 from db.repositories.export_rows import ExportRows
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.motion import PostgresMotionRepository
+from db.repositories.sessions import PostgresSessionRepository
 from db.repositories.stored_past import PostgresStoredPast
 from engine.domain.ports import StreamRepository
 from engine.domain.recording import ChunkRepository, JobKind
@@ -59,6 +62,7 @@ def job_node(
     )
     exporter = _exporter(place, stores, past)
     exporter.sweep()
+    sessions = _sessions(place, stores, past, lane, clock)
     return JobNode(
         dsn,
         stores.jobs,
@@ -66,10 +70,31 @@ def job_node(
             JobKind.REANALYSE: lane.reanalyse,
             JobKind.REPROCESS: lane.reprocess,
             JobKind.EXPORT: exporter.export,
+            JobKind.SESSION: sessions.analyse,
         },
         has_capacity=Capacity(engine.health, clock),
         feed=lambda: lane.submit_next(stores.jobs, past.farm_of),
         at_rest=lane.at_rest,
+    )
+
+
+def _sessions(
+    place: Installation, stores: JobStores, past: PostgresStoredPast, lane: Reanalysis,
+    clock: SystemClock,
+) -> SessionAnalysis:  # fmt: skip
+    motion = PostgresMotionRepository(stores.pool)
+    return SessionAnalysis(
+        place.folders.media,
+        SessionStores(
+            PostgresSessionRepository(stores.pool),
+            stores.streams,
+            PostgresHorseRepository(stores.pool),
+            StretchStores(motion, stores.chunks, past, stores.streams),
+        ),
+        lane,
+        lambda: place.settings.engine.motion.withers_height_m,
+        clock,
+        f"Barnhand {__version__}",
     )
 
 

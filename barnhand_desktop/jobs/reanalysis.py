@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from barnhand_desktop.jobs.part import JobPart
 from db.queue.jobs import NOBODY
 from engine.domain.behaviour import MotionRepository
 from engine.domain.errors import BarnhandError, NotFound, OperatorMistake, StoreUnavailable
@@ -41,20 +42,6 @@ _GOES_ON_S = 0.5
 _LOOK_AHEAD = 50
 _MOST_GIVEN_UP = 10_000
 _PAGE = 1000
-
-
-class _Part:
-    """A context that is one part of a longer job's."""
-
-    def __init__(self, whole: JobContext, first: float, share: float, message: str) -> None:
-        self._whole, self._first, self._share, self._message = whole, first, share, message
-
-    @property
-    def cancelled(self) -> bool:
-        return self._whole.cancelled
-
-    def progress(self, share: float, message: str = "") -> None:
-        self._whole.progress(self._first + share * self._share, message or self._message)
 
 
 class Reanalysis:
@@ -112,7 +99,7 @@ class Reanalysis:
         skipped: list[str] = []
         for index, chunk in enumerate(chunks):
             words = f"{index + 1} of {len(chunks)} recordings"
-            part = _Part(context, index / len(chunks), 1 / len(chunks), words)
+            part = JobPart(context, index / len(chunks), 1 / len(chunks), words)
             part.progress(0.0)
             try:
                 results.append(self._one(chunk, part))
@@ -130,6 +117,24 @@ class Reanalysis:
         models, self._models = self._models, None
         if models is not None:
             models.close()
+
+    # --- for sessions --------------------------------------------------------------------------
+
+    def models(self) -> tuple[ModelSet, EngineSettings]:
+        """The lane's own models, loaded now if they are not, with the settings they run with."""
+        settings = _background(self._settings())
+        return self._own_models(settings), settings
+
+    def finish(self, chunk: Chunk, context: JobContext) -> LaneResult:
+        """Make a closed chunk final. Raises like ``ChunkLane.analyse``; OperatorMistake for one
+        that is not closed."""
+        return self._one(chunk, context)
+
+    def closed(
+        self, stream_ids: Sequence[StreamId], start: datetime, end: datetime, farm_id: FarmId
+    ) -> list[Chunk]:
+        """All closed chunks of a farm's cameras that reach into [start, end)."""
+        return self._closed(stream_ids, start, end, farm_id)
 
     # --- what nobody asked for -----------------------------------------------------------------
 
