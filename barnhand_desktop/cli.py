@@ -59,6 +59,11 @@ def _run(arguments: list[str]) -> int:
         from engine.sources.web_resolver import main as resolve
 
         return resolve()
+    if arguments[:1] == ["model-inspector"]:
+        # How a packaged program starts the process that looks at uploaded models.
+        from barnhand_desktop.model_inspection.child import main as inspect_model
+
+        return inspect_model()
     if arguments[:1] == ["train"]:
         from engine.training.commands import run_train
 
@@ -74,8 +79,11 @@ def _run(arguments: list[str]) -> int:
     place = Installation.read(wanted.config)
     telemetry = place.settings.telemetry
     folder = place.folders.logs if telemetry.log_file else None
-    terminal_level = "warning" if wanted.command in QUIET else telemetry.log_level
-    configure_logging(telemetry.log_level, folder, telemetry.log_max_mb)
+    quiet = wanted.command in QUIET and not telemetry.log_json
+    terminal_level = "warning" if quiet else telemetry.log_level
+    configure_logging(
+        telemetry.log_level, folder, telemetry.log_max_mb, json_lines=telemetry.log_json
+    )
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
             handler.setLevel(terminal_level.upper())

@@ -34,6 +34,7 @@ class RateLimits(BaseModel):
     login_address: Rate = Rate(count=30, per_s=300, description="logins from one address")
     caller: Rate = Rate(count=600, per_s=60, description="requests of one user or key")
     address: Rate = Rate(count=1200, per_s=60, description="requests from one address")
+    model_upload: Rate = Rate(count=20, per_s=600, description="uploads of models of one caller")
     socket_messages: Rate = Rate(count=60, per_s=10, description="messages on one WebSocket")
 
 
@@ -92,9 +93,21 @@ class ApiConfig(BaseModel):
     traces_endpoint: str | None = None
     traces_share: float = Field(0.1, ge=0, le=1, description="share of the requests traced")
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
+    model_upload_mb: int = Field(256, ge=1, le=1024, description="largest uploaded model")
+    upload_folder: Path | None = Field(None, description="where uploads lie until looked at")
     body_bytes: int = Field(1_000_000, ge=1_000, description="longest request body")
     rates: RateLimits = RateLimits()
     sockets: SocketLimits = SocketLimits()
+
+    @property
+    def model_upload_bytes(self) -> int:
+        """The largest uploaded model in bytes."""
+        return self.model_upload_mb << 20
+
+    @property
+    def uploads(self) -> Path:
+        """Where uploads lie until they are looked at; below the data folder."""
+        return self.upload_folder or self.secret_path.parent / "uploads"
 
     @property
     def remote(self) -> bool:

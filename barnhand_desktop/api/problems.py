@@ -17,6 +17,7 @@ from starlette.routing import Route
 from barnhand_desktop.api.addresses import AddressRefused
 from barnhand_desktop.api.passwords import HashingBusy
 from barnhand_desktop.api.tokens import TokenRefused
+from barnhand_desktop.model_inspection.verdict import ModelRefused
 from engine.domain.errors import (
     BarnhandError,
     Conflict,
@@ -126,6 +127,8 @@ def problem_response(
 
 def from_error(error: BarnhandError) -> Problem:
     """The problem that a domain error is for a caller. What names servers stays in the log."""
+    if isinstance(error, ModelRefused):
+        return Problem(422, error.code, str(error))
     for family, status, code in _BY_ERROR:
         if isinstance(error, family):
             detail = _AWAY if isinstance(error, StoreUnavailable) else str(error)

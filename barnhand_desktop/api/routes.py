@@ -6,6 +6,7 @@ Nothing is served that is not in it; the tests of authorisation are made from it
 from __future__ import annotations
 
 from barnhand_desktop.api.access import BASE_PATH, ApiRoute, Scope
+from barnhand_desktop.api.model_uploads import OVERHEAD_BYTES, REQUEST_BODY
 from barnhand_desktop.api.routers import (
     alerts,
     analytics,
@@ -18,10 +19,12 @@ from barnhand_desktop.api.routers import (
     docs,
     edits,
     exports,
+    farms,
     health,
     hls,
     horses,
     jobs,
+    models,
     motion,
     nodes,
     ptz,
@@ -204,10 +207,27 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/areas/{area_id}", areas.get_area, _VIEWER, _READ),
     ApiRoute("PUT", "/areas/{area_id}", areas.change_area, _MANAGER, _WRITE),
     ApiRoute("DELETE", "/areas/{area_id}", areas.remove_area, _MANAGER, _WRITE, status=204),
-    ApiRoute("GET", "/farms", areas.list_farms, _VIEWER, _READ),
-    ApiRoute("POST", "/farms", areas.add_farm, _ADMIN, status=201),
-    ApiRoute("PUT", "/farms/{farm_id}", areas.change_farm, _ADMIN),
+    ApiRoute("GET", "/farms", farms.list_farms, _VIEWER, _READ),
+    ApiRoute("POST", "/farms", farms.add_farm, _ADMIN, status=201),
+    ApiRoute("GET", "/farms/{farm_id}", farms.get_farm, _VIEWER, _READ),
+    ApiRoute("PUT", "/farms/{farm_id}", farms.change_farm, _ADMIN),
+    ApiRoute("DELETE", "/farms/{farm_id}", farms.remove_farm, _ADMIN, status=204),
     ApiRoute("GET", "/nodes", nodes.list_nodes, _MANAGER, _READ),
+    ApiRoute("GET", "/models", models.list_models, _VIEWER, _READ),
+    ApiRoute(
+        "POST",
+        "/models",
+        models.upload_model,
+        _ADMIN,
+        status=201,
+        body_bytes=lambda config: config.model_upload_bytes + OVERHEAD_BYTES,
+        request_body=REQUEST_BODY,
+        refuses=(404,),
+    ),
+    ApiRoute("GET", "/models/{model_id}", models.get_model, _VIEWER, _READ),
+    ApiRoute("DELETE", "/models/{model_id}", models.remove_model, _ADMIN, status=204),
+    ApiRoute("POST", "/models/{model_id}/activate", models.activate_model, _ADMIN),
+    ApiRoute("POST", "/models/{model_id}/deactivate", models.deactivate_model, _ADMIN),
     ApiRoute("GET", "/audit", audit.list_audit, _ADMIN, _READ),
     *(
         ApiRoute(

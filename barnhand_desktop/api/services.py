@@ -22,6 +22,7 @@ from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
 from barnhand_desktop.api.media_tokens import MediaTokens
 from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.api.model_desk import ModelDesk
 from barnhand_desktop.api.operation import FarmCollector, NodeCollector
 from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.api.problems import Problem
@@ -46,6 +47,7 @@ from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.models import PostgresModelRegistry
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.operation import OperationRepository
 from db.repositories.ptz import PostgresPtzRepository
@@ -107,6 +109,7 @@ class Services:
     answers: AnswerCache
     horse_states: HorseStates
     background: Background
+    model_desk: ModelDesk
     announcer: Announcer
     states: StreamStates
     commands: CommandSender
@@ -216,12 +219,15 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         farms=FarmRepository(pool),
         ptz=PostgresPtzRepository(pool),
         motion=PostgresMotionRepository(pool),
-        alerts=PostgresAlertRepository(pool, default_rules),
+        alerts=PostgresAlertRepository(pool, default_rules, announcer.alert_updated),
         timeline=PostgresTimelineRepository(pool),
         analytics=AnalyticsRepository(pool),
         answers=AnswerCache(redis),
         horse_states=HorseStates(redis),
         background=background_of(pool, announcer),
+        model_desk=ModelDesk(
+            PostgresModelRegistry(pool), config.uploads, config.model_upload_bytes, clock
+        ),
         announcer=announcer,
         states=states,
         commands=commands,

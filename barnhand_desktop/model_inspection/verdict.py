@@ -46,7 +46,6 @@ CODES = (
     "model_pickle",
     "model_tensor",
     "model_too_complex",
-    "model_too_large",
     "model_unbounded",
     "model_unreadable",
     "model_weights",

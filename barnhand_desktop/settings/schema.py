@@ -98,6 +98,13 @@ class ApiSettings(Section):
     public_hosts: tuple[str, ...] = Field(
         (), description="Host names under which a proxy offers the API"
     )
+    model_upload_mb: int = Field(
+        256,
+        ge=1,
+        le=1024,
+        description="Largest model that may be uploaded",
+        json_schema_extra=_unit("MB"),
+    )
 
     @field_validator("cors_origins")
     @classmethod
@@ -254,6 +261,9 @@ class TelemetrySettings(Section):
         "info", description="Least serious message that is logged"
     )
     log_file: bool = Field(True, description="Keep JSON logs in the data folder")
+    log_json: bool = Field(
+        False, description="Write the terminal's log as JSON lines, too (containers)"
+    )
     log_max_mb: int = Field(
         50,
         ge=1,

@@ -59,6 +59,17 @@ class PlansChanged:
     """Stored tours or scan plans changed: read them again."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelsChanged:
+    """Which cameras use which registered models changed: read it again."""
+
+
 EngineCommand = (
-    StreamsChanged | StartStream | StopStream | TakeSnapshot | SteerCamera | PlansChanged
+    StreamsChanged
+    | StartStream
+    | StopStream
+    | TakeSnapshot
+    | SteerCamera
+    | PlansChanged
+    | ModelsChanged
 )

@@ -230,6 +230,9 @@ GOOD: dict[str, dict[str, object]] = {
     "POST /streams/{stream_id}/ptz/tours": {
         "name": "x", "steps": [{"preset": 1, "dwell_s": 5}], "schedule": None,
     },
+    "POST /models": {"description": {"name": "x", "version": "1", "task": "pose"}, "file": "x"},
+    "POST /models/{model_id}/activate": {"stream_id": NOBODY, "farm_id": NOBODY},
+    "POST /models/{model_id}/deactivate": {"stream_id": None, "farm_id": NOBODY},
     "POST /areas": {
         "name": "x", "kind": "stall", "stream_id": None, "region": None, "expected": None,
         "farm_id": NOBODY,
