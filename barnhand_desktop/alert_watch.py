@@ -118,7 +118,7 @@ class AlertRelay:
 
     def raised(self, alert: Alert) -> None:
         """See ``Witness``."""
-        log.warning("alert: %s", alert.message)
+        log.warning("alert: %s", alert.message, extra=_about(alert))
         self._keep(alert)
         self._followed.append(alert)
         self._announcer.alert_raised(alert)
@@ -130,7 +130,7 @@ class AlertRelay:
     def ended(self, alerts: Sequence[Alert]) -> None:
         """See ``Witness``."""
         for alert in alerts:
-            log.info("over: %s", alert.message)
+            log.info("over: %s", alert.message, extra=_about(alert))
 
     def looked(self, at: datetime) -> None:
         """See ``Witness``: recordings that began after an alert are kept when they are there."""
@@ -148,6 +148,17 @@ class AlertRelay:
             )
         except BarnhandError as error:
             log.warning("the recordings of an alert were not locked: %s", error)
+
+
+def _about(alert: Alert) -> dict[str, object]:
+    """What an alert's log line is about, as fields."""
+    named = {
+        "alert_id": alert.id,
+        "stream_id": alert.stream_id,
+        "track_id": alert.track_id,
+        "horse_id": alert.horse_id,
+    }
+    return {name: value for name, value in named.items() if value is not None}
 
 
 class AlertNode:

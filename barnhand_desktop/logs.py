@@ -1,7 +1,9 @@
 """Structured logs: one JSON object a line, with camera and track ids and without secrets.
 
 ``logging`` is used everywhere; this module decides what a record looks like and where it goes.
-Give ids as extras: ``log.info("reconnected", extra={"stream_id": stream.id})``.
+Threads that serve one camera say so once (``engine.runtime.log_context``); other lines give ids as
+extras: ``log.info("reconnected", extra={"stream_id": stream.id})``. A line within a traced request
+or batch names its trace.
 """
 
 from __future__ import annotations
@@ -17,13 +19,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from opentelemetry import trace
+
 from engine.domain.errors import EnvironmentFault
+from engine.runtime import log_context
 
 LOG_FILES = 5
 """Files kept: the one being written and its predecessors."""
 
 HIDDEN = "***"
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every record has; no field of ours may take such a name."""
 _SECRET_NAME = re.compile(
     r"(pass(word|wd|phrase)?|secret|token|credential|authorization|cookie|api_?key|dsn"
     r"|private_key|signing_key|credential_key|token_key)$",
@@ -91,6 +97,16 @@ REDACTOR = Redactor()
 """The process's own; ``REDACTOR.add`` what the settings and the registry hold."""
 
 
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """What a record is about, beside its message; asked on the thread that logs."""
+    found: dict[str, object] = dict(log_context.fields())
+    found |= {name: value for name, value in vars(record).items() if name not in RESERVED}
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid and span.trace_flags.sampled:
+        found["trace_id"] = f"{span.trace_id:032x}"
+    return found
+
+
 class JsonFormatter(logging.Formatter):
     """A record as one line of JSON: at, level, logger, thread, message, extras, error."""
 
@@ -107,8 +123,8 @@ class JsonFormatter(logging.Formatter):
             "thread": record.threadName,
             "message": self._redactor.clean(record.getMessage()),
         }
-        for name, value in vars(record).items():
-            if name not in _STANDARD and name not in document:
+        for name, value in fields_of(record).items():
+            if name not in document:
                 document[name] = self._redactor.clean_value(name, value)
         if record.exc_info and record.exc_info[0] is not None:
             document["error"] = record.exc_info[0].__name__

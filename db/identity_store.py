@@ -196,7 +196,8 @@ class IdentityStore:
     def _known(self, known: bool, what: str, track_id: TrackId) -> bool:
         if not known:
             self.refused += 1
-            log.warning("%s of track %s has nothing to refer to", what, track_id)
+            about = {"track_id": track_id}
+            log.warning("%s of track %s has nothing to refer to", what, track_id, extra=about)
         return known
 
     def _run(self, name: str, fields: Mapping[str, object] | None = None) -> None:

@@ -106,7 +106,8 @@ class MotionStore:
         for motion in motions:
             if motion.track_id not in known or motion.start_at >= motion.end_at:
                 self.refused += 1
-                log.warning("final motion of track %s has no place", motion.track_id)
+                about = {"track_id": motion.track_id}
+                log.warning("final motion of track %s has no place", motion.track_id, extra=about)
                 continue
             self._replace(motion)
 

@@ -18,13 +18,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from barnhand_desktop.api.app import create_app
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.api.connections import bounded_http
 from barnhand_desktop.api.routers.health import PROGRAM_VERSION
+from barnhand_desktop.logs import fields_of
 from engine.domain.errors import EnvironmentFault, OperatorMistake
 
 log = logging.getLogger(__name__)
 
 _END_WITHIN_S = 2
 _CONNECTIONS = 1000
+_REQUESTS_PER_ADDRESS = 100
 _ABORT_AFTER_S = 2.0
 
 
@@ -77,7 +80,9 @@ class ApiServer:
         self._server = _Server(
             uvicorn.Config(
                 create_app(config),
-                http="h11",
+                http=bounded_http(
+                    config.sockets.clients + _REQUESTS_PER_ADDRESS, config.trusted_proxies
+                ),
                 ws=BoundedWebSocket,
                 ws_max_size=config.sockets.message_bytes,
                 # Compression would cost each client memory and every event time.
@@ -183,9 +188,10 @@ class JsonLines(logging.Handler):
             "level": record.levelname,
             "logger": record.name,
             "message": self.format(record),
+            "fields": fields_of(record),
         }
         try:
-            self._stream.write(json.dumps(document) + "\n")
+            self._stream.write(json.dumps(document, default=str) + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self.handleError(record)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import barnhand_desktop
 from barnhand_desktop.api.config import ApiConfig
+from barnhand_desktop.logs import RESERVED
 from engine.domain.errors import Bug, EnvironmentFault, OperatorMistake
 from engine.runtime.worker import StopToken, Worker
 
@@ -195,4 +196,8 @@ def _log(document: dict[str, object], said: _Said) -> None:
     message = str(document.get("message", ""))
     if level >= logging.ERROR:
         said.last_error = message.splitlines()[0] if message else said.last_error
-    child_log.log(level, "%s: %s", document.get("logger", ""), message)
+    told = document.get("fields")
+    fields = {str(k): v for k, v in told.items()} if isinstance(told, dict) else {}
+    for name in RESERVED & fields.keys():
+        del fields[name]
+    child_log.log(level, "%s: %s", document.get("logger", ""), message, extra=fields)

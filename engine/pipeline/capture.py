@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import socket
 import threading
 import time
 from collections import deque
@@ -32,12 +31,13 @@ from engine.domain.streams import (
     StreamStatusChanged,
 )
 from engine.pipeline.capture_status import CaptureStatus
+from engine.pipeline.knocking import KNOCK_EVERY_S, SILENT_PATIENCE_S, Knocker
 from engine.pipeline.retry import STABLE_AFTER_S, retry_delay_s
 from engine.pipeline.selection import Selector, fitted
 from engine.pipeline.tap import SourceTap, Tap
+from engine.runtime import log_context
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import AnalysisSettings, CaptureSettings
-from engine.sources.pinned import knocking_place
 from engine.sources.registry import abandon_opening, caller_waits, open_source
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,6 @@ log = logging.getLogger(__name__)
 WALL_KEPT_S = 0.7
 _WALL_FRAMES_AT_MOST = 64
 _LATE_AT_MOST_S = 0.5
-_KNOCK_EVERY_S = 1.0
-_KNOCK_TIMEOUT_S = 0.5
 _LOCAL_KINDS = {SourceKind.FILE, SourceKind.FOLDER}
 
 
@@ -190,6 +188,7 @@ class Capture:
     # --- the thread ------------------------------------------------------------------------
 
     def _run(self, token: StopToken) -> None:
+        log_context.bind(stream_id=self.stream.id, camera=self.stream.name)
         try:
             while not token.stopping:
                 if not self._attempt(token):
@@ -273,20 +272,16 @@ class Capture:
         delay_s = retry_delay_s(self._failures, random.random())
         log.info("%s: %s Next attempt in %.0f s.", self.stream.name, fault, delay_s)
         self._status.lost(str(fault), delay_s)
-        address = knocking_place(self.stream)
+        knocker = Knocker(self.stream)
         end_s = time.monotonic() + delay_s
-        silent = False
         while (left_s := end_s - time.monotonic()) > 0:
-            if token.wait(min(left_s, _KNOCK_EVERY_S)):
+            if token.wait(min(left_s, KNOCK_EVERY_S)):
                 return
             self._status.health()
-            if caller_waits(self.stream):
+            if caller_waits(self.stream) or knocker.better():
                 return
-            if address is not None and time.monotonic() < end_s:
-                answers = _answers(address)
-                if answers and silent:
-                    return
-                silent = silent or not answers
+            if knocker.silent and time.monotonic() >= end_s and delay_s < SILENT_PATIENCE_S:
+                end_s, delay_s = end_s + SILENT_PATIENCE_S, SILENT_PATIENCE_S
 
     def _handle(self, shot: SourcePicture, source: FrameSource, token: StopToken) -> None:
         pts_s = self._time_of(shot, source)
@@ -389,12 +384,3 @@ def _every(stream: Stream) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise OperatorMistake(f"analyse_every of {stream.name} must be a whole number from 1.")
     return value
-
-
-def _answers(address: tuple[str, int]) -> bool:
-    """True if something accepts connections there."""
-    try:
-        socket.create_connection(address, timeout=_KNOCK_TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True

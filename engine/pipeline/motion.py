@@ -369,7 +369,8 @@ def _ground(stream: Stream) -> Ground | None:
     try:
         return read_ground(stream.extra)
     except OperatorMistake as mistake:
-        log.warning("%s: %s %s", stream.name, mistake.message, mistake.advice)
+        about = {"stream_id": stream.id, "camera": stream.name}
+        log.warning("%s: %s %s", stream.name, mistake.message, mistake.advice, extra=about)
         return None
 
 

@@ -18,6 +18,7 @@ from engine.domain.ports import Clock
 from engine.domain.ptz import Capabilities, Holder, Motion, PtzDriver, PtzState
 from engine.ptz.arbiter import Arbiter, Grant
 from engine.ptz.orders import Guard, Job
+from engine.runtime import log_context
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import PtzSettings
 
@@ -264,6 +265,7 @@ class PtzCamera:
     # --- inside: the thread -----------------------------------------------------------------------
 
     def _run(self, token: StopToken) -> None:
+        log_context.bind(stream_id=self.stream_id, camera=self.name)
         try:
             while True:
                 with self._condition:

@@ -27,6 +27,7 @@ from engine.recording.intake import Gone, Intake, Item, Opened, Shown
 from engine.recording.motion_only import Candidate, MotionOnly
 from engine.recording.open_chunk import Beginning, OpenChunk
 from engine.recording.segment_file import RecordingFault
+from engine.runtime import log_context
 from engine.runtime.mailbox import Closed
 from engine.runtime.worker import StopToken
 from engine.settings import RecordingSettings
@@ -116,6 +117,7 @@ class CameraRecorder:
 
     def run(self, token: StopToken) -> None:
         """Work until the intake is closed and empty; then close everything properly."""
+        log_context.bind(stream_id=self.stream.id, camera=self.stream.name)
         try:
             while True:
                 items = self.intake.mailbox.take(_ITEMS_AT_ONCE, _LOOK_EVERY_S)
