@@ -128,6 +128,8 @@ class Capture:
         self._source_lock = threading.Lock()
         self._playback = _Playback()
         self._failures = 0
+        self._knocker = Knocker(stream)
+        self._lost_at = first_sequence
         self._worker = Worker(f"capture-{stream.name}", self._run, on_failed=self._on_worker_failed)
 
     # --- what other threads call -----------------------------------------------------------
@@ -272,7 +274,10 @@ class Capture:
         delay_s = retry_delay_s(self._failures, random.random())
         log.info("%s: %s Next attempt in %.0f s.", self.stream.name, fault, delay_s)
         self._status.lost(str(fault), delay_s)
-        knocker = Knocker(self.stream)
+        knocker = self._knocker
+        if self._sequence > self._lost_at or self._failures == 1:
+            self._lost_at = self._sequence
+            knocker.began()
         end_s = time.monotonic() + delay_s
         while (left_s := end_s - time.monotonic()) > 0:
             if token.wait(min(left_s, KNOCK_EVERY_S)):

@@ -66,6 +66,11 @@ def require_web_address(stream: Stream) -> None:
         raise OperatorMistake(f"{redacted(stream.address)} is not a web address.")
 
 
+_JPEG_END = b"\xff\xd9"
+_END_WITHIN_BYTES = 1024
+"""Some cameras pad behind the end. The marker cannot occur inside of coded pictures."""
+
+
 class _JpegDecoder:
     """Decodes one JPEG at a time to its planes, other picture formats to BGR."""
 
@@ -75,6 +80,8 @@ class _JpegDecoder:
     def decode(self, body: bytes) -> Picture | None:
         """The picture, None if the bytes are none."""
         if body.startswith(b"\xff\xd8"):
+            if _JPEG_END not in body[-_END_WITHIN_BYTES:]:
+                return None  # cut short: the decoder would paint the missing part grey
             try:
                 frames = self._codec.decode(Packet(body))
             except (av.FFmpegError, OSError):

@@ -97,6 +97,8 @@ class HttpCamera:
     logins: list[str] = field(default_factory=list)
     parts: int = 1_000_000
     broken_every: int = 0
+    half: bool = False
+    size: tuple[int, int] = (320, 180)
     state_length: bool = True
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -141,7 +143,9 @@ def _handler(camera: HttpCamera) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             try:
                 for index in range(camera.parts):
-                    body = jpeg(index)
+                    body = jpeg(index, camera.size)
+                    if camera.half:
+                        body = body[: len(body) // 2]
                     if camera.broken_every and index % camera.broken_every == 1:
                         body = body[:100] + b"\0" * 50
                     head = "--frame\r\nContent-Type: image/jpeg\r\n"
@@ -174,9 +178,9 @@ def http_camera() -> Iterator[HttpCamera]:
 
 
 @contextmanager
-def raw_server(answer: bytes | None) -> Iterator[int]:
+def raw_server(answer: bytes | None, port: int = 0) -> Iterator[int]:
     """A server that accepts connections and sends ``answer`` to each request, or nothing at all."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(0.05)
     stopping = threading.Event()
     connections: list[socket.socket] = []
