@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
@@ -20,6 +21,8 @@ from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.api.document import document, operation_name
 from barnhand_desktop.api.doorman import Doorman
 from barnhand_desktop.api.guard import guard
+from barnhand_desktop.api.live.messages import Close
+from barnhand_desktop.api.rates import network_of
 from barnhand_desktop.api.routers import health
 from barnhand_desktop.api.routers.health import PROGRAM_VERSION
 from barnhand_desktop.api.routes import ROUTES
@@ -132,11 +135,23 @@ def _add_sockets(app: FastAPI) -> None:
     services: Services = app.state.services
 
     async def live(websocket: WebSocket) -> None:
-        await services.sockets.serve(websocket)
+        if await _may_knock(services, websocket):
+            await services.sockets.serve(websocket)
 
     async def live_stream(websocket: WebSocket, stream_id: UUID) -> None:
-        await services.sockets.serve(websocket, stream_id)
+        if await _may_knock(services, websocket):
+            await services.sockets.serve(websocket, stream_id)
 
     for base in ("", BASE_PATH):
         app.add_api_websocket_route(f"{base}/ws", live)
         app.add_api_websocket_route(f"{base}/ws/stream/{{stream_id}}", live_stream)
+
+
+async def _may_knock(services: Services, websocket: WebSocket) -> bool:
+    """Count the handshake like any request of its address; refuse it when there were too many."""
+    address = network_of(websocket.client.host if websocket.client else "unknown")
+    rate = services.config.rates.address
+    if await run_in_threadpool(services.rates.wait_s, f"address:{address}", rate) <= 0.0:
+        return True
+    await websocket.close(int(Close.TOO_MANY))
+    return False

@@ -13,6 +13,7 @@ from barnhand_desktop.api.config import is_loopback
 from barnhand_desktop.api.doorman import forwarded
 from barnhand_desktop.api.negotiation import require_media_types
 from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.rates import network_of
 from barnhand_desktop.api.services import Services
 from engine.domain.ids import FarmId, StreamId
 
@@ -45,7 +46,7 @@ def guard(route: ApiRoute) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         services = services_of(request)
         address = client_address(request)
-        services.limit(f"address:{address}", services.config.rates.address)
+        services.limit(f"address:{network_of(address)}", services.config.rates.address)
         if route.role is None:
             require_media_types(route, request.headers)
             return

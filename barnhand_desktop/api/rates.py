@@ -6,6 +6,7 @@ while that time is at most one burst ahead of now.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 import time
@@ -68,6 +69,20 @@ def decide(due_s: float, now_s: float, rate: Rate) -> Decision:
     if wait_s > 1e-6:
         return Decision(wait_s, due_s)
     return Decision(0.0, start_s + rate.interval_s)
+
+
+def network_of(address: str) -> str:
+    """What is counted as one address: IPv4 as it is, of IPv6 the first 64 bits, as any machine
+    there has as many of the others as it likes (RFC 4291)."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip, 64), strict=False))
 
 
 class MemoryRates:
