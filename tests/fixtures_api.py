@@ -44,6 +44,7 @@ PLENTY = RateLimits(
     login_address=Rate(count=1000, per_s=60),
     caller=Rate(count=100_000, per_s=60),
     address=Rate(count=100_000, per_s=60),
+    model_upload=Rate(count=100_000, per_s=60),
 )
 
 
