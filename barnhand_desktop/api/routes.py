@@ -6,6 +6,7 @@ Nothing is served that is not in it; the tests of authorisation are made from it
 from __future__ import annotations
 
 from barnhand_desktop.api.access import BASE_PATH, ApiRoute, Scope
+from barnhand_desktop.api.avatars import MEDIA_TYPES as PICTURES
 from barnhand_desktop.api.model_uploads import OVERHEAD_BYTES, REQUEST_BODY
 from barnhand_desktop.api.routers import (
     alerts,
@@ -13,6 +14,7 @@ from barnhand_desktop.api.routers import (
     areas,
     audit,
     auth,
+    avatars,
     bookmarks,
     chunks,
     detections,
@@ -141,6 +143,8 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/jobs/{job_id}/cancel", jobs.cancel_job, _MANAGER, _WRITE),
     ApiRoute("GET", "/exports", exports.list_exports, _MANAGER, _READ),
     ApiRoute("POST", "/exports", exports.add_export, _MANAGER, _WRITE, status=202),
+    ApiRoute("GET", "/exports/{export_id}", exports.get_export, _MANAGER, _READ),
+    ApiRoute("DELETE", "/exports/{export_id}", exports.remove_export, _MANAGER, _WRITE, status=204),
     ApiRoute(
         "GET",
         "/exports/{export_id}/download",
@@ -169,8 +173,18 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("PATCH", "/horses/{horse_id}", horses.change_horse, _MANAGER, _WRITE),
     ApiRoute("POST", "/horses/{horse_id}/accept", horses.accept_horse, _MANAGER, _WRITE),
     ApiRoute(
-        "GET", "/horses/{horse_id}/avatar", horses.avatar, _VIEWER, _READ, media=_JPEG, also=(304,)
+        "GET", "/horses/{horse_id}/avatar", avatars.avatar, _VIEWER, _READ, media=_JPEG, also=(304,)
     ),
+    ApiRoute(
+        "PUT",
+        "/horses/{horse_id}/avatar",
+        avatars.choose,
+        _MANAGER,
+        _WRITE,
+        status=204,
+        accepts=PICTURES,
+    ),
+    ApiRoute("DELETE", "/horses/{horse_id}/avatar", avatars.forget, _MANAGER, _WRITE, status=204),
     ApiRoute("GET", "/horses/{horse_id}/similar", horses.similar, _VIEWER, _READ),
     ApiRoute("GET", "/horses/{horse_id}/timeline", horses.timeline, _VIEWER, _READ),
     ApiRoute("GET", "/horses/{horse_id}/metrics", motion.metrics, _VIEWER, _READ),

@@ -41,6 +41,7 @@ from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.analytics import AnalyticsRepository
 from db.repositories.areas import PostgresAreaRepository
 from db.repositories.audit import AuditRepository
+from db.repositories.avatars import AvatarRepository
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.detections import PostgresDetectionRepository
 from db.repositories.farms import FarmRepository
@@ -97,6 +98,7 @@ class Services:
     detections: DetectionRepository
     recordings: Recordings
     horses: HorseRepository
+    avatars: AvatarRepository
     identity: IdentityRepository
     tracking: TrackingRepository
     areas: PostgresAreaRepository
@@ -213,6 +215,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
             config.hls_delay_s,
         ),
         horses=PostgresHorseRepository(pool),
+        avatars=AvatarRepository(pool),
         identity=PostgresIdentityRepository(pool),
         tracking=TrackingRepository(pool),
         areas=PostgresAreaRepository(pool),

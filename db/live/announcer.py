@@ -39,7 +39,7 @@ from db.live.protocol import (
 from engine.domain.behaviour import Alert
 from engine.domain.errors import BarnhandError
 from engine.domain.identity import CommandRecord
-from engine.domain.ids import StreamId
+from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.recording import Chunk, Job
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,12 @@ class Announcer:
             log.warning("a correction was not announced: %s", error)
             return False
         return True
+
+    def horse_changed(self, horse_id: HorseId, farm_id: FarmId) -> bool:
+        """Tell that something of a horse that is no correction changed: its picture. True if
+        told."""
+        told = {"horse_id": str(horse_id), "farm_id": str(farm_id)}
+        return self._tell(HORSE_UPDATE, None, told)
 
     def alert_raised(self, alert: Alert) -> bool:
         """Tell of a stored alert, in its camera's room or the farm's. True if told."""

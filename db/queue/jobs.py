@@ -119,6 +119,7 @@ class PostgresJobQueue:
         active_only: bool = False,
         limit: int = 100,
         kinds: Collection[JobKind] = tuple(JobKind),
+        states: Collection[JobState] = tuple(JobState),
     ) -> Sequence[Job]:
         """Newest first."""
         if not 1 <= limit <= MAX_LIMIT:
@@ -128,9 +129,15 @@ class PostgresJobQueue:
             "active_only": active_only,
             "limit": limit,
             "kinds": [kind.value for kind in kinds],
+            "states": [state.value for state in states],
         }
         with transaction(self._pool, "listing the jobs") as connection:
             return tuple(map(job_of, self._rows(connection, "list", fields)))
+
+    def forget(self, job_id: JobId) -> bool:
+        """Remove the row of a job that is over; False where it is not, or is not there."""
+        with transaction(self._pool, "forgetting a job") as connection:
+            return bool(self._rows(connection, "forget", {"id": job_id}))
 
     def waiting_by_itself(self) -> int:
         """How many jobs wait that nobody asked for."""

@@ -46,6 +46,13 @@ class FarmRepository:
         assert row is not None, "an insert returns its row"
         return Farm(FarmId(row[0]), name, None)
 
+    def remove(self, farm_id: FarmId) -> bool:
+        """Remove a farm without accounts, and its rules and alerts; False where it has accounts.
+        Raises Conflict while anything else belongs to it."""
+        with transaction(self._pool, "removing a farm") as connection:
+            row = connection.execute(self._sql["remove"], {"farm_id": farm_id}).fetchone()
+        return row is not None
+
     def change(self, farm_id: FarmId, name: str, expected_residents: int | None) -> Farm:
         """Set name and number of residents, and wake the engines. Raises NotFound."""
         given = {"farm_id": farm_id, "name": name, "expected": expected_residents}

@@ -1,4 +1,4 @@
-"""Farms, and their barns, stalls and paddocks: who is expected where, and how many live there."""
+"""Barns, stalls and paddocks of a farm: who is expected where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, ow
 from barnhand_desktop.api.ownership import own_horse, own_stream
 from barnhand_desktop.api.services import Services
 from db.repositories.areas import AreaId, StoredArea
-from db.repositories.farms import Farm
 from engine.domain.errors import NotFound
 from engine.domain.identity import Area
 
@@ -71,38 +70,6 @@ def remove_area(
     )
 
 
-def list_farms(caller: CallerHere, services: ServicesHere) -> list[bodies.FarmOut]:
-    """The farms the caller belongs to."""
-    return [_farm(farm) for farm in services.farms.list(caller.farm_id)]
-
-
-def add_farm(
-    body: bodies.FarmIn, caller: CallerHere, services: ServicesHere, address: AddressHere
-) -> bodies.FarmOut:
-    """Make a farm; for administrators of all farms."""
-    if caller.farm_id is not None:
-        raise NotFound("Only an administrator of all farms makes another farm.")
-    farm = services.farms.add(body.name)
-    services.audit.record(caller, "farm.add", "farm", farm.id, address, {"name": farm.name})
-    return _farm(farm)
-
-
-def change_farm(
-    farm_id: UUID,
-    body: bodies.FarmChange,
-    caller: CallerHere,
-    services: ServicesHere,
-    address: AddressHere,
-) -> bodies.FarmOut:
-    """Rename a farm, or say how many horses live there."""
-    own = own_farm(services, caller, farm_id)
-    if own is None:
-        raise NotFound("There is no such farm.")
-    farm = services.farms.change(own, body.name, body.expected_residents)
-    services.audit.record(caller, "farm.change", "farm", own, address, body.model_dump())
-    return _farm(farm)
-
-
 def _area(body: bodies.AreaIn | bodies.AreaChange, caller: Caller, services: Services) -> Area:
     region = None if body.region is None else np.array(body.region, np.float32)
     expected = None if body.expected is None else own_horse(services, caller, body.expected)
@@ -132,7 +99,3 @@ def _out(stored: StoredArea) -> bodies.AreaOut:
         expected=area.expected,
         version=stored.version,
     )
-
-
-def _farm(farm: Farm) -> bodies.FarmOut:
-    return bodies.FarmOut(id=farm.id, name=farm.name, expected_residents=farm.expected_residents)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
 
+from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.file_answers import FileAnswer
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.job_schemas import ExportIn, JobOut, job_out
@@ -14,12 +16,13 @@ from barnhand_desktop.api.ownership import own_horse, own_stream
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.routers.jobs import own_job
 from barnhand_desktop.api.schemas import Page
+from barnhand_desktop.api.services import Services
 from barnhand_desktop.exports.names import export_file
 from db.repositories.farms import DEFAULT_FARM
 from engine.domain.errors import NotFound
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.job_arguments import export_arguments
-from engine.domain.recording import ExportRequest, JobKind, JobState
+from engine.domain.recording import ExportRequest, Job, JobKind, JobState
 
 _TYPES = {
     ".mp4": "video/mp4",
@@ -73,13 +76,42 @@ def list_exports(
     return Page(items=[job_out(job) for job in jobs[:limit]])
 
 
+def get_export(export_id: UUID, caller: CallerHere, services: ServicesHere) -> JobOut:
+    """One export: how far it is, and what it made."""
+    return job_out(_own_export(services, caller, export_id))
+
+
+def remove_export(
+    export_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
+) -> None:
+    """Remove the file of an export that is over, and its job."""
+    job = _own_export(services, caller, export_id)
+    if job.state in (JobState.QUEUED, JobState.RUNNING):
+        raise Problem(409, "export_running", "The export is still being made; cancel its job.")
+    media = services.config.media_root
+    if media is not None and job.result.get("path") is not None:
+        with contextlib.suppress(NotFound, OSError):
+            export_file(media, job.result.get("path")).unlink()
+    services.background.jobs.forget(job.id)
+    services.audit.record(
+        caller, "export.remove", "export", job.id, address, {"sha256": job.result.get("sha256")}
+    )
+
+
+def _own_export(services: Services, caller: Caller, export_id: UUID) -> Job:
+    job = own_job(services, caller, export_id)
+    if job.kind is not JobKind.EXPORT:
+        raise Problem(404, "not_found", "There is no such export.")
+    return job
+
+
 def download(
     export_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> FileAnswer:
     """The file of an export that is done. Who took it is recorded."""
-    job = own_job(services, caller, export_id)
+    job = _own_export(services, caller, export_id)
     media = services.config.media_root
-    if job.kind is not JobKind.EXPORT or job.state is not JobState.DONE or media is None:
+    if job.state is not JobState.DONE or media is None:
         raise Problem(404, "not_found", "There is no such export, or it is not done.")
     try:
         file = export_file(media, job.result.get("path"))

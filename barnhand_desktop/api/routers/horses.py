@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query
 
 from barnhand_desktop.api import identity_schemas as bodies
 from barnhand_desktop.api import schemas
@@ -16,7 +15,6 @@ from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.ownership import own_horse, own_stream
 from barnhand_desktop.api.paging import text_position
-from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.routers.motion import bout_out
 from barnhand_desktop.api.routers.tracking import carry_out
 from barnhand_desktop.api.services import Services
@@ -90,20 +88,6 @@ def accept_horse(
     """Make a guest a resident, or take that back."""
     correction = Accept(own_horse(services, caller, horse_id), body.resident)
     return carry_out(services, caller, address, body, correction)
-
-
-def avatar(
-    horse_id: UUID, request: Request, caller: CallerHere, services: ServicesHere
-) -> Response:
-    """The horse's picture as JPEG; 304 when the client has it already."""
-    jpeg = services.horses.avatar(own_horse(services, caller, horse_id))
-    if jpeg is None:
-        raise Problem(404, "no_avatar", "There is no picture of this horse yet.")
-    tag = f'"{hashlib.sha256(jpeg).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, max-age=60"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
 def similar(

@@ -15,7 +15,7 @@ from barnhand_desktop.api.routers.chunks import own_chunk
 from barnhand_desktop.api.schemas import Page
 from barnhand_desktop.api.services import Services
 from engine.domain.errors import NotFound
-from engine.domain.recording import Job, JobId, JobKind
+from engine.domain.recording import Job, JobId, JobKind, JobState
 
 
 def list_jobs(
@@ -23,12 +23,17 @@ def list_jobs(
     services: ServicesHere,
     farm_id: UUID | None = None,
     active_only: bool = False,
+    kind: Annotated[list[JobKind] | None, Query(max_length=len(JobKind))] = None,
+    state: Annotated[list[JobState] | None, Query(max_length=len(JobState))] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Page[JobOut]:
-    """The newest jobs of the caller's farm, newest first."""
+    """The newest jobs of the caller's farm, newest first; of these kinds and in these states where
+    any are named (each as often as wanted)."""
     farm = own_farm(services, caller, farm_id)
-    jobs = services.background.jobs.list(farm, active_only, limit)
-    return Page(items=[job_out(job) for job in jobs])
+    found = services.background.jobs.list(
+        farm, active_only, limit, kind or tuple(JobKind), state or tuple(JobState)
+    )
+    return Page(items=[job_out(job) for job in found])
 
 
 def get_job(job_id: UUID, caller: CallerHere, services: ServicesHere) -> JobOut:

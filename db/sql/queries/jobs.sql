@@ -25,8 +25,12 @@ SELECT * FROM jobs
 WHERE (%(farm_id)s::uuid IS NULL OR farm_id = %(farm_id)s)
   AND (NOT %(active_only)s OR state IN ('queued', 'running'))
   AND kind = ANY (%(kinds)s::text[])
+  AND state = ANY (%(states)s::text[])
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
+
+-- name: forget
+DELETE FROM jobs WHERE id = %(id)s AND state NOT IN ('queued', 'running') RETURNING id;
 
 -- name: waiting
 -- By-itself work that nobody has taken yet.

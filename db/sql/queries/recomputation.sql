@@ -41,7 +41,8 @@ WHERE h.id = f.horse_id AND h.status <> 'merged';
 
 -- name: avatars
 -- The best crop of the tracks that are the horse's as a whole; a horse without any keeps what it
--- has, unless nothing is its own any more. What is replaced is kept with the command.
+-- has, unless nothing is its own any more. What is replaced is kept with the command. A picture
+-- that a person chose (its score is above every crop's) stays.
 WITH best AS (
     SELECT o.horse_id,
            (SELECT count(*) FROM identity_spans i
@@ -57,7 +58,7 @@ WITH best AS (
 ), changed AS (
     SELECT h.id, h.avatar, h.avatar_score, b.track_id, b.crop_score
     FROM best b JOIN horses h ON h.id = b.horse_id
-    WHERE h.status <> 'merged'
+    WHERE h.status <> 'merged' AND h.avatar_score < 1e9
       AND (b.crop_score IS DISTINCT FROM h.avatar_score OR h.avatar IS NULL)
       AND (b.track_id IS NOT NULL OR (b.spans = 0 AND h.avatar IS NOT NULL))
 ), saved AS (

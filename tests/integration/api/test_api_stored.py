@@ -204,6 +204,7 @@ GOOD: dict[str, dict[str, object]] = {
         "title": "x", "start_time": WHEN, "end_time": LATER, "stream_ids": [NOBODY],
         "horse_id": None, "note": "x", "locked": False,
     },
+    "PUT /horses/{horse_id}/avatar": {},
     "PATCH /horses/{horse_id}": {"changes": {"name": "x"}, **CORRECTION},
     "POST /horses/{horse_id}/accept": {"resident": True, **CORRECTION},
     "POST /tracking/threshold": {"threshold": 0.8},
