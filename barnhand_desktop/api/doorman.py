@@ -105,17 +105,22 @@ class Doorman:
     ) -> None:
         started_s = time.perf_counter()
         status = 500
+        body = _Body(receive, self._limit_bytes(scope))
+        is_long = body.limit_bytes > self._body_bytes
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._harden(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                self._harden(headers)
+                if status == 413 or (is_long and not body.whole):
+                    headers["Connection"] = "close"  # what is still to come is not read
             await send(message)
 
         try:
             if refusal is None:
-                await self._app(scope, _bounded(receive, self._limit_bytes(scope)), send_on)
+                await self._app(scope, body.receive, send_on)
             else:
                 await problem_response(*refusal)(scope, receive, send_on)
         finally:
@@ -134,19 +139,23 @@ class Doorman:
             headers["Strict-Transport-Security"] = "max-age=31536000"
 
 
-def _bounded(receive: Receive, limit_bytes: int) -> Receive:
-    """``receive`` that ends a body longer than the limit with 413."""
-    taken = 0
+class _Body:
+    """A request's body: one longer than the limit ends with 413. ``whole`` once all of it came."""
 
-    async def receive_on() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit_bytes:
+    def __init__(self, receive: Receive, limit_bytes: int) -> None:
+        self._receive = receive
+        self._taken = 0
+        self.limit_bytes = limit_bytes
+        self.whole = False
+
+    async def receive(self) -> Message:
+        """The next message of the request."""
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        if self._taken > self.limit_bytes:
             raise HTTPException(413, "The request's body is too long.")
+        self.whole = message["type"] == "http.request" and not message.get("more_body", False)
         return message
-
-    return receive_on
 
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
