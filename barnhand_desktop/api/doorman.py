@@ -122,7 +122,8 @@ class Doorman:
             if refusal is None:
                 await self._app(scope, body.receive, send_on)
             else:
-                await problem_response(*refusal)(scope, receive, send_on)
+                # Nothing that still comes on this connection is read as another request.
+                await problem_response(*refusal, {"Connection": "close"})(scope, receive, send_on)
         finally:
             route = _route_path(scope)
             method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"

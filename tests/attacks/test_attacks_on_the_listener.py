@@ -31,7 +31,7 @@ from tests.fixtures_api import PLENTY, WaitUntil, require_problem, run_server
 SOON_S = 0.4
 
 
-def raw(yard: Yard, *parts: bytes, wait_s: float = 10.0) -> bytes:
+def raw(yard: Yard, *parts: bytes, wait_s: float = 2.0) -> bytes:
     """What the server answers to bytes on a connection until it hangs up or falls silent."""
     host, port = yard.world.url.removeprefix("http://").split(":")
     answer = b""
@@ -205,8 +205,8 @@ def test_two_lengths_never_make_two_requests_of_one(yard: Yard) -> None:
     smuggled = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     lines = f"Content-Length: {len(smuggled)}", "Transfer-Encoding: chunked"
     sent = head(*lines).replace(b"Connection: close\r\n", b"") + b"0\r\n\r\n" + smuggled
-    answer = raw(yard, sent, wait_s=2.0)
-    assert answer.count(b"HTTP/1.1 200") == 0 or b"400" in answer.split(b"\r\n")[0]
+    answer = raw(yard, sent)
+    assert answer.count(b"HTTP/1.1 ") == 1 and answer.startswith(b"HTTP/1.1 400")
 
 
 def test_a_body_without_an_end_is_cut(yard: Yard) -> None:
