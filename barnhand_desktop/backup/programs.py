@@ -25,6 +25,7 @@ from engine.runtime.worker import StopToken, Worker
 _NO_WINDOW = 0x08000000
 _VERSION = re.compile(r"(\d+)(?:\.\d+)*\s*$")
 _LOOK_EVERY_S = 0.2
+_END_S = 2.0
 
 
 def find_program(name: str, server_major: int) -> Path:
@@ -153,8 +154,7 @@ def running(
         finally:
             watch.ask_to_stop()
             watch.join(5.0)
-            if process.poll() is None:
-                process.kill()
+            _end(process)
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
@@ -166,8 +166,19 @@ def _watch(token: StopToken, child: Child, cancelled: Callable[[], bool]) -> Non
     while not token.wait(_LOOK_EVERY_S):
         if cancelled():
             child.cancelled = True
-            child.process.kill()
+            _end(child.process)
             return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, which lets it tell the server; then kill it."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def explained(doing: str, complaints: str) -> EnvironmentFault:

@@ -33,7 +33,7 @@ ORDER BY c.relname;
 -- What each table that holds rows takes, for the progress of a dump.
 SELECT c.relname, pg_table_size(c.oid) FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast');
+WHERE c.relkind = 'r' AND (n.nspname = 'public' OR starts_with(n.nspname, '_timescaledb_'));
 
 -- name: try_alone
 SELECT pg_try_advisory_lock(7091318039310988601);

@@ -107,7 +107,7 @@ def test_another_dump_under_the_same_description_is_found(tmp_path: Path) -> Non
 def test_newer_ones_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(OperatorMistake, match="newer Barnhand"):
         Manifest.read(described(format=2).model_dump_json().encode(), "it")
-    with pytest.raises(OperatorMistake, match="newer database.*0009.*0007.*Update"):
+    with pytest.raises(OperatorMistake, match=r"newer database.*0009.*0007.*Update"):
         described(schema_version=9).refuse_newer(7, "", "it")
     with pytest.raises(OperatorMistake, match="newer database"):
         described(queue_version="04").refuse_newer(7, "03", "it")
@@ -193,7 +193,7 @@ def test_too_little_room_is_said_before_anything_is_written(
 
 def test_an_older_client_is_refused_by_name() -> None:
     assert find_program("pg_dump", 15).exists()
-    with pytest.raises(EnvironmentFault, match="PostgreSQL 99.*pg_dump.*99 or newer"):
+    with pytest.raises(EnvironmentFault, match=r"PostgreSQL 99.*pg_dump.*99 or newer"):
         find_program("pg_dump", 99)
 
 
