@@ -78,6 +78,9 @@ class Doorman:
         # With remote access on, a name may be any that reaches this machine.
         if not self._remote and host not in self._hosts:
             return 403, "host_refused", "This server is not known under that name."
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # A proxy in front may see another end of the request than this server.
+            return 400, "bad_request", "A request states one length, not two."
         if _stated_length(headers) > self._limit_bytes(scope):
             return 413, "body_too_large", "The request's body is too long."
         origin = headers.get("origin")
