@@ -280,8 +280,9 @@ class Rooms:
     def buffer(self, room: str) -> ReplayBuffer:
         """The room's buffer, made when first asked for."""
         if room not in self._buffers:
-            own = [name for name in self._buffers if name.startswith(USER_ROOM_PREFIX)]
-            self.forget(own[: max(len(own) + 1 - _OWN_ROOMS, 0)])
+            if kind_of(room) == "user":
+                own = [name for name in self._buffers if kind_of(name) == "user"]
+                self.forget(own[: max(len(own) + 1 - _OWN_ROOMS, 0)])
             self._buffers[room] = ReplayBuffer(room, self._limits)
         return self._buffers[room]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -34,14 +35,15 @@ def hear(client: ClientConnection, event: str) -> dict[str, Any]:
             return message
 
 
-def enter(world: World, account: str, **subscription: object) -> ClientConnection:
+@contextlib.contextmanager
+def enter(world: World, account: str, **subscription: object) -> Iterator[ClientConnection]:
     """A socket in the account's own room."""
-    client = connect("ws" + world.url.removeprefix("http") + "/ws", proxy=None)
-    say(client, "authenticate", token=world.tokens[account])
-    say(client, "subscribe", room="user", **subscription)
-    told = hear(client, "subscribed")
-    assert told["stream_id"] is None and told["data"]["room"] == "user"
-    return client
+    with connect("ws" + world.url.removeprefix("http") + "/ws", proxy=None) as client:
+        say(client, "authenticate", token=world.tokens[account])
+        say(client, "subscribe", room="user", **subscription)
+        told = hear(client, "subscribed")
+        assert told["stream_id"] is None and told["data"]["room"] == "user"
+        yield client
 
 
 @pytest.fixture(autouse=True)
