@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from db.delivery import Delivery, WriterState
@@ -27,6 +27,7 @@ from engine.domain.notices import Notice
 from engine.domain.ports import TrackSummary
 from engine.domain.results import FrameResult
 from engine.domain.streams import StreamHealth, StreamState, StreamStatusChanged
+from engine.runtime.clock import utc_now
 from engine.runtime.mailbox import Closed, Mailbox, Overflow
 from engine.runtime.worker import StopToken, Worker
 
@@ -165,7 +166,7 @@ class DetectionWriter:
 
     def on_health(self, healths: Sequence[StreamHealth]) -> None:
         """Note twice a minute that cameras give pictures."""
-        now, now_mono_s = datetime.now(UTC), time.monotonic()
+        now, now_mono_s = utc_now(), time.monotonic()
         beats = {
             health.stream_id: now - timedelta(seconds=health.last_frame_age_s or 0.0)
             for health in healths

@@ -26,10 +26,13 @@ from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.onlooker import Onlooker, nearest, watched
 from engine.pipeline.tally import Tally
 from engine.pipeline.tap import Tap
+from engine.runtime.clock import ahead_s
 from engine.runtime.worker import StopToken, Worker
 from engine.settings import EngineSettings
 
 HEALTH_EVERY_S = 1.0
+CLOCK_TOLD_FROM_S = 5.0
+"""A clock that was set back by less needs nobody."""
 CAPTURE_PATIENCE_S = 4.0
 """How long a removed camera's thread may take to leave a network time-out."""
 
@@ -335,6 +338,7 @@ class Pipeline:
     def _watch(self, token: StopToken) -> None:
         while not token.wait(HEALTH_EVERY_S):
             self._fan_out.on_health([one for one in self.health() if not one.watched_by])
+            self._fan_out.on_notice(_clock_notice(self._clock.now()))
 
     def _on_failed(self, name: str, error: BaseException) -> None:
         self._failed.append(name)
@@ -347,6 +351,18 @@ class Pipeline:
                 at=datetime.now(UTC),
             )
         )
+
+
+def _clock_notice(now: datetime) -> Notice:
+    return Notice(
+        key="clock.set_back",
+        severity=Severity.WARNING,
+        message="The computer's clock was set back; new rows carry a time that is too late until "
+        "it has caught up.",
+        advice="Restart Barnhand to take over the clock's time at once.",
+        at=now,
+        active=ahead_s() > CLOCK_TOLD_FROM_S,
+    )
 
 
 def _away_notice(stream: Stream, change: StreamStatusChanged, away: bool) -> Notice:
