@@ -27,13 +27,15 @@ class TrackState(IntEnum):
 class TrackBatch:
     """Tracks visible in one picture, N rows.
 
-    boxes_xyxy_px: float32 (N, 4), the matched detection's box. velocities_px_s: float32 (N, 4),
+    boxes_xyxy_px: float32 (N, 4), where the subject is by its detection and by how it moved before.
+    velocities_px_s: float32 (N, 4),
     rate of change of the box's x1, y1, x2, y2 in pixels per second (for drawing predicted boxes).
     scores: float32 (N,), the detection's score. confidences: float32 (N,) of the track, 0..1.
     class_ids: int16 (N,) of SubjectClass. states: int8 (N,) of TrackState.
     numbers: int64 (N,), small per-camera numbers for people to read. colours: int8 (N,), index 0..9
     into the ten track colours. track_ids, horse_ids (None while unidentified): N entries each.
-    Raises Bug on mismatched lengths.
+    detection_rows: intp (N,), which of the picture's detections each row continues; None where the
+    rows come from elsewhere. Raises Bug on mismatched lengths.
     """
 
     boxes_xyxy_px: FloatArray
@@ -46,6 +48,7 @@ class TrackBatch:
     colours: NDArray[np.int8]
     track_ids: tuple[TrackId, ...]
     horse_ids: tuple[HorseId | None, ...]
+    detection_rows: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
@@ -61,6 +64,8 @@ class TrackBatch:
         )
         if any(c.shape != (count,) for c in columns) or len(self.horse_ids) != count:
             raise Bug("track columns have different lengths")
+        if self.detection_rows is not None and self.detection_rows.shape != (count,):
+            raise Bug("the detections of tracks do not fit them")
         for column in (self.boxes_xyxy_px, self.velocities_px_s, *columns):
             read_only(column)
 

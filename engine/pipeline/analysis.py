@@ -160,17 +160,14 @@ class Analysis:
             tracks = [
                 self.identify.run(
                     frame,
-                    found,
                     vectors,
                     self._tracker(frame.stamp.stream_id),
                     seen,
                     self.settings.tracking,
                 )
-                for frame, found, vectors, seen in zip(
-                    frames, detections, embeddings, tracks, strict=True
-                )
+                for frame, vectors, seen in zip(frames, embeddings, tracks, strict=True)
             ]
-        poses = self._poses_of(frames, detections, tracks, early)
+        poses = self._poses_of(frames, tracks, early)
         self.motion.settings = self.settings.motion
         with self.meters.measure("analyse"):
             return [
@@ -254,7 +251,6 @@ class Analysis:
     def _poses_of(
         self,
         frames: list[AnalysisFrame],
-        detections: list[DetectionBatch],
         tracks: list[TrackBatch],
         early: list[PoseBatch | None],
     ) -> list[PoseBatch | None]:
@@ -263,11 +259,11 @@ class Analysis:
             return [None] * len(frames)
         known: list[PoseBatch | None] = []
         missing: list[tuple[FloatArray, Rows]] = []
-        for found, seen, pose in zip(detections, tracks, early, strict=True):
+        for seen, pose in zip(tracks, early, strict=True):
             horses = seen.class_ids == SubjectClass.HORSE
             have = None
             if pose is not None:
-                have, posed = poses_of_rows(seen, found, pose)
+                have, posed = poses_of_rows(seen, pose)
                 horses = horses & ~posed
             known.append(have)
             missing.append((seen.boxes_xyxy_px, horses))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from engine.domain.detections import DetectionBatch
 from engine.domain.frames import AnalysisFrame
 from engine.domain.geometry import FloatArray
 from engine.domain.identity import RegistrySnapshot
@@ -108,7 +107,6 @@ class Identify:
     def run(
         self,
         frame: AnalysisFrame,
-        detections: DetectionBatch,
         vectors: FloatArray | None,
         tracker: Tracker,
         tracks: TrackBatch,
@@ -125,7 +123,7 @@ class Identify:
             frame.stamp,
             (frame.picture.width_px, frame.picture.height_px),
             tracks,
-            vectors_of_rows(tracks, detections, vectors),
+            vectors_of_rows(tracks, vectors),
             qualities,
         )
         owners = self._resolver.observe(sight)

@@ -42,7 +42,7 @@ Costs = NDArray[np.floating[Any]]
 SURE_MARGIN = 0.25
 """A detection this much above the camera's threshold is sure: it may find a lost track again."""
 SUREST = 0.9
-FRESH_S = 0.4
+FRESH_S = 1.0
 """Tracks unseen for longer are looked for after those seen a moment ago."""
 LEAST_OVERLAP = 0.4
 """Of a sure detection with a fresh track, where no appearance speaks for the pair."""
@@ -51,7 +51,7 @@ UNSURE_OVERLAP = 0.6
 """Unsure detections continue tracks seen that recently, at that overlap."""
 SETTLING_OVERLAP = 0.3
 """Of a tentative track with what nobody else wanted."""
-EXPECTED_OVERLAP, LAST_OVERLAP, STRAIGHT_OVERLAP = 0.5, 0.4, 0.2
+EXPECTED_OVERLAP, LAST_OVERLAP, STRAIGHT_OVERLAP = 0.5, 0.5, 0.2
 """Overlap that finds a lost track again where it is expected, was last seen, would be straight
 on."""
 STRAIGHT_S = 3.0

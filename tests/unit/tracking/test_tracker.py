@@ -9,7 +9,7 @@ import numpy as np
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.frames import FrameStamp
 from engine.domain.geometry import iou_matrix
-from engine.domain.ids import new_stream_id
+from engine.domain.ids import TrackId, new_stream_id
 from engine.domain.ports import TrackSummary
 from engine.domain.tracks import TrackBatch, TrackState
 from engine.settings import TrackingSettings
@@ -54,6 +54,13 @@ class Camera:
         return seen
 
 
+def by_detection(seen: TrackBatch) -> tuple[TrackId, ...]:
+    """The tracks in the order of the detections that they continue."""
+    assert seen.detection_rows is not None
+    track_of = dict(zip(seen.detection_rows.tolist(), seen.track_ids, strict=True))
+    return tuple(track_of[detection] for detection in sorted(track_of))
+
+
 def box(x: float, y: float = 100.0) -> list[float]:
     return [x, y, x + 120.0, y + 90.0]
 
@@ -66,10 +73,10 @@ def test_each_horse_of_a_barn_keeps_one_track() -> None:
         apart = iou_matrix(truth.boxes_xyxy_px, truth.boxes_xyxy_px)
         seen = camera.look(step / 10, truth.boxes_xyxy_px)
         assert len(seen) == len(truth.ids)
-        row = {tuple(b): i for b, i in zip(seen.boxes_xyxy_px, seen.track_ids, strict=True)}
+        track_of = by_detection(seen)
         for index, horse in enumerate(truth.ids):
             if apart[index].sum() < 1.2:  # hardly overlapped: the match has one right answer
-                tracks_of.setdefault(horse, set()).add(row[tuple(truth.boxes_xyxy_px[index])])
+                tracks_of.setdefault(horse, set()).add(track_of[index])
     assert len(tracks_of) == len(barn.truth_at(0.0).ids)
     assert [len(ids) for ids in tracks_of.values()] == [1] * len(tracks_of)
     assert len(set.union(*tracks_of.values())) == len(tracks_of)
@@ -82,10 +89,21 @@ def test_horses_that_cross_keep_their_tracks() -> None:
         left, right = box(100.0 + 10 * step), box(500.0 - 10 * step, 130.0)
         seen = camera.look(step / 10, [left, right])
         if step == 0:
-            first = seen.track_ids
+            first = by_detection(seen)
     assert len(camera.tracker) == 2
-    ids = dict(zip(seen.boxes_xyxy_px[:, 0].tolist(), seen.track_ids, strict=True))
-    assert (ids[500.0], ids[100.0]) == first
+    assert by_detection(seen) == first
+
+
+def test_boxes_shake_less_than_detections() -> None:
+    camera, chance = Camera(), np.random.default_rng(4)
+    truth = np.array([box(100.0 + 4 * step) for step in range(120)], np.float32)
+    detected = truth + chance.normal(0.0, 4.0, truth.shape).astype(np.float32)
+    given = np.concatenate(
+        [camera.look(step / 10, [one]).boxes_xyxy_px for step, one in enumerate(detected)]
+    )
+    settled = slice(20, None)
+    assert np.abs(given - truth)[settled].mean() < 0.8 * np.abs(detected - truth)[settled].mean()
+    assert abs((given - truth)[settled].mean()) < 1.0, "they do not trail"
 
 
 def test_a_track_is_tentative_until_three_hits() -> None:
@@ -171,8 +189,7 @@ def test_appearance_decides_between_overlapping_horses() -> None:
     looks = [[1.0, 0.0], [0.0, 1.0]]
     first = camera.look(0.0, [box(100), box(150)], vectors=looks)
     swapped = camera.look(0.1, [box(100), box(150)], vectors=looks[::-1])
-    ids = dict(zip(swapped.boxes_xyxy_px[:, 0].tolist(), swapped.track_ids, strict=True))
-    assert (ids[150.0], ids[100.0]) == first.track_ids
+    assert by_detection(swapped) == first.track_ids[::-1]
 
 
 def test_colours_are_stable_and_distinct_within_a_camera() -> None:
