@@ -37,6 +37,7 @@ REST_AFTER_S = 2.0
 READ_AGAIN_S = 30.0
 """The stored cameras are read again even if no news told of a change."""
 JUST_AFTER_S = 0.05
+KEY_DIFFERS = "leases.key_differs"
 SERVER_AWAY = "leases.server_away"
 _HEAR_STOP_S = 0.25
 
@@ -73,7 +74,8 @@ class CameraKeeper:
     """Claims, renews and gives back this node's cameras, and tells the engine.
 
     ``stored`` reads the cameras of the server; None where the cameras were named on the command
-    line, which this node takes all of, as far as nobody else has them.
+    line, which this node takes all of, as far as nobody else has them. ``unreadable``: the cameras
+    whose passwords this workstation's key cannot read; they are left to others.
     """
 
     def __init__(
@@ -83,12 +85,15 @@ class CameraKeeper:
         news: News,
         cameras: Cameras,
         stored: Callable[[], Sequence[Stream]],
+        unreadable: Callable[[], frozenset[StreamId]] = frozenset,
     ) -> None:
         self.card = card
         self._leases = leases
         self._news = news
         self._cameras = cameras
         self._stored = stored
+        self._unreadable = unreadable
+        self._locked: frozenset[StreamId] = frozenset()
         self._follows = True
         self._streams: dict[StreamId, Stream] = {}
         self._holdings = Holdings()
@@ -124,6 +129,7 @@ class CameraKeeper:
             self._read_s = time.monotonic()
             try:
                 self._leases.register(self.card)
+                self._try_key()
                 self._look()
             except StoreUnavailable as error:
                 self._server_went(error)
@@ -224,7 +230,25 @@ class CameraKeeper:
 
     def _read(self) -> None:
         self._streams = {stream.id: stream for stream in self._stored()}
+        self._try_key()
         self._read_s = time.monotonic()
+
+    def _try_key(self) -> None:
+        """Say which cameras' passwords were locked with another workstation's key."""
+        self._locked = self._unreadable()
+        names = sorted(s.name for s in self._streams.values() if s.id in self._locked)
+        self._cameras.notify(
+            Notice(
+                KEY_DIFFERS,
+                Severity.WARNING,
+                "The passwords of these cameras were stored with another workstation's key, so "
+                f"they are left to it: {', '.join(names)}.",
+                "There: `barnhand key export FILE`; here: `barnhand key import FILE`, and start "
+                "again. Or enter the passwords again here.",
+                datetime.now(UTC),
+                active=bool(names),
+            )
+        )
 
     def _look(self) -> None:
         """Renew, let go what is not wanted or was taken, claim what is free, tell the engine."""
@@ -263,7 +287,11 @@ class CameraKeeper:
         self, wanted: Mapping[StreamId, SourceKind], table: LeaseTable
     ) -> frozenset[StreamId]:
         now_s = time.monotonic()
-        here = {i: kind for i, kind in wanted.items() if is_here(self._streams[i])}
+        here = {
+            i: kind
+            for i, kind in wanted.items()
+            if i not in self._locked and is_here(self._streams[i])
+        }
         waited = self._free_since_s is not None and now_s - self._free_since_s >= REST_AFTER_S
         free, at_most = claims(
             here,

@@ -18,10 +18,10 @@ from db.leases import CameraNews, PostgresCameraLeases
 from db.live.commands import CommandSender
 from db.live.follower import LiveFollower
 from db.pool import open_pool
+from db.repositories.streams import PostgresStreamRepository
 from engine.domain.commands import StartStream, StopStream
 from engine.domain.ids import StreamId
 from engine.domain.nodes import NodeCard, NodeId
-from engine.domain.ports import StreamRepository
 from engine.domain.streams import Stream
 from engine.facade import Engine
 
@@ -81,7 +81,7 @@ def camera_node(
     installation: Installation,
     addresses: tuple[str, str],
     engine: Engine,
-    streams: StreamRepository,
+    streams: PostgresStreamRepository,
     console: bool,
 ) -> CameraNode:
     """A node that is not started yet; ``addresses`` of the database and the live-state server."""
@@ -95,6 +95,13 @@ def camera_node(
         __version__,
         settings.cameras_at_most,
     )
-    keeper = CameraKeeper(card, PostgresCameraLeases(pool), CameraNews(dsn), engine, streams.list)
+    keeper = CameraKeeper(
+        card,
+        PostgresCameraLeases(pool),
+        CameraNews(dsn),
+        engine,
+        streams.list,
+        streams.unreadable,
+    )
     follower = LiveFollower(live_url, engine.looked_on, engine.follow) if console else None
     return CameraNode(keeper, pool, place, CommandSender(live_url), engine, follower)

@@ -19,11 +19,11 @@ WRONG = 2
 INTERRUPTED = 130
 COMMANDS = (
     "console", "headless", "api", "migrate", "doctor", "models", "analyse", "train", "evaluate",
-    "user", "backup", "restore",
+    "user", "backup", "restore", "remote", "key",
 )  # fmt: skip
 
 
-QUIET = ("headless", "analyse", "backup", "restore")
+QUIET = ("headless", "analyse", "backup", "restore", "key")
 """Commands that speak to the person themselves; only warnings are logged to the terminal."""
 
 
@@ -105,7 +105,7 @@ def _names_a_command(arguments: list[str]) -> bool:
 
 def parser() -> argparse.ArgumentParser:
     """The command line, except ``train`` and ``evaluate``, which parse their own."""
-    from barnhand_desktop import analyse, headless, models_command
+    from barnhand_desktop import analyse, headless, models_command, remote_command
     from barnhand_desktop.backup import arguments as backup_line
 
     root = argparse.ArgumentParser(
@@ -140,6 +140,13 @@ def parser() -> argparse.ArgumentParser:
     backup_line.add_restore_arguments(
         add("restore", "put a backup in the database's place", _restore)
     )
+    remote_command.add_arguments(
+        add("remote", "let other machines reach the API, over TLS", remote_command.run_remote)
+    )
+    key = add("key", "bring the key of camera passwords to another workstation", _key)
+    key.add_argument("act", choices=("export", "import", "show"))
+    key.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    key.add_argument("--yes", action="store_true", help="import it even if passwords are lost")
     for name in ("train", "evaluate"):
         add(name, f"{name} the project's own models; see barnhand {name} --help", None)
     return root
@@ -211,6 +218,12 @@ def _migrate(place: Installation, wanted: argparse.Namespace) -> int:
     servers.stop()
     print(f"The database is up to date ({'TimescaleDB' if servers.timescale else 'PostgreSQL'}).")
     return 0
+
+
+def _key(place: Installation, wanted: argparse.Namespace) -> int:
+    from barnhand_desktop.key_command import run_key
+
+    return run_key(place, wanted)
 
 
 def _doctor(place: Installation, wanted: argparse.Namespace) -> int:

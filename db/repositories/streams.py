@@ -80,6 +80,16 @@ class PostgresStreamRepository:
         given = replace(stream, name=known.name, version=known.version)
         return known if given == known else self.update(given)
 
+    def unreadable(self) -> frozenset[StreamId]:
+        """The streams whose credentials were locked with another key than this one."""
+        with transaction(self._pool, "reading the cameras' passwords") as connection:
+            rows = connection.execute(self._sql["credentials"]).fetchall()
+        return frozenset(
+            StreamId(stream_id)
+            for stream_id, token in rows
+            if self._box.unlock(StreamId(stream_id), token) is None
+        )
+
     def _free_name(self, name: str, farm_id: FarmId) -> str:
         with transaction(self._pool, "listing the streams") as connection:
             rows = connection.execute(self._sql["names_like"], {"farm_id": farm_id}).fetchall()

@@ -97,6 +97,8 @@ class WallPointer:
         return HorseHit(tile.stream, tile.overlay, row, box)
 
     def _follow_link(self, tile: Tile) -> None:
+        if tile.health is not None and tile.health.watched_by:
+            return
         if tile.state is StreamState.ERROR:
             self._wall.edit_requested.emit(tile.stream)
         elif tile.state in (StreamState.INACTIVE, StreamState.ENDED):

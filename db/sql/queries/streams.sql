@@ -46,3 +46,7 @@ WHERE id = %(id)s AND removed_at IS NULL;
 
 -- name: names_like
 SELECT name FROM streams WHERE farm_id = %(farm_id)s AND removed_at IS NULL;
+
+-- name: credentials
+SELECT id, credentials_encrypted FROM streams
+WHERE credentials_encrypted IS NOT NULL AND removed_at IS NULL;
