@@ -10,6 +10,7 @@ from barnhand_desktop.snapshot import snapshot_jpeg
 from barnhand_desktop.wiring import Barn
 from engine.domain.commands import (
     EngineCommand,
+    ModelsChanged,
     PlansChanged,
     StartStream,
     SteerCamera,
@@ -47,6 +48,7 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
     barn.engine.start()
     barn.cameras.start()
     barn.ptz_memory.start()
+    barn.model_keeper.start()
     barn.job_node.start()
     barn.alert_node.start()
     barn.daily.start()
@@ -65,7 +67,12 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     barn.bus.close()
     barn.feed.close()
     leasing = barn.daily.stop(deadline_s) + barn.cameras.stop(deadline_s)
-    survivors = leasing + barn.alert_node.stop(deadline_s) + barn.job_node.stop(deadline_s)
+    survivors = (
+        leasing
+        + barn.model_keeper.stop(deadline_s)
+        + barn.alert_node.stop(deadline_s)
+        + barn.job_node.stop(deadline_s)
+    )
     survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
     survivors += barn.recorder.stop(deadline_s)
     barn.cameras.leave()
@@ -100,4 +107,6 @@ def obey(barn: Barn, command: EngineCommand) -> Reply:
         return answer_request(barn.engine.ptz, command)
     elif isinstance(command, PlansChanged):
         barn.ptz_memory.plans_changed()
+    elif isinstance(command, ModelsChanged):
+        barn.model_keeper.refresh()
     return None

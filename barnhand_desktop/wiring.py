@@ -17,6 +17,7 @@ from barnhand_desktop.camera_node import CameraNode, camera_node
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.jobs.node import JobStores, job_node
 from barnhand_desktop.logs import REDACTOR
+from barnhand_desktop.model_keeper import ModelKeeper
 from barnhand_desktop.model_store import open_model_store
 from barnhand_desktop.ptz_memory import PtzMemory
 from barnhand_desktop.registry import AnnouncedIdentity, RegistryRelay
@@ -43,6 +44,7 @@ from db.repositories.edits import PostgresEditRepository
 from db.repositories.farms import DEFAULT_FARM
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.models import PostgresModelRegistry
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
@@ -52,7 +54,7 @@ from db.writer import DetectionWriter
 from engine.behaviour.rule_catalogue import default_rules
 from engine.domain.notices import Notice
 from engine.facade import Engine
-from engine.models.model_set import load_models
+from engine.models.model_set import load_models, open_chosen
 from engine.recording.layout import media_id
 from engine.recording.recorder import Recorder
 from engine.runtime.clock import SystemClock
@@ -121,6 +123,7 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         media_root=place.folders.media,
         upload_folder=place.folders.data / "uploads",
         model_upload_mb=api.model_upload_mb,
+        session_upload_mb=api.session_upload_mb,
         hls_delay_s=place.settings.engine.recording.hls_delay_s,
         video_sites=capture.web_video.sites,
         push_ports=(capture.push.first_port, capture.push.last_port),
@@ -167,6 +170,8 @@ class Barn:
     reporter: NodeReporter
     traces: Traces | None
     daily: DailyWork
+    registered: PostgresModelRegistry
+    model_keeper: ModelKeeper
     admin_password: str | None
 
 
@@ -184,7 +189,8 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         settings.storage.retention_days,
     )
     publisher = LivePublisher(servers.live_url, told)
-    models = load_models(settings.engine, open_model_store(folders), SystemClock())
+    clock, store = SystemClock(), open_model_store(folders)
+    models = load_models(settings.engine, store, clock)
     chunks = PostgresChunkRepository(pool, media_id(folders.media))
     recorder = Recorder(settings.engine.recording, folders.media, chunks, told)
     engine = Engine(
@@ -197,6 +203,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     told.engine = engine
     announcer = Announcer(servers.live_url)
     ptz = PostgresPtzRepository(pool)
+    registered = PostgresModelRegistry(pool)
     jobs = PostgresJobQueue(pool, announcer.job)
     embedder = models.embedder
     api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
@@ -251,6 +258,14 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         reporter=NodeReporter(node, servers.live_url, meter.figures),
         traces=traces,
         daily=daily,
+        registered=registered,
+        model_keeper=ModelKeeper(
+            registered,
+            engine,
+            lambda entry, path: open_chosen(entry, path, engine.settings, store, clock),
+            folders.models / "registered",
+            clock,
+        ),
         admin_password=ensure_admin(pool),
     )
 

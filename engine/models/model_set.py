@@ -90,6 +90,17 @@ def load_models(
     )
 
 
+def open_chosen(
+    entry: ModelEntry, path: Path, settings: EngineSettings, store: ModelStore, clock: Clock
+) -> GridDetector | TopDownPose:
+    """A detector or pose model that was chosen for a camera, opened and tried once.
+
+    Raises ModelInvalid when the file is not what the entry says, EnvironmentFault when the device
+    cannot take it; on the CPU when the graphics card does not.
+    """
+    return _Loader(settings, store, clock, None).chosen(entry, path)
+
+
 @dataclass
 class _Loader:
     settings: EngineSettings
@@ -101,7 +112,16 @@ class _Loader:
     licences: dict[str, str] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
 
-    def detector(self) -> Detector:
+    def chosen(self, entry: ModelEntry, path: Path) -> GridDetector | TopDownPose:
+        if entry.task is Task.DETECTOR:
+            return self._build(entry, path, self._grid_detector)
+        if entry.task is Task.POSE:
+            return self._build(entry, path, pose_estimator)
+        raise ModelInvalid(f"{entry.id} is a model for {entry.task}: cameras choose no such model.")
+
+    def _grid_detector(
+        self, entry: ModelEntry, open_on: Callable[[Device], Session], device: Device
+    ) -> GridDetector:
         wanted = self.settings.detection
         options = DetectorOptions(
             nms_iou=wanted.nms_iou,
@@ -109,20 +129,18 @@ class _Loader:
             lookalikes_are_horses=wanted.lookalikes_are_horses,
             batch_limit=self.settings.analysis.batch_size,
         )
+        verifier = self._verifier(entry)
+        try:
+            return grid_detector(entry, open_on, device, options, verifier)
+        except BaseException:
+            if verifier is not None:
+                verifier.close()
+            raise
 
-        def build(
-            entry: ModelEntry, open_on: Callable[[Device], Session], device: Device
-        ) -> GridDetector:
-            verifier = self._verifier(entry)
-            try:
-                return grid_detector(entry, open_on, device, options, verifier)
-            except BaseException:
-                if verifier is not None:
-                    verifier.close()
-                raise
-
+    def detector(self) -> Detector:
+        wanted = self.settings.detection
         if wanted.model != NONE:
-            loaded = self._first_working(Task.DETECTOR, wanted.model, build)
+            loaded = self._first_working(Task.DETECTOR, wanted.model, self._grid_detector)
             if loaded is not None:
                 return loaded
             self._tell(

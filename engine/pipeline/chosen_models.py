@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -58,14 +59,19 @@ class ChosenModels:
         self._tell = tell
         self._now = NOTHING
         self._next: Mapping[StreamId, StreamModels] | None = None
+        self._handed: list[Either] = []
         self._held: list[Either] = []
-        self._told: dict[ModelId, Notice] = {}
+        self._failed: list[tuple[Either, Notice]] = []
+        self._lock = threading.Lock()
 
     # --- any thread ---------------------------------------------------------------------------
 
     def assign(self, chosen: Mapping[StreamId, StreamModels]) -> None:
-        """Use these from the next batch on; the models in them are the analysis thread's then."""
-        self._next = MappingProxyType(dict(chosen))
+        """Use these from the next batch on; the models in them are the analysis thread's then. One
+        that failed at work stays out of use until another instance of it is assigned."""
+        with self._lock:
+            self._next = MappingProxyType(dict(chosen))
+            self._handed += _models_of(chosen)
 
     def detector_of(self, stream_id: StreamId) -> Detector:
         """What looks for horses at this camera."""
@@ -90,7 +96,7 @@ class ChosenModels:
 
     def given_up(self) -> frozenset[ModelId]:
         """Models that failed at work since they were chosen."""
-        return frozenset(self._told)
+        return frozenset(model.model_id for model, _ in self._failed)
 
     def verified(self, stream_id: StreamId) -> bool:
         """Whether a second model has looked at every animal of this camera."""
@@ -115,15 +121,22 @@ class ChosenModels:
 
     def take_over(self) -> None:
         """Adopt the newest assignment and close what nobody uses any more."""
-        wanted, self._next = self._next, None
+        with self._lock:
+            wanted, self._next = self._next, None
+            known, self._handed = _distinct([*self._held, *self._handed]), []
         if wanted is None:
+            self._held = known
             return
+        used = _models_of(wanted)
+        failed, self._failed = self._failed, []
+        for model, notice in failed:
+            if any(model is kept for kept in used):
+                self._failed.append((model, notice))
+                wanted = _without(model, wanted)
+            else:
+                self._tell(_ended(notice))
         self._now = wanted
-        for notice in self._told.values():
-            self._tell(_ended(notice))
-        self._told.clear()
-        used = _distinct(model for one in wanted.values() for model in (one.detector, one.pose))
-        for model in self._held:
+        for model in known:
             if not any(model is kept for kept in used):
                 model.close()
         self._held = used
@@ -195,15 +208,7 @@ class ChosenModels:
     def _give_up(self, model: Either, error: Exception) -> None:
         why = error.message if isinstance(error, BarnhandError) else type(error).__name__
         log.warning("the chosen model %s failed and is not used: %s", model.model_id, error)
-        self._now = MappingProxyType(
-            {
-                stream_id: StreamModels(
-                    None if chosen.detector is model else chosen.detector,
-                    None if chosen.pose is model else chosen.pose,
-                )
-                for stream_id, chosen in self._now.items()
-            }
-        )
+        self._now = _without(model, self._now)
         notice = Notice(
             key=f"model.chosen:{model.model_id}",
             severity=Severity.WARNING,
@@ -212,7 +217,7 @@ class ChosenModels:
             advice="Choose another model for these cameras.",
             at=self._clock.now(),
         )
-        self._told[model.model_id] = notice
+        self._failed.append((model, notice))
         self._tell(notice)
 
 
@@ -253,6 +258,25 @@ def _distinct(models: Iterable[Model | None]) -> list[Model]:
         if model is not None and not any(model is one for one in found):
             found.append(model)
     return found
+
+
+def _models_of(chosen: Mapping[StreamId, StreamModels]) -> list[Either]:
+    return _distinct(model for one in chosen.values() for model in (one.detector, one.pose))
+
+
+def _without(
+    model: Either, chosen: Mapping[StreamId, StreamModels]
+) -> Mapping[StreamId, StreamModels]:
+    """The same with the workstation's own model wherever this one stands."""
+    return MappingProxyType(
+        {
+            stream_id: StreamModels(
+                None if one.detector is model else one.detector,
+                None if one.pose is model else one.pose,
+            )
+            for stream_id, one in chosen.items()
+        }
+    )
 
 
 def _ended(notice: Notice) -> Notice:

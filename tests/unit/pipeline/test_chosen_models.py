@@ -139,7 +139,8 @@ def test_each_picture_goes_to_its_cameras_models(bench: Bench) -> None:
     assert ids(results) == [("own@1", "own-pose@1"), ("fast@1", "ap@1"), ("own@1", "ap@1")]
     # A picture that was scaled for another detector is scaled again for this one.
     assert fast.seen == [((160, 90), 0.5)]
-    skeletons = [results[s].poses.skeleton for s in (A, B, C)]  # type: ignore[union-attr]
+    poses = [results[s].poses for s in (A, B, C)]
+    skeletons = [None if pose is None else pose.skeleton for pose in poses]
     assert skeletons == [EQUINE26, AP10K, AP10K]
     assert bench.analysis.chosen.detector_of(B).input_size_px == (160, 160)
     tracked = [len(results[s].tracks) for s in (A, B, C)]
@@ -197,6 +198,32 @@ def test_a_detector_that_fails_gives_way_to_the_own_one(
     assert bad.closed
     assert [n.key for n in bench.ears.notices if not n.active] == ["model.chosen:bad@1"]
     assert bench.analysis.chosen.given_up() == frozenset()
+
+
+def test_a_model_that_failed_gets_another_chance_as_a_new_instance(bench: Bench) -> None:
+    bad = PlainDetector("bad")
+    bad.answer = EnvironmentFault("It broke.")
+    bench.choose(a=StreamModels(bad))
+    assert bench.look(A)[A].detector_id == "own@1"
+    bad.answer = 0.9
+    bench.choose(a=StreamModels(bad), b=StreamModels(bad))
+    assert bench.look(A)[A].detector_id == "own@1"
+    assert [n.active for n in bench.ears.notices] == [True], "the notice stands"
+    assert not bad.closed
+    again = PlainDetector("bad")
+    bench.choose(a=StreamModels(again))
+    assert bench.look(A)[A].detector_id == "bad@1"
+    assert [n.active for n in bench.ears.notices] == [True, False]
+    assert bad.closed and not again.closed
+
+
+def test_models_of_an_assignment_that_was_never_used_are_closed_too(bench: Bench) -> None:
+    first, second = PlainDetector("first"), PlainDetector("second")
+    bench.choose(a=StreamModels(first))
+    bench.choose(a=StreamModels(second))
+    assert not first.closed
+    bench.look(A)
+    assert (first.closed, second.closed) == (True, False)
 
 
 def test_a_pose_model_that_fails_gives_way_to_the_own_one(bench: Bench) -> None:
