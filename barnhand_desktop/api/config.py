@@ -95,6 +95,7 @@ class ApiConfig(BaseModel):
     pool_size: int = Field(10, ge=1, le=20, description="database connections, at most")
     model_upload_mb: int = Field(256, ge=1, le=1024, description="largest uploaded model")
     upload_folder: Path | None = Field(None, description="where uploads lie until looked at")
+    session_upload_mb: int = Field(2048, ge=1, le=65_536, description="largest uploaded video")
     body_bytes: int = Field(1_000_000, ge=1_000, description="longest request body")
     rates: RateLimits = RateLimits()
     sockets: SocketLimits = SocketLimits()
@@ -103,6 +104,11 @@ class ApiConfig(BaseModel):
     def model_upload_bytes(self) -> int:
         """The largest uploaded model in bytes."""
         return self.model_upload_mb << 20
+
+    @property
+    def session_upload_bytes(self) -> int:
+        """The largest uploaded video in bytes."""
+        return self.session_upload_mb << 20
 
     @property
     def uploads(self) -> Path:

@@ -97,6 +97,14 @@ MEANINGS: dict[str, ProblemCode] = {
     "refresh_reused": _of(401, meaning="a refresh token came twice; its whole login has ended"),
     "refused": _of(422, meaning="it makes no sense as asked; detail says why"),
     "scope_missing": _of(403, meaning="the API key is not made for this"),
+    "session_description": _of(
+        422, meaning="the description of an uploaded video is wrong; detail names the field"
+    ),
+    "session_file_type": _of(
+        422, meaning="the uploaded file is empty or its name ends in no video"
+    ),
+    "session_state": _of(409, meaning="the session's state does not allow it; detail says why"),
+    "session_too_large": _of(413, meaning="the uploaded video is longer than this server takes"),
     "snapshot_unavailable": _of(503, meaning="the stream has no picture now"),
     "store_unavailable": _of(503, meaning="a server that this needs does not answer"),
     "time_refused": _of(422, meaning="times outside of what is stored, or a stretch too long"),

@@ -28,6 +28,7 @@ from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.rates import Rate, Rates
 from barnhand_desktop.api.recordings import Recordings
+from barnhand_desktop.api.session_desk import SessionDesk, session_desk
 from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
@@ -37,6 +38,7 @@ from db.live.commands import CommandSender
 from db.live.connection import connect
 from db.live.node_figures import NodeFigures
 from db.pool import open_pool
+from db.queue.jobs import PostgresJobQueue
 from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.analytics import AnalyticsRepository
 from db.repositories.areas import PostgresAreaRepository
@@ -111,6 +113,7 @@ class Services:
     answers: AnswerCache
     horse_states: HorseStates
     background: Background
+    sessions: SessionDesk
     model_desk: ModelDesk
     announcer: Announcer
     states: StreamStates
@@ -228,6 +231,12 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         answers=AnswerCache(redis),
         horse_states=HorseStates(redis),
         background=background_of(pool, announcer),
+        sessions=session_desk(
+            pool,
+            PostgresJobQueue(pool, announcer.job),
+            config.media_root,
+            config.session_upload_bytes,
+        ),
         model_desk=ModelDesk(
             PostgresModelRegistry(pool), config.uploads, config.model_upload_bytes, clock
         ),

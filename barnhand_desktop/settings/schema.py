@@ -98,6 +98,13 @@ class ApiSettings(Section):
     public_hosts: tuple[str, ...] = Field(
         (), description="Host names under which a proxy offers the API"
     )
+    session_upload_mb: int = Field(
+        2048,
+        ge=1,
+        le=65_536,
+        description="Largest video that may be uploaded as a session",
+        json_schema_extra=_unit("MB"),
+    )
     model_upload_mb: int = Field(
         256,
         ge=1,
