@@ -12,22 +12,34 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from engine.domain.errors import EnvironmentFault
+from engine.domain.errors import EnvironmentFault, OperatorMistake
 
 _LIFE_DAYS = 825  # the longest that common clients accept
 _RENEW_DAYS = 30
+_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    key_cert_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def ensure_certificate(folder: Path, names: Sequence[str] = ()) -> tuple[Path, Path]:
-    """Paths of a certificate and its key in ``folder``, made when absent or near their end.
+    """Paths of a certificate and its key in ``folder``, made when absent, near their end or for
+    other names.
 
     ``names`` are further host names or addresses clients use. Raises EnvironmentFault when the
     files cannot be written.
     """
     certificate_path, key_path = folder / "api.crt", folder / "api.key"
-    if _is_current(certificate_path) and key_path.exists():
+    if _is_current(certificate_path, names) and key_path.exists():
         return certificate_path, key_path
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, ["localhost", "127.0.0.1", "::1", socket.gethostname(), *names])
@@ -49,17 +61,46 @@ def ensure_certificate(folder: Path, names: Sequence[str] = ()) -> tuple[Path, P
     return certificate_path, key_path
 
 
-def _is_current(path: Path) -> bool:
+def fingerprint_of(path: Path) -> str:
+    """The SHA-256 of a certificate as people compare it, ``AB:CD:...``. Raises OperatorMistake."""
+    return _read(path).fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def names_of(path: Path) -> list[str]:
+    """The host names and addresses a certificate is for. Raises OperatorMistake."""
+    return _names(_read(path))
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError):
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+
+def _read(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise OperatorMistake(f"{path} is no certificate in PEM form.") from error
+
+
+def _is_current(path: Path, names: Sequence[str]) -> bool:
+    try:
+        certificate = _read(path)
+    except OperatorMistake:
         return False
-    return certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=_RENEW_DAYS)
+    lasts = certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=_RENEW_DAYS)
+    return lasts and {str(_general_name(name).value) for name in names} <= set(_names(certificate))
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey, names: Sequence[str]) -> x509.Certificate:
+    """Self-signed. People tell their devices to trust it, so it vouches for its own names only:
+    who steals its key must not be able to play any other site (RFC 5280, 4.2.1.10)."""
     now = datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Barnhand")])
+    own = [_general_name(name) for name in dict.fromkeys(names)]
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -68,13 +109,21 @@ def _certificate(key: ec.EllipticCurvePrivateKey, names: Sequence[str]) -> x509.
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=_LIFE_DAYS))
-        .add_extension(
-            x509.SubjectAlternativeName([_general_name(name) for name in dict.fromkeys(names)]),
-            critical=False,
-        )
+        .add_extension(x509.SubjectAlternativeName(own), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.NameConstraints([_permitted(name) for name in own], None), True)
+        .add_extension(_USAGE, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def _permitted(name: x509.GeneralName) -> x509.GeneralName:
+    """A name as a constraint: addresses become networks of one address."""
+    if isinstance(name, x509.IPAddress):
+        return x509.IPAddress(ipaddress.ip_network(str(name.value)))
+    return name
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -260,6 +260,39 @@ def _tour(yard: Yard, side: Side) -> str:
     return str(answer.json()["id"])
 
 
+def _session(yard: Yard, side: Side) -> str:
+    """A session with video and report, and figures to compare."""
+    session = uuid4()
+    folder = yard.media / "sessions" / str(session)
+    folder.mkdir(parents=True)
+    names = folder / "video.mp4", folder / "report.pdf"
+    for path in names:
+        path.write_bytes(b"x")
+    video, report = (path.relative_to(yard.media).as_posix() for path in names)
+    yard.execute(
+        "INSERT INTO sessions (id, farm_id, title, kind, source, mode, state, start_at, end_at,"
+        " video, report, created_by, created_at)"
+        " VALUES (%s, %s, 'x', 'training', 'upload', 'preview', 'done', %s, %s, %s, %s, 'Anna', %s)",
+        session, side.farm, NOON, NOON + timedelta(seconds=9), video, report, NOON,
+    )  # fmt: skip
+    yard.execute(
+        "INSERT INTO session_results (session_id, analysed_at, provisional, duration_s, seen_s,"
+        " fps, pictures, tracks, horses, scale) VALUES (%s, %s, false, 9, 9, 25, 225, 1, 1, 'none')",
+        session, NOON,
+    )  # fmt: skip
+    return str(session)
+
+
+def _entry(yard: Yard, side: Side) -> str:
+    body = {
+        "title": "x", "start_time": NOON.isoformat(), "end_time": NOON.isoformat(),
+        "farm_id": str(side.farm),
+    }  # fmt: skip
+    answer = yard.send("root", "POST", "/calendar", body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 MAKERS: dict[str, Callable[[Yard, Side], str]] = {
     "stream": _stream,
     "horse": _horse,
@@ -279,6 +312,8 @@ MAKERS: dict[str, Callable[[Yard, Side], str]] = {
     "user": _user,
     "key": _key,
     "tour": _tour,
+    "session": _session,
+    "entry": _entry,
     "farm": lambda yard, side: str(side.farm),
 }
 

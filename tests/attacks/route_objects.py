@@ -16,7 +16,7 @@ PATHS: Mapping[str, str] = {
     "stream_id": "stream", "chunk_id": "chunk", "job_id": "job", "export_id": "export",
     "bookmark_id": "bookmark", "horse_id": "horse", "alert_id": "alert", "rule_id": "rule",
     "review_id": "review", "area_id": "area", "farm_id": "farm", "user_id": "user",
-    "key_id": "key", "tour_id": "tour",
+    "key_id": "key", "tour_id": "tour", "session_id": "session", "entry_id": "entry",
 }  # fmt: skip
 """Path parameter -> kind of object (``farmyard.MAKERS``)."""
 VALUES: Mapping[str, str] = {"number": "1"}
@@ -27,7 +27,8 @@ NAMED: Mapping[str, str] = {
     "stream_id": "stream", "stream_ids": "stream", "horse_id": "horse", "horse_ids": "horse",
     "kept": "horse", "absorbed": "second horse", "into": "second horse", "first": "horse",
     "second": "second horse", "expected": "horse", "track_id": "track", "command_id": "command",
-    "edit_id": "edit", "farm_id": "farm", "cursor": "command",
+    "edit_id": "edit", "farm_id": "farm", "cursor": "command", "session_id": "session",
+    "a": "session", "b": "session",
 }  # fmt: skip
 """Field of a body or parameter of a query -> kind of object."""
 LISTS_OF_OTHERS = {"cursor"}
