@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
 from typing import TextIO
 
-from barnhand_desktop.doctor import machine, models, servers, sources
+from barnhand_desktop.doctor import backups, machine, models, servers, sources
 from barnhand_desktop.doctor.check import Check, Patient, State, fail
 from barnhand_desktop.logs import REDACTOR
 from barnhand_desktop.settings.folders import Folders, folders_of
@@ -37,6 +37,7 @@ EXAMINATIONS: tuple[tuple[str, Examination], ...] = (
     ("Database", servers.database),
     ("Live state", servers.live_state),
     ("API", servers.api),
+    ("Backup", backups.backups),
 )
 
 _COLOURS = {State.OK: "32", State.WARN: "33", State.FAIL: "31"}
