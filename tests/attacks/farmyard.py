@@ -272,12 +272,14 @@ def _session(yard: Yard, side: Side) -> str:
     yard.execute(
         "INSERT INTO sessions (id, farm_id, title, kind, source, mode, state, start_at, end_at,"
         " video, report, created_by, created_at)"
-        " VALUES (%s, %s, 'x', 'training', 'upload', 'preview', 'done', %s, %s, %s, %s, 'Anna', %s)",
+        " VALUES (%s, %s, 'x', 'training', 'upload', 'preview', 'done', %s, %s, %s, %s, 'Anna',"
+        " %s)",
         session, side.farm, NOON, NOON + timedelta(seconds=9), video, report, NOON,
     )  # fmt: skip
     yard.execute(
         "INSERT INTO session_results (session_id, analysed_at, provisional, duration_s, seen_s,"
-        " fps, pictures, tracks, horses, scale) VALUES (%s, %s, false, 9, 9, 25, 225, 1, 1, 'none')",
+        " fps, pictures, tracks, horses, scale)"
+        " VALUES (%s, %s, false, 9, 9, 25, 225, 1, 1, 'none')",
         session, NOON,
     )  # fmt: skip
     return str(session)

@@ -157,6 +157,7 @@ NASTY = (
 QUERY = (
     "stream_id", "horse_id", "farm_id", "status", "start_time", "end_time", "limit", "cursor",
     "overlays", "names", "points", "step_s", "gait", "straight", "open_only",
+    "a", "b", "state",
 )  # fmt: skip
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 WHEN = "2026-11-01T12:00:00Z"
@@ -205,6 +206,24 @@ GOOD: dict[str, dict[str, object]] = {
         "horse_id": None, "note": "x", "locked": False,
     },
     "PUT /horses/{horse_id}/avatar": {},
+    "POST /sessions": {
+        "title": "x", "kind": "training", "horse_id": NOBODY, "note": "x", "farm_id": NOBODY,
+        "source": "stretch", "stream_ids": [NOBODY], "start_time": WHEN, "end_time": LATER,
+    },
+    "POST /sessions/upload": {"description": "x", "file": "x"},
+    "PATCH /sessions/{session_id}": {
+        "version": 1, "title": "x", "kind": "training", "mode": "preview", "horse_id": NOBODY,
+        "note": "x", "locked": False,
+    },
+    "POST /sessions/{session_id}/analyse": {},
+    "POST /calendar": {
+        "title": "x", "kind": "lesson", "start_time": WHEN, "end_time": LATER, "horse_id": NOBODY,
+        "whole_day": False, "note": "x", "done": False, "session_id": NOBODY, "farm_id": NOBODY,
+    },
+    "PUT /calendar/{entry_id}": {
+        "version": 1, "title": "x", "kind": "lesson", "start_time": WHEN, "end_time": LATER,
+        "horse_id": NOBODY, "whole_day": False, "note": "x", "done": False, "session_id": NOBODY,
+    },
     "PATCH /horses/{horse_id}": {"changes": {"name": "x"}, **CORRECTION},
     "POST /horses/{horse_id}/accept": {"resident": True, **CORRECTION},
     "POST /tracking/threshold": {"threshold": 0.8},
