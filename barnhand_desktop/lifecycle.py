@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from barnhand_desktop.ptz_requests import answer_request
@@ -24,6 +25,8 @@ from engine.domain.streams import Stream
 
 log = logging.getLogger(__name__)
 
+LATE_S = 1.0
+"""What a part may take to end when the others have used up the time."""
 REGISTRY_PATIENCE_S = 3.0
 """So long the cameras wait for the registry, so that numbering goes on; then they start anyway."""
 
@@ -63,28 +66,36 @@ def start(barn: Barn, sources: Sequence[Stream] | None = None) -> None:
 
 
 def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
-    """Upstream first: commands, engine, writers, then the servers. Returns survivors' names."""
+    """Upstream first: commands, engine, writers, then the servers. Returns survivors' names.
+
+    ``deadline_s`` is for all of it; who comes late to it has a second of its own.
+    """
+    end_s = time.monotonic() + deadline_s
+
+    def left_s() -> float:
+        return max(end_s - time.monotonic(), LATE_S)
+
     barn.bus.close()
     barn.feed.close()
-    leasing = barn.daily.stop(deadline_s) + barn.cameras.stop(deadline_s)
+    leasing = barn.daily.stop(left_s()) + barn.cameras.stop(left_s())
     survivors = (
         leasing
-        + barn.model_keeper.stop(deadline_s)
-        + barn.alert_node.stop(deadline_s)
-        + barn.job_node.stop(deadline_s)
+        + barn.model_keeper.stop(left_s())
+        + barn.alert_node.stop(left_s())
+        + barn.job_node.stop(left_s())
     )
-    survivors += barn.ptz_memory.stop(deadline_s) + barn.engine.stop(deadline_s)
-    survivors += barn.recorder.stop(deadline_s)
+    survivors += barn.ptz_memory.stop(left_s()) + barn.engine.stop(left_s())
+    survivors += barn.recorder.stop(left_s())
     barn.cameras.leave()
-    barn.writer.flush(deadline_s)
-    survivors += barn.writer.stop(deadline_s)
-    survivors += barn.publisher.stop(min(deadline_s, 3.0))
-    survivors += barn.reporter.stop(min(deadline_s, 3.0))
+    barn.writer.flush(left_s())
+    survivors += barn.writer.stop(left_s())
+    survivors += barn.publisher.stop(min(left_s(), 3.0))
+    survivors += barn.reporter.stop(min(left_s(), 3.0))
     if barn.traces is not None:
-        survivors += barn.traces.stop(deadline_s)
+        survivors += barn.traces.stop(left_s())
     barn.announcer.close()
     barn.pool.close()
-    barn.supervisor.stop(deadline_s)
+    barn.supervisor.stop(left_s())
     if survivors:
         log.warning("did not end in time: %s", ", ".join(survivors))
     return survivors
