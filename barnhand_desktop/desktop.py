@@ -24,9 +24,10 @@ from engine.facade import Engine
 from engine.settings import EngineSettings
 from ui.app import run_console
 from ui.engine_bridge import FacadeBridge
-from ui.services import ConsoleServices, Level, PartState, SystemStatus
+from ui.services import ConsoleServices, Level, NodeState, PartState, SystemStatus
 
 LOG_LINES_KEPT = 500
+NODES_SHOWN_S = 3600.0
 LOW_DISK_BYTES = 5 * 1024**3
 
 
@@ -102,6 +103,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             admin_notice=barn.admin_password,
             ptz_store=barn.ptz,
             plans_changed=barn.ptz_memory.plans_changed,
+            watch_here=barn.cameras.keeper.ask_for,
             chunks=barn.chunks,
             jobs=barn.jobs,
             bookmarks=barn.bookmarks,
@@ -156,6 +158,28 @@ def system_status(barn: Barn) -> SystemStatus:
         rows_spooled=barn.writer.rows_spooled,
         media_free_bytes=free,
         cpu_percent=psutil.cpu_percent(interval=None),
+        nodes=_nodes(barn),
+    )
+
+
+def _nodes(barn: Barn) -> tuple[NodeState, ...]:
+    """Everybody who was heard of within the last hour, as the server last said."""
+    table = barn.cameras.keeper.holdings.table
+    if table is None:
+        return ()
+    names = {stream.id: stream.name for stream in barn.engine.streams()}
+    silent = {node.id: (table.at - node.last_seen_at).total_seconds() for node in table.nodes}
+    return tuple(
+        NodeState(
+            node.name,
+            node.id == barn.cameras.keeper.card.id,
+            node.alive,
+            tuple(sorted(names.get(stream_id, "…") for stream_id in node.cameras)),
+            node.version,
+            max(silent[node.id], 0.0),
+        )
+        for node in table.nodes
+        if node.alive or silent[node.id] < NODES_SHOWN_S
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
-from engine.domain.ids import FarmId
+from engine.domain.ids import FarmId, StreamId
 from engine.domain.ports import (
     HorseRepository,
     IdentityRepository,
@@ -46,6 +46,19 @@ class PartState:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeState:
+    """One workstation that shares the cameras: ``here`` is this one; ``cameras`` are the names of
+    those it watches; ``silent_s`` since it was last heard of, by the server's clock."""
+
+    name: str
+    here: bool
+    alive: bool
+    cameras: tuple[str, ...]
+    version: str
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SystemStatus:
     """One look at everything around the engine. Sizes in bytes, load in percent; None where the
     machine cannot tell."""
@@ -61,6 +74,7 @@ class SystemStatus:
     media_free_bytes: int | None
     cpu_percent: float | None
     gpu_text: str = ""
+    nodes: tuple[NodeState, ...] = ()
 
 
 class SettingsAccess(Protocol):
@@ -91,10 +105,11 @@ class ConsoleServices:
     feed after every change of the registry by anybody. ``log_lines`` gives the newest log lines,
     oldest first. ``admin_notice`` is the first administrator's password, shown once, or None.
     ``ptz_store`` keeps tours and scan plans (None: for this run only); ``plans_changed`` is called
-    on a worker after a change of them. ``timeline`` to ``edits`` are None where the store does not
-    offer them: what needs them says so. ``media_folder``: paths of chunks and of exports lie in
-    it, None where they are not on this machine. ``backups``: None where this console makes none.
-    ``farm_id``: whose console this is."""
+    on a worker after a change of them. ``watch_here`` asks the workstation that watches a camera to
+    hand it to this one; it may block; False when none does. ``timeline`` to ``edits`` are None
+    where the store does not offer them: what needs them says so. ``media_folder``: paths of chunks
+    and of exports lie in it, None where they are not on this machine. ``backups``: None where this
+    console makes none. ``farm_id``: whose console this is."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -109,6 +124,7 @@ class ConsoleServices:
     admin_notice: str | None = None
     ptz_store: PtzRepository | None = None
     plans_changed: Callable[[], None] | None = None
+    watch_here: Callable[[StreamId], bool] | None = None
     timeline: TimelineRepository | None = None
     motion: MotionRepository | None = None
     alerts: AlertRepository | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
@@ -12,7 +13,7 @@ from engine.domain.notices import Severity
 from engine.domain.streams import StreamState
 from ui.engine_port import EngineReport
 from ui.notices import NoticeBook
-from ui.services import Level, PartState, SystemStatus
+from ui.services import Level, NodeState, PartState, SystemStatus
 from ui.theme import Theme
 from ui.widgets import label, set_icon, spacer, steady
 from ui.wording import size
@@ -79,6 +80,7 @@ class StatusBar(QFrame):
         self._remote = _Cell(self.tr("Remote"), "", theme)
         self._disk = _Cell(self.tr("Recordings"), "000 GB free", theme)
         self._rows = _Cell(self.tr("Rows"), "000 000", theme)
+        self._nodes = _Cell(self.tr("Workstations"), "0 · 00 cameras here", theme)
         self._critical = steady(label(""), "00 critical")
         self._warning = steady(label(""), "00 warnings")
         self._time = steady(label("", "muted"), "00:00:00")
@@ -93,6 +95,7 @@ class StatusBar(QFrame):
             text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             row.addWidget(text)
         self._gpu.wanted = False
+        self._nodes.wanted = False
         self.set_theme(theme)
         book.changed.connect(self._on_notices)
         self._on_notices()
@@ -108,6 +111,7 @@ class StatusBar(QFrame):
             self._remote,
             self._disk,
             self._rows,
+            self._nodes,
         )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -129,6 +133,7 @@ class StatusBar(QFrame):
         by_weight = (
             self._engine,
             self._server,
+            self._nodes,
             self._disk,
             self._live,
             self._queue,
@@ -170,6 +175,7 @@ class StatusBar(QFrame):
             self._load.show_value(f"{status.cpu_percent:.0f} %")
         self._gpu.wanted = bool(status.gpu_text)
         self._gpu.show_value(status.gpu_text)
+        self._show_nodes([node for node in status.nodes if node.alive])
         self._part(self._server, status.database)
         self._part(self._live, status.live)
         self._show_api(status)
@@ -184,6 +190,15 @@ class StatusBar(QFrame):
             rows += self.tr(" · {0} spooled").format(status.rows_spooled)
         self._rows.show_value(rows, status.writer.level, status.writer.text)
         self._make_room()
+
+    def _show_nodes(self, nodes: Sequence[NodeState]) -> None:
+        """How many workstations share the cameras; nothing while this one is alone."""
+        self._nodes.wanted = len(nodes) > 1
+        here = sum(len(node.cameras) for node in nodes if node.here)
+        one, many = self.tr("{0} · 1 camera here"), self.tr("{0} · {1} cameras here")
+        lines = [f"{n.name}: {', '.join(n.cameras) or self.tr('no camera')}" for n in nodes]
+        text = one if here == 1 else many
+        self._nodes.show_value(text.format(len(nodes), here), tip="\n".join(lines))
 
     def show_api(self, part: PartState, url: str) -> None:
         """What the console's own look at the API found."""

@@ -21,9 +21,9 @@ from PySide6.QtWidgets import (
 from engine.domain.streams import Stream, StreamState
 from engine.runtime.meters import Quantiles
 from ui.engine_port import EngineReport
-from ui.services import SystemStatus
+from ui.services import NodeState, SystemStatus
 from ui.widgets import button, label, scroll
-from ui.wording import bitrate, duration, milliseconds, size, state_word
+from ui.wording import bitrate, duration, milliseconds, size, state_word, watched_line
 
 ROW_HEIGHT, LOG_LINES = 28, 200
 
@@ -136,6 +136,16 @@ class DiagnosticsPage(QWidget):
         self.system = _Table(
             [self.tr("Part"), self.tr("State"), self.tr("Details")], self.tr("System"), wide=2
         )
+        self.nodes = _Table(
+            [
+                self.tr("Workstation"),
+                self.tr("State"),
+                self.tr("Cameras it watches"),
+                self.tr("Version"),
+            ],
+            self.tr("Workstations"),
+            wide=2,
+        )
         self.log = QPlainTextEdit()
         self.log.setReadOnly(True)
         self.log.setProperty("role", "log")
@@ -163,6 +173,7 @@ class DiagnosticsPage(QWidget):
             (self.tr("Stages"), self.stages),
             (self.tr("Models"), self.models),
             (self.tr("System"), self.system),
+            (self.tr("Workstations"), self.nodes),
             (self.tr("Last log lines"), self.log),
         ):
             column.addSpacing(8)
@@ -185,7 +196,9 @@ class DiagnosticsPage(QWidget):
         for health in report.streams:
             stream = by_id.get(health.stream_id)
             word = state_word(health.state, stream)
-            if health.state is not StreamState.ACTIVE and health.reason:
+            if health.watched_by:
+                word = watched_line(health)
+            elif health.state is not StreamState.ACTIVE and health.reason:
                 word = f"{word}: {health.reason}"
             age_s = health.last_frame_age_s
             rows.append(
@@ -260,6 +273,13 @@ class DiagnosticsPage(QWidget):
         rows.append((self.tr("Wall painting"), *_timing(paint_ms, 4.0)))
         rows.append((self.tr("Window delay"), *_timing(loop_ms, 16.0)))
         self.system.fill(rows)
+        self.nodes.fill([self._node(node) for node in status.nodes])
+
+    def _node(self, node: NodeState) -> tuple[str, str, str, str]:
+        silent = self.tr("not heard of for {0}").format(duration(node.silent_s))
+        state = self.tr("alive") if node.alive else silent
+        name = self.tr("{0} (this one)").format(node.name) if node.here else node.name
+        return name, state, ", ".join(node.cameras) or "–", node.version
 
     def show_log(self, lines: Sequence[str]) -> None:
         """The newest lines; stays at the end unless the person scrolled up."""
@@ -276,7 +296,7 @@ class DiagnosticsPage(QWidget):
     def report(self) -> str:
         """Everything on the page as text. Camera addresses and passwords are not on it."""
         parts = [f"Barnhand Desktop {self._version}"]
-        for table in (self.cameras, self.stages, self.models, self.system):
+        for table in (self.cameras, self.stages, self.models, self.system, self.nodes):
             parts += ["", table.accessibleName(), *table.lines()]
         return "\n".join([*parts, "", self._log_text])
 

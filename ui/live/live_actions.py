@@ -167,6 +167,7 @@ def _add_cameras(book: ActionBook, page: LivePage) -> None:
     book.add("camera.tour", group, page.tr("Simulated barn tour"), page.start_tour)
     for action_id, text, run, keys in (
         ("camera.toggle", page.tr("Start or stop camera"), page.toggle, ["Ctrl+E"]),
+        ("camera.here", page.tr("Watch on this workstation"), page.watch_here, []),
         ("camera.edit", page.tr("Edit camera…"), page.ask_to_edit, ["F2"]),
         ("camera.ground", page.tr("Calibrate ground…"), page.ask_for_ground, []),
         ("camera.remove", page.tr("Remove camera"), page.remove, ["Del"]),

@@ -27,6 +27,7 @@ from ui.engine_port import EngineReport
 from ui.live.address import read_address
 from ui.live.arrangement import Arrangement, Layout
 from ui.live.camera_dialog import CameraDialog
+from ui.live.elsewhere import asking, is_elsewhere
 from ui.live.first_start import FirstStart
 from ui.live.horse_card import HorseCard
 from ui.live.inspector import Inspector
@@ -247,6 +248,7 @@ class LivePage(QWidget):
             "camera.ground",
             "camera.remove",
             "camera.toggle",
+            "camera.here",
             "wall.maximise",
         ):
             self._book[action_id].setEnabled(stream is not None)
@@ -284,7 +286,7 @@ class LivePage(QWidget):
         if stream is not None:
             ids = (
                 "wall.maximise", "ptz.dock", "camera.toggle", "camera.edit", "camera.ground",
-                "camera.remove",
+                "camera.remove", *(["camera.here"] if is_elsewhere(self.wall, stream) else []),
             )  # fmt: skip
         for action_id in ids:
             menu.addAction(self._book[action_id])
@@ -370,6 +372,12 @@ class LivePage(QWidget):
             self._do(f"start {target.name}", lambda: engine.start_stream(target.id))
         else:
             self._do(f"stop {target.name}", lambda: engine.stop_stream(target.id))
+
+    def watch_here(self) -> None:
+        """Ask the workstation that watches the selected camera to hand it to this one."""
+        target, ask = self.wall.selected_stream, self._services.watch_here
+        if target is not None and ask is not None:
+            self._do(f"watch {target.name}", asking(ask, target))
 
     def ask_for_files(self) -> None:
         """Choose videos to play on the wall."""
