@@ -24,11 +24,13 @@ from db.live.commands import RedisCommandBus
 from db.live.protocol import horse_state_key
 from db.queue.jobs import PostgresJobQueue
 from db.repositories.chunks import PostgresChunkRepository
+from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from engine.domain.commands import EngineCommand, SteerCamera, TakeSnapshot
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.motion import Asymmetry, BoutKind, Gait, Lead, Stride, StrideId
 from engine.domain.ports import Reply
+from engine.domain.ptz import Preset
 from engine.domain.recording import Chunk, ChunkId, JobKind, JobState
 from engine.ptz.control import CameraControl
 from engine.ptz.eyes import EngineEyes, Eyes
@@ -56,6 +58,7 @@ class Barn:
     world: World
     known: Known
     make: dict[str, Callable[[], str]] = field(default_factory=dict)
+    picture: bytes = b""
 
     def sent(self, path: str, body: object, method: str = "POST") -> dict[str, Any]:
         """A request of the administrator that must succeed."""
@@ -127,6 +130,8 @@ def _engine(stack: ExitStack, barn: Barn) -> None:
     path = f"/streams/{stream.id}/ptz"
     barn.sent(f"{path}/presets/1", {"name": "Door"}, "PUT")
     barn.known["number"] = ["1"]
+    shown = Preset(1, "Door", picture, SystemClock().now())
+    PostgresPtzRepository(world.pool).save_preset(stream.id, shown)
     tour = {"name": "Round", "steps": [{"preset": 1, "dwell_s": 5}]}
     barn.known["tour_id"] = [barn.sent(f"{path}/tours", tour)["id"]]
 
@@ -140,7 +145,7 @@ def _herd(stack: ExitStack, barn: Barn) -> None:
     world = barn.world
     rows = MotionBarn(world.config.dsn)
     stack.callback(rows.close)
-    jpeg = cv2.imencode(".jpg", np.full((40, 40, 3), 120, np.uint8))[1].tobytes()
+    jpeg = barn.picture = cv2.imencode(".jpg", np.full((40, 40, 3), 120, np.uint8))[1].tobytes()
     rng = np.random.default_rng(8)
     horses: list[HorseId] = []
     tracks: list[TrackId] = []
@@ -212,11 +217,21 @@ def _recordings(barn: Barn, folder: Path) -> None:
     queue.end(done.id, JobState.DONE, "", told)
     waiting = queue.submit(JobKind.EXPORT, "Clip", {}, "root", world.farm)
     barn.known |= {"export_id": [str(done.id)], "job_id": [str(done.id), str(waiting.id)]}
-    links = [
-        barn.sent(f"/streams/{world.granted}/hls/link", None, "GET")["url"].split("/")[-2],
-        *_tokens(world, f"/streams/{world.granted}/hls/playlist.m3u8"),
-    ]
-    barn.known["token"] = links
+
+    def finished() -> str:
+        job = queue.submit(JobKind.EXPORT, "Table", {}, "root", world.farm)
+        queue.end(job.id, JobState.DONE, "", {})
+        return str(job.id)
+
+    barn.make["export_id"] = finished
+    path = f"/streams/{world.granted}/hls"
+    link = barn.sent(f"{path}/link", None, "GET")["url"].split("/")[-2]
+    barn.known["playlist.m3u8"] = [link]
+    query = f"?start_time={_word(at(0))}&end_time={_word(at(60))}"
+    text = world.request("root", "GET", f"{path}/playlist.m3u8{query}").text
+    for address in (part for part in text.replace('"', "\n").split() if "/hls/" in part):
+        token, _, kind = address.rpartition("/hls/")[2].partition("/")
+        barn.known.setdefault(kind, []).append(token)
 
 
 def _copy(media: Path, chunk: Chunk, barn: Barn, start: datetime, length: timedelta) -> Chunk:
@@ -230,15 +245,6 @@ def _copy(media: Path, chunk: Chunk, barn: Barn, start: datetime, length: timede
     stream_id = barn.world.granted
     times = {"start_at": start, "end_at": start + length}
     return replace(chunk, id=chunk_id, stream_id=stream_id, **times, **names)
-
-
-def _tokens(world: World, path: str) -> list[str]:
-    """Signed tokens of a video and of an overlay, out of the recorded playlist."""
-    query = f"?start_time={_word(at(0))}&end_time={_word(at(60))}"
-    text = world.request("root", "GET", path + query).text
-    found = [part.split("/")[-2] for part in text.replace('"', "\n").split() if "/hls/" in part]
-    assert found, text
-    return sorted(set(found))
 
 
 def _word(instant: datetime) -> str:
@@ -259,7 +265,8 @@ def _ordinary(barn: Barn) -> None:
         "key_id": lambda: barn.sent("/api-keys", {"name": "k", "scopes": ["read"]})["id"],
     }
     for name, make in barn.make.items():
-        known[name] = [make() for _ in range(3)]
+        if name not in known:
+            known[name] = [make() for _ in range(3)]
 
 
 def _makers(barn: Barn) -> None:

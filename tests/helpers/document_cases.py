@@ -82,11 +82,12 @@ class Examiner:
     def _tell(self, case: Case, rng: random.Random) -> None:
         known = self._barn.known
         for name in case.path_parameters or {}:
-            if case.method == "DELETE" and name in self._barn.make and case.path.endswith("}"):
-                if case.path.endswith(f"{{{name}}}"):
-                    case.path_parameters[name] = self._barn.make[name]()
-                    continue
+            taken_away = case.method == "DELETE" and case.path.endswith(f"{{{name}}}")
+            if taken_away and name in self._barn.make:
+                case.path_parameters[name] = self._barn.make[name]()
+                continue
             wanted = "steered" if "/ptz" in case.path and name == "stream_id" else name
+            wanted = case.path.rpartition("/")[2] if name == "token" else wanted
             if wanted in known:
                 case.path_parameters[name] = rng.choice(known[wanted])
         query = case.query or {}
@@ -104,6 +105,11 @@ class Examiner:
                 body = {"current_password": PASSWORD, "new_password": PASSWORD}
             if case.path.endswith("/auth/login"):
                 body = {"username": "viewer", "password": PASSWORD}
+            if case.path.endswith("/users"):
+                body["password"] = PASSWORD + " made"
+            if "edits" in body:
+                body["edits"] = [_edit(rng)]
+                case.path_parameters["chunk_id"] = known["chunk_id"][-1]
             case.body = body
 
     def _value(self, name: str, value: Any, rng: random.Random) -> Any:
@@ -137,6 +143,11 @@ class Examiner:
             wanted = case.path_parameters.get("rule_id")
             return next((one["version"] for one in listed if one["id"] == wanted), 1)
         return int(answer.json().get("version", 1))
+
+
+def _edit(rng: random.Random) -> dict[str, object]:
+    box = [rng.randint(0, 50), 10, rng.randint(60, 90), 60]
+    return {"edit": "add", "at": _word(rng.uniform(1.0, 90.0)), "box_xyxy_px": box}
 
 
 def _word(seconds: float) -> str:
