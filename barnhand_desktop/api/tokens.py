@@ -119,9 +119,17 @@ def load_signing_key(path: Path) -> bytes:
     return key
 
 
+def _read_by_others(path: Path) -> bool:
+    """A Secret that a cluster mounts belongs to root and is read by the pod's group; nothing here
+    can change that, and nobody else is of the group."""
+    mode = path.stat().st_mode
+    mounted = mode & 0o037 == 0 and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return bool(mode & 0o077) and not mounted
+
+
 def _read_key(path: Path) -> bytes:
     try:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
+        if os.name == "posix" and _read_by_others(path):
             raise OperatorMistake(
                 f"The signing key {path} can be read by others.", "Set its mode to 0600."
             )

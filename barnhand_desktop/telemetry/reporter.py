@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from barnhand_desktop.telemetry.catalogue import Figures
 from barnhand_desktop.telemetry.document import encode
@@ -18,10 +19,15 @@ REPORT_EVERY_S = 2.0
 
 class NodeReporter:
     """A thread that gathers the figures of the process ``name`` and publishes them. Others must
-    not wait for it: while the live-state server is away it only tries again."""
+    not wait for it: while the live-state server is away it only tries again.
 
-    def __init__(self, name: str, live_url: str, read: Callable[[], Figures]) -> None:
+    ``alive`` is a file that is touched each time while no part of the engine has failed for good:
+    what a container's probe looks at.
+    """
+
+    def __init__(self, name: str, live_url: str, read: Callable[[], Figures], alive: Path) -> None:
         self.name = name
+        self._alive = alive
         self._store = NodeFigures(live_url)
         self._read = read
         self._away = False
@@ -45,6 +51,8 @@ class NodeReporter:
 
     def _tell(self) -> None:
         self.newest = self._read()
+        if not any(self.newest.get("barnhand_failed_workers", {}).values()):
+            self._touch()
         try:
             self._store.write(self.name, encode(self.newest))
         except BarnhandError as error:
@@ -54,11 +62,18 @@ class NodeReporter:
         else:
             self._away = False
 
+    def _touch(self) -> None:
+        try:
+            self._alive.touch()
+        except OSError as error:
+            log.debug("%s cannot be touched: %s", self._alive, type(error).__name__)
+
     def _withdraw(self) -> None:
         try:
+            self._alive.unlink(missing_ok=True)
             if not self._away:
                 self._store.withdraw(self.name)
-        except BarnhandError as error:
+        except (BarnhandError, OSError) as error:
             log.debug("the figures live out their time: %s", error)
         finally:
             self._store.close()
