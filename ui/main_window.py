@@ -25,6 +25,7 @@ from ui.alerts.alerts_page import AlertsPage
 from ui.commands import CommandLog
 from ui.console_choices import THEME, ConsoleChoices
 from ui.console_state import ConsoleState
+from ui.diagnostics.backups_section import BackupsSection
 from ui.diagnostics.diagnostics_page import DiagnosticsPage
 from ui.errors import ErrorPresenter
 from ui.jobs.desk import JobsDesk
@@ -139,6 +140,8 @@ class MainWindow(QMainWindow):
         )
         self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
+        self.backups = BackupsSection(services.backups, self.requests)
+        self.diagnostics.add_section(self.tr("Backups"), self.backups)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
             "registry": self.registry,
@@ -504,5 +507,6 @@ class MainWindow(QMainWindow):
         self.review.stop()
         self.alerts.stop()
         self.jobs.watch.stop()
+        self.backups.stop()
         self.directory.stop()
         return self.requests.close(2.0)

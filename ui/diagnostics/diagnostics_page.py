@@ -28,7 +28,7 @@ from ui.wording import bitrate, duration, milliseconds, size, state_word, watche
 ROW_HEIGHT, LOG_LINES = 28, 200
 
 
-class _Table(QTableWidget):
+class FactTable(QTableWidget):
     """A table that is as high as its rows and never steals the keyboard."""
 
     def __init__(self, heads: Sequence[str], name: str, wide: int, first_number: int = 99) -> None:
@@ -91,7 +91,7 @@ class DiagnosticsPage(QWidget):
         super().__init__(parent)
         self.setObjectName("page")
         self._version = version
-        self.cameras = _Table(
+        self.cameras = FactTable(
             [
                 self.tr("Camera"),
                 self.tr("State"),
@@ -109,7 +109,7 @@ class DiagnosticsPage(QWidget):
             wide=1,
             first_number=2,
         )
-        self.stages = _Table(
+        self.stages = FactTable(
             [
                 self.tr("Stage"),
                 self.tr("Per second"),
@@ -122,7 +122,7 @@ class DiagnosticsPage(QWidget):
             wide=0,
             first_number=1,
         )
-        self.models = _Table(
+        self.models = FactTable(
             [
                 self.tr("Task"),
                 self.tr("Model"),
@@ -133,10 +133,10 @@ class DiagnosticsPage(QWidget):
             self.tr("Models"),
             wide=4,
         )
-        self.system = _Table(
+        self.system = FactTable(
             [self.tr("Part"), self.tr("State"), self.tr("Details")], self.tr("System"), wide=2
         )
-        self.nodes = _Table(
+        self.nodes = FactTable(
             [
                 self.tr("Workstation"),
                 self.tr("State"),
@@ -155,11 +155,13 @@ class DiagnosticsPage(QWidget):
         self.copy = button(self.tr("Copy all"))
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.report()))
         self._log_text = ""
+        self._column = QVBoxLayout()
         self._build()
 
     def _build(self) -> None:
         content = QWidget()
-        column = QVBoxLayout(content)
+        column = self._column
+        content.setLayout(column)
         column.setContentsMargins(24, 20, 24, 20)
         column.setSpacing(8)
         head = QHBoxLayout()
@@ -176,18 +178,26 @@ class DiagnosticsPage(QWidget):
             (self.tr("Workstations"), self.nodes),
             (self.tr("Last log lines"), self.log),
         ):
-            column.addSpacing(8)
-            column.addWidget(label(title, "section"))
-            card = QFrame()
-            card.setObjectName("card")
-            inside = QVBoxLayout(card)
-            inside.setContentsMargins(4, 4, 4, 4)
-            inside.addWidget(widget)
-            column.addWidget(card)
+            self._insert(column.count(), title, widget)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll(content))
+
+    def add_section(self, title: str, widget: QWidget) -> None:
+        """A further card, above the log."""
+        log_items = 4  # space, title, card and the stretch below
+        self._insert(self._column.count() - log_items, title, widget)
+
+    def _insert(self, place: int, title: str, widget: QWidget) -> None:
+        card = QFrame()
+        card.setObjectName("card")
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(4, 4, 4, 4)
+        inside.addWidget(widget)
+        self._column.insertSpacing(place, 8)
+        self._column.insertWidget(place + 1, label(title, "section"))
+        self._column.insertWidget(place + 2, card)
 
     def show_engine(self, streams: Sequence[Stream], report: EngineReport) -> None:
         """Cameras, stages and models."""
