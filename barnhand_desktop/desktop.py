@@ -112,6 +112,8 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             motion=barn.motion,
             alerts=barn.alerts,
             farm_id=DEFAULT_FARM,
+            models=barn.registered,
+            models_changed=barn.model_keeper.refresh,
             timeline=barn.timeline,
             backups=barn.daily.keeper,
         )

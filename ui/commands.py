@@ -7,7 +7,7 @@ Commands enter the undo stack only once they succeeded; undo and redo run on wor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 from shiboken6 import isValid
 
 from engine.domain.errors import BarnhandError, EnvironmentFault, NotFound
+from engine.domain.ids import FarmId
+from engine.domain.models import Activation, ModelRegistry, ModelTask, RegisteredId
 from engine.domain.ports import StreamRepository, ViewRepository, WallView
 from engine.domain.streams import Stream
 from ui.engine_port import EngineBridge
@@ -119,6 +121,37 @@ class EditStream(Command):
             [stored if s.id == stored.id else s for s in self._engine.streams()]
         )
         return stored
+
+
+class ChooseModels(Command):
+    """Gives a camera registered models, or the workstation's own (None), by task."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        before: Mapping[ModelTask, RegisteredId | None],
+        after: Mapping[ModelTask, RegisteredId | None],
+        registry: ModelRegistry,
+        farm_id: FarmId,
+        changed: Callable[[], None],
+    ) -> None:
+        self.text = _tr("choose the models of {0}").format(stream.name)
+        self._stream_id = stream.id
+        self._before, self._after = dict(before), dict(after)
+        self._registry = registry
+        self._farm_id = farm_id
+        self._changed = changed
+
+    def do(self) -> None:
+        self._store(self._after)
+
+    def undo(self) -> None:
+        self._store(self._before)
+
+    def _store(self, chosen: Mapping[ModelTask, RegisteredId | None]) -> None:
+        for task, model_id in chosen.items():
+            self._registry.activate(Activation(self._farm_id, self._stream_id, task, model_id))
+        self._changed()
 
 
 class SaveView(Command):

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.ids import FarmId, StreamId
+from engine.domain.models import ModelRegistry
 from engine.domain.ports import (
     HorseRepository,
     IdentityRepository,
@@ -109,7 +110,8 @@ class ConsoleServices:
     hand it to this one; it may block; False when none does. ``timeline`` to ``edits`` are None
     where the store does not offer them: what needs them says so. ``media_folder``: paths of chunks
     and of exports lie in it, None where they are not on this machine. ``backups``: None where this
-    console makes none. ``farm_id``: whose console this is."""
+    console makes none. ``farm_id``: whose console this is. ``models``: models registered
+    with the server; ``models_changed`` is called on a worker after a choice of them."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -135,3 +137,5 @@ class ConsoleServices:
     media_folder: Path | None = None
     backups: BackupDesk | None = None
     farm_id: FarmId | None = None
+    models: ModelRegistry | None = None
+    models_changed: Callable[[], None] | None = None

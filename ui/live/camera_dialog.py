@@ -27,6 +27,7 @@ from engine.domain.streams import SourceKind, Stream
 from engine.ptz.probing import ProbeFinding
 from ui.engine_port import EngineBridge, ProbePicture
 from ui.live.address import Address, kind_words, read_address
+from ui.live.model_section import ModelChoices, ModelSection
 from ui.live.preview import PICTURE_WIDTH, PicturePreview
 from ui.live.source_section import SourceSection
 from ui.live.tile import image_of
@@ -62,8 +63,10 @@ class CameraDialog(QDialog):
         parent: QWidget | None = None,
         existing: Stream | None = None,
         address: str = "",
+        models: ModelChoices | None = None,
     ) -> None:
         super().__init__(parent)
+        self.models = ModelSection(models, requests)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._bridge = bridge
         self._requests = requests
@@ -123,7 +126,9 @@ class CameraDialog(QDialog):
             self._logins += [name, field] if field is not self.name else []
         grid.addWidget(self.source, 5, 0, 1, 2)
         grid.addWidget(self.loop, 6, 1)
+        grid.addWidget(self.models, 7, 0, 1, 2)
         self.source.line_up_with(grid)
+        self.models.line_up(grid.columnMinimumWidth(0))
         self.steering = SetupSection(self._bridge.ptz_dialects(), self)
         across = QHBoxLayout()
         across.setSpacing(BESIDE_PX)
@@ -183,6 +188,7 @@ class CameraDialog(QDialog):
             self.password.setText(existing.password)
         self.loop.setChecked(existing.loop)
         self.steering.show_stream(existing)
+        self.models.show_stream(existing.id, self._fit)
 
     # --- fields ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from engine.domain.ids import new_stream_id
 from engine.domain.streams import SourceKind, Stream, StreamState
 from ui.actions import ActionBook
 from ui.calibration.ground_dialog import GroundDialog
-from ui.commands import AddStream, CommandLog, EditStream, RemoveStream
+from ui.commands import AddStream, ChooseModels, CommandLog, EditStream, RemoveStream
 from ui.console_choices import ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.engine_port import EngineReport
@@ -32,6 +32,7 @@ from ui.live.first_start import FirstStart
 from ui.live.horse_card import HorseCard
 from ui.live.inspector import Inspector
 from ui.live.live_actions import add_live_actions
+from ui.live.model_section import ModelChoices
 from ui.live.overlay_paint import Switch
 from ui.live.saved_views import SavedViews
 from ui.live.toolbar import LiveToolbar
@@ -313,17 +314,41 @@ class LivePage(QWidget):
         if before is None:
             return None
         dialog = CameraDialog(
-            self._services.engine, self._requests, self._theme, self.window(), existing=before
+            self._services.engine,
+            self._requests,
+            self._theme,
+            self.window(),
+            existing=before,
+            models=self._model_choices(),
         )
 
         def store(after: Stream) -> None:
             services = self._services
             command = EditStream(before, after, services.streams, services.engine)
-            self._log.run(command, dialog.finish, dialog.show_problem)
+            self._log.run(command, lambda: self._store_models(after, dialog), dialog.show_problem)
 
         dialog.submitted.connect(store)
         dialog.open()
         return dialog
+
+    def _model_choices(self) -> ModelChoices | None:
+        services = self._services
+        if services.models is None or services.farm_id is None:
+            return None
+        own = {model.task: model.name for model in services.engine.report().models}
+        changed = services.models_changed or (lambda: None)
+        return ModelChoices(services.models, services.farm_id, own, changed)
+
+    def _store_models(self, stream: Stream, dialog: CameraDialog) -> None:
+        before, after = dialog.models.changes()
+        choices = self._model_choices()
+        if not after or choices is None:
+            dialog.finish()
+            return
+        command = ChooseModels(
+            stream, before, after, choices.registry, choices.farm_id, choices.changed
+        )
+        self._log.run(command, dialog.finish, dialog.show_problem)
 
     def ask_to_steer(self, stream: Stream | None) -> CameraDialog | None:
         """Open the dialog of a camera at its camera control."""
