@@ -47,7 +47,7 @@ def running(place: Installation, cameras: Sequence[Stream]) -> Iterator[Barn]:
     try:
         yield barn
     finally:
-        survivors = lifecycle.stop(barn)
+        survivors = lifecycle.stop(barn, 30.0)
     assert survivors == ()
 
 
