@@ -22,6 +22,7 @@ from barnhand_desktop.api.document import document, operation_name
 from barnhand_desktop.api.doorman import Doorman
 from barnhand_desktop.api.guard import guard
 from barnhand_desktop.api.live.messages import Close
+from barnhand_desktop.api.operation import tell_figures
 from barnhand_desktop.api.rates import network_of
 from barnhand_desktop.api.routers import health
 from barnhand_desktop.api.routers.health import PROGRAM_VERSION
@@ -52,6 +53,9 @@ class BarnhandApi(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = document(self, self.offered)
         return self.openapi_schema
+
+
+_END_TRIES = 3
 
 
 def create_app(config: ApiConfig) -> FastAPI:
@@ -102,12 +106,17 @@ def create_app(config: ApiConfig) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     listening = asyncio.create_task(services.hub.run(), name="event hub")
+    telling = asyncio.create_task(tell_figures(services.figures, services.metrics))
     preparing = asyncio.create_task(asyncio.to_thread(services.passwords.prepare))
     try:
         yield
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, preparing, return_exceptions=True)
+        for _ in range(_END_TRIES):  # a cancellation may be lost while a time-out fires
+            listening.cancel()
+            telling.cancel()
+            _, pending = await asyncio.wait({listening, telling, preparing}, timeout=1.0)
+            if not pending:
+                break
         await asyncio.to_thread(services.close)
 
 

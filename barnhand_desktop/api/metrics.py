@@ -14,6 +14,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from barnhand_desktop.telemetry.catalogue import Figures
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -104,6 +106,20 @@ class ApiMetrics:
         )
         for collector in (CameraCollector(camera_states), *further):
             self._registry.register(collector)
+
+    def figures(self) -> Figures:
+        """What consoles show of this process."""
+        answered = sum(
+            sample.value
+            for family in self.requests.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        )
+        clients = sum(s.value for family in self.socket_clients.collect() for s in family.samples)
+        return {
+            "barnhand_ws_clients": {(): float(clients)},
+            "barnhand_api_requests": {(): float(answered)},
+        }
 
     def exposition(self, visible: frozenset[str] | None = None) -> bytes:
         """The Prometheus text format. ``visible``: of the cameras only those with these ids."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -15,8 +17,18 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from barnhand_desktop.telemetry.catalogue import BY_NAME, FARM, NODE, Family, Figures, Kind, Value
-from barnhand_desktop.telemetry.document import decode
+from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.telemetry.catalogue import (
+    API_PREFIX,
+    BY_NAME,
+    FARM,
+    NODE,
+    Family,
+    Figures,
+    Kind,
+    Value,
+)
+from barnhand_desktop.telemetry.document import decode, encode
 from barnhand_desktop.telemetry.process import ProcessMeter
 from db.live.node_figures import NodeFigures
 from db.repositories.operation import OperationRepository
@@ -51,7 +63,11 @@ class NodeCollector(Collector):
 
     def _read(self) -> dict[str, Figures]:
         try:
-            return {node: decode(document) for node, document in self._nodes.read().items()}
+            return {
+                node: decode(document)
+                for node, document in self._nodes.read().items()
+                if not node.startswith(API_PREFIX)
+            }
         except BarnhandError as error:
             log.info("no figures of the nodes in the metrics: %s", error)
             return {}
@@ -91,6 +107,22 @@ class FarmCollector(Collector):
             "barnhand_job_oldest_seconds": {(): max((job.oldest_s for job in queued), default=0.0)},
             "barnhand_node_leases": {(name,): float(count) for name, count in figures.leases},
         }
+
+
+TELL_EVERY_S = 2.0
+
+
+async def tell_figures(nodes: NodeFigures, metrics: ApiMetrics) -> None:
+    """Tell the consoles for ever how this API process does; its end is found by silence."""
+    name = f"{API_PREFIX}{socket.gethostname()}:{os.getpid()}"
+    process = ProcessMeter("api")
+    while True:
+        try:
+            document = encode({**process.figures(), **metrics.figures()})
+            await asyncio.to_thread(nodes.write, name, document)
+        except BarnhandError as error:
+            log.debug("the figures were not told: %s", error)
+        await asyncio.sleep(TELL_EVERY_S)
 
 
 def metric(

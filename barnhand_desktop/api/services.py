@@ -121,6 +121,7 @@ class Services:
     snapshots: Snapshots
     rates: Rates
     metrics: ApiMetrics
+    figures: NodeFigures
     hub: EventHub
     sockets: SocketDoor
     address_rules: AddressRules
@@ -183,9 +184,10 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
     accounts = Accounts(users, AccessTokens(signing_key), passwords, clock)
     streams = PostgresStreamRepository(pool, config.credential_key.encode())
     states = StreamStates(redis)
+    figures = NodeFigures(redis)
     metrics = ApiMetrics(
         lambda: camera_states(_names(streams), states),
-        (NodeCollector(NodeFigures(redis)), FarmCollector(OperationRepository(pool))),
+        (NodeCollector(figures), FarmCollector(OperationRepository(pool))),
     )
     hub = EventHub(config.live_url, config.sockets, metrics)
     audit_rows = AuditRepository(pool)
@@ -246,6 +248,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         snapshots=Snapshots(commands.request_snapshot),
         rates=Rates(redis),
         metrics=metrics,
+        figures=figures,
         hub=hub,
         sockets=SocketDoor(
             hub,

@@ -97,4 +97,13 @@ FARM = (
 )
 """Asked of the shared stores at each scrape; the same from every API process."""
 
-BY_NAME: Mapping[str, Family] = {family.name: family for family in (*NODE, *FARM)}
+API = (
+    Family("barnhand_ws_clients", _G, "Open WebSockets"),
+    Family("barnhand_api_requests", _C, "Requests answered"),
+)
+"""What an API process tells the consoles, beside its process figures; scrapes ask it itself."""
+
+API_PREFIX = "api:"
+"""Names of API processes among those that publish figures."""
+
+BY_NAME: Mapping[str, Family] = {family.name: family for family in (*NODE, *FARM, *API)}
