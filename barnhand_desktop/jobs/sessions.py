@@ -18,6 +18,7 @@ from barnhand_desktop.stated_length import stated_length
 from engine.domain.errors import (
     BarnhandError,
     EnvironmentFault,
+    NotFound,
     OperatorMistake,
     SourceUnreadable,
     StoreUnavailable,
@@ -33,7 +34,13 @@ from engine.domain.sessions import (
     SessionSource,
 )
 from engine.sessions.facts import SessionFacts
-from engine.sessions.layout import remove_video, report_path, session_file, session_folder
+from engine.sessions.layout import (
+    remove_files,
+    remove_video,
+    report_path,
+    session_file,
+    session_folder,
+)
 from engine.sessions.video import VideoAnalysis, VideoToAnalyse
 
 log = logging.getLogger(__name__)
@@ -83,13 +90,13 @@ class SessionAnalysis:
         except SourceUnreadable as error:
             # What is no video is of no use to anybody.
             self._drop_video(session)
-            self._stores.sessions.failed(session.id, str(error))
+            self._tell(session.id, str(error))
             raise
         except BarnhandError as error:
-            self._stores.sessions.failed(session.id, str(error))
+            self._tell(session.id, str(error))
             raise
         except Exception as error:  # told to the person; the worker loop logs it
-            self._stores.sessions.failed(session.id, f"It failed: {type(error).__name__}.")
+            self._tell(session.id, f"It failed: {type(error).__name__}.")
             raise
 
     def _analysed(self, session: Session, context: JobContext) -> Mapping[str, object]:
@@ -101,7 +108,12 @@ class SessionAnalysis:
             raise JobCancelled
         context.progress(0.98, "report")
         path = self._report(session, result, facts)
-        done = self._stores.sessions.finish(session.id, result, path, end_at)
+        try:
+            done = self._stores.sessions.finish(session.id, result, path, end_at)
+        except NotFound:
+            # It was removed while it was looked at.
+            remove_files(self._media, session.id)
+            raise
         metrics = result.metrics
         return {
             "session_id": str(done.id),
@@ -207,6 +219,13 @@ class SessionAnalysis:
                 log.warning("recording %s was passed over: %s", chunk.id, error)
                 missed += 1
         return missed
+
+    def _tell(self, session_id: SessionId, why: str) -> None:
+        """Note why it failed, where it is still there."""
+        try:
+            self._stores.sessions.failed(session_id, why)
+        except NotFound:
+            log.info("session %s was removed while it was analysed", session_id)
 
     # --- parts ---------------------------------------------------------------------------------
 
