@@ -1,4 +1,4 @@
-"""The attack list of the security bars, rule by rule, against a running server of two farms.
+"""Every route, every caller, every object: what is another farm's does not exist.
 
 What a hostile camera tries is in ``test_attacks_on_the_engine``; what a client may cost in
 ``test_attacks_on_the_listener``.
