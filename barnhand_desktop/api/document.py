@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from barnhand_desktop.api.access import ApiRoute
+from barnhand_desktop.api.parameters import meaning_of
 from barnhand_desktop.api.problem_codes import MEANINGS
 from barnhand_desktop.api.problems import MEDIA_TYPE, ProblemDocument
 
@@ -179,6 +180,8 @@ def _names_objects(route: ApiRoute) -> bool:
 
 
 def _complete(route: ApiRoute, operation: Values) -> None:
+    for parameter in operation.get("parameters", ()):
+        parameter.setdefault("description", meaning_of(parameter["name"]))
     operation["x-role"] = "public" if route.role is None else route.role.value
     if route.scope is not None:
         operation["x-scope"] = route.scope.value
