@@ -161,6 +161,7 @@ def system_status(barn: Barn) -> SystemStatus:
         media_free_bytes=free,
         cpu_percent=psutil.cpu_percent(interval=None),
         nodes=_nodes(barn),
+        figures=barn.overview.figures(),
     )
 
 

@@ -94,6 +94,7 @@ def stop(barn: Barn, deadline_s: float = 5.0) -> tuple[str, ...]:
     if barn.traces is not None:
         survivors += barn.traces.stop(left_s())
     barn.announcer.close()
+    barn.overview.close()
     barn.pool.close()
     barn.supervisor.stop(left_s())
     if survivors:

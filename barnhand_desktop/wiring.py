@@ -27,11 +27,13 @@ from barnhand_desktop.servers.supervisor import ManagedServer, ServerSupervisor
 from barnhand_desktop.servers.telling import tell
 from barnhand_desktop.servers.valkey import EmbeddedValkey
 from barnhand_desktop.settings.secrets import SecretStore
+from barnhand_desktop.telemetry.farm import Overview
 from barnhand_desktop.telemetry.figures import NodeMeter, NodeParts
 from barnhand_desktop.telemetry.reporter import NodeReporter
 from db.identity_feed import PostgresRegistryFeed
 from db.live.announcer import Announcer
 from db.live.commands import RedisCommandBus
+from db.live.node_figures import NodeFigures
 from db.live.publisher import LivePublisher
 from db.migrate import migrate
 from db.pool import open_pool
@@ -46,6 +48,7 @@ from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
 from db.repositories.models import PostgresModelRegistry
 from db.repositories.motion import PostgresMotionRepository
+from db.repositories.operation import OperationRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
 from db.repositories.timeline import PostgresTimelineRepository
@@ -168,6 +171,7 @@ class Barn:
     api: ApiProcess | None
     supervisor: ServerSupervisor
     reporter: NodeReporter
+    overview: Overview
     traces: Traces | None
     daily: DailyWork
     registered: PostgresModelRegistry
@@ -225,6 +229,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
             engine, writer, publisher, jobs_here, supervisor, folders.media, traces, daily.keeper
         )
     )
+    reporter = NodeReporter(node, servers.live_url, meter.figures, folders.data / "alive")
     return Barn(
         place=place,
         servers=servers,
@@ -255,7 +260,8 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
         edits=PostgresEditRepository(pool, announcer.corrected),
         api=api,
         supervisor=supervisor,
-        reporter=NodeReporter(node, servers.live_url, meter.figures, folders.data / "alive"),
+        reporter=reporter,
+        overview=Overview(reporter, NodeFigures(servers.live_url), OperationRepository(pool)),
         traces=traces,
         daily=daily,
         registered=registered,

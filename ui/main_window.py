@@ -27,6 +27,7 @@ from ui.console_choices import THEME, ConsoleChoices
 from ui.console_state import ConsoleState
 from ui.diagnostics.backups_section import BackupsSection
 from ui.diagnostics.diagnostics_page import DiagnosticsPage
+from ui.diagnostics.figures_section import FiguresSection
 from ui.errors import ErrorPresenter
 from ui.jobs.desk import JobsDesk
 from ui.key_sheet import KeySheet
@@ -142,6 +143,8 @@ class MainWindow(QMainWindow):
         self.diagnostics = DiagnosticsPage(services.version)
         self.backups = BackupsSection(services.backups, self.requests)
         self.diagnostics.add_section(self.tr("Backups"), self.backups)
+        self.figures = FiguresSection()
+        self.diagnostics.add_section(self.tr("Figures"), self.figures)
         self.pages: dict[str, QWidget] = {
             "live": self.live,
             "registry": self.registry,
@@ -447,6 +450,7 @@ class MainWindow(QMainWindow):
         self.diagnostics.show_engine(engine.streams(), engine.report())
         self.diagnostics.show_log(self._services.log_lines())
         if self._system is not None:
+            self.figures.show_figures(self._system.figures)
             self.diagnostics.show_system(
                 self._system,
                 self.live.wall.paint_ms.quantiles(),

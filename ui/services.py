@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
+from engine.domain.health import HistogramCounts
 from engine.domain.ids import FarmId, StreamId
 from engine.domain.models import ModelRegistry
 from engine.domain.ports import (
@@ -62,7 +63,8 @@ class NodeState:
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
     """One look at everything around the engine. Sizes in bytes, load in percent; None where the
-    machine cannot tell."""
+    machine cannot tell. ``figures``: what is measured, by the names and labels of the metrics in
+    the manual (without ``_total``)."""
 
     database: PartState
     live: PartState
@@ -75,6 +77,9 @@ class SystemStatus:
     media_free_bytes: int | None
     cpu_percent: float | None
     gpu_text: str = ""
+    figures: Mapping[str, Mapping[tuple[str, ...], float | HistogramCounts]] = field(
+        default_factory=dict
+    )
     nodes: tuple[NodeState, ...] = ()
 
 

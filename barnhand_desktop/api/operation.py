@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import accumulate
 
 from prometheus_client.core import (
@@ -29,6 +29,7 @@ from barnhand_desktop.telemetry.catalogue import (
     Value,
 )
 from barnhand_desktop.telemetry.document import decode, encode
+from barnhand_desktop.telemetry.farm import farm_figures
 from barnhand_desktop.telemetry.process import ProcessMeter
 from db.live.node_figures import NodeFigures
 from db.repositories.operation import OperationRepository
@@ -81,32 +82,10 @@ class FarmCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Families of the stores; without the database only that it is away."""
-        found = self._read()
+        found = farm_figures(self._store)
         for family in FARM:
             if family.name in found:
                 yield metric(family, list(found[family.name].items()))
-
-    def _read(self) -> Mapping[str, Mapping[tuple[str, ...], Value]]:
-        try:
-            figures = self._store.figures()
-        except BarnhandError as error:
-            log.info("no figures of the database in the metrics: %s", error)
-            return {"barnhand_database_up": {(): 0.0}}
-        queued = [job for job in figures.jobs if job.state == "queued"]
-        return {
-            "barnhand_database_up": {(): 1.0},
-            "barnhand_database_bytes": {(): float(figures.database_bytes)},
-            "barnhand_alerts_unacknowledged": {
-                (a.kind, a.severity): float(a.unacknowledged) for a in figures.alerts
-            },
-            "barnhand_alerts_raised": {
-                (a.kind, a.severity): float(a.raised) for a in figures.alerts
-            },
-            "barnhand_jobs": {(j.kind, j.state): float(j.jobs) for j in figures.jobs},
-            "barnhand_jobs_queued": {(): float(sum(job.jobs for job in queued))},
-            "barnhand_job_oldest_seconds": {(): max((job.oldest_s for job in queued), default=0.0)},
-            "barnhand_node_leases": {(name,): float(count) for name, count in figures.leases},
-        }
 
 
 TELL_EVERY_S = 2.0

@@ -156,6 +156,7 @@ class DiagnosticsPage(QWidget):
         self.copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.report()))
         self._log_text = ""
         self._column = QVBoxLayout()
+        self._further: list[FactTable] = []
         self._build()
 
     def _build(self) -> None:
@@ -185,7 +186,9 @@ class DiagnosticsPage(QWidget):
         outer.addWidget(scroll(content))
 
     def add_section(self, title: str, widget: QWidget) -> None:
-        """A further card, above the log."""
+        """A further card, above the log; a table is copied with the others."""
+        if isinstance(widget, FactTable):
+            self._further.append(widget)
         log_items = 4  # space, title, card and the stretch below
         self._insert(self._column.count() - log_items, title, widget)
 
@@ -306,7 +309,8 @@ class DiagnosticsPage(QWidget):
     def report(self) -> str:
         """Everything on the page as text. Camera addresses and passwords are not on it."""
         parts = [f"Barnhand Desktop {self._version}"]
-        for table in (self.cameras, self.stages, self.models, self.system, self.nodes):
+        always = (self.cameras, self.stages, self.models, self.system, self.nodes)
+        for table in (*always, *self._further):
             parts += ["", table.accessibleName(), *table.lines()]
         return "\n".join([*parts, "", self._log_text])
 
