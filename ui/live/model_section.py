@@ -51,6 +51,7 @@ class ModelSection(QWidget):
         self._before: Choice = dict.fromkeys(PER_STREAM)
         words = {ModelTask.DETECTOR: self.tr("Detector"), ModelTask.POSE: self.tr("Skeleton")}
         self.lists = {task: QComboBox() for task in PER_STREAM}
+        self._ids: dict[ModelTask, list[RegisteredId | None]] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(12)
@@ -97,17 +98,23 @@ class ModelSection(QWidget):
             words = own.get(task.value, "")
             one.addItem(self.tr("Default ({0})").format(words) if words else self.tr("Default"))
             fitting = [m for m in stored.models if m.task is task and m.state is ModelState.READY]
+            self._ids[task] = [None, *(model.id for model in fitting)]
             for model in fitting:
-                one.addItem(f"{model.name} {model.version}", model.id)
-            one.setCurrentIndex(max(one.findData(self._before[task]), 0))
+                one.addItem(f"{model.name} {model.version}")
+            before = self._before[task]
+            one.setCurrentIndex(self._ids[task].index(before) if before in self._ids[task] else 0)
             one.setVisible(bool(fitting))
             self._names[task].setVisible(bool(fitting))
         self.setVisible(any(one.count() > 1 for one in self.lists.values()))
+
+    def chosen(self, task: ModelTask) -> RegisteredId | None:
+        """What the list of a task says now; None for the workstation's own."""
+        return self._ids[task][self.lists[task].currentIndex()]
 
     def changes(self) -> tuple[Choice, Choice]:
         """What was chosen before and is now, of the tasks that differ."""
         if self.isHidden():
             return {}, {}
-        now: Choice = {task: one.currentData() for task, one in self.lists.items()}
+        now: Choice = {task: self.chosen(task) for task in PER_STREAM}
         changed = [task for task in PER_STREAM if now[task] != self._before[task]]
         return {task: self._before[task] for task in changed}, {t: now[t] for t in changed}
