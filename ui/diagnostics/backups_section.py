@@ -68,7 +68,7 @@ class BackupsSection(QWidget):
 
     def _build(self) -> None:
         words = QVBoxLayout()
-        words.setSpacing(2)
+        words.setSpacing(6)
         for widget in (self.place, self.bar, self.said):
             words.addWidget(widget)
         head = QHBoxLayout()
