@@ -8,6 +8,7 @@ or batch names its trace.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import logging.handlers
@@ -129,7 +130,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             document["error"] = record.exc_info[0].__name__
             document["traceback"] = self._redactor.clean(self.formatException(record.exc_info))
-        return json.dumps(document, ensure_ascii=False)
+        return _one_line(json.dumps(document, ensure_ascii=False))
 
 
 class TerminalFormatter(logging.Formatter):
@@ -140,8 +141,18 @@ class TerminalFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        """The text, clean."""
-        return self._redactor.clean(super().format(record))
+        """The text, clean; a name cannot begin a line of its own or command the terminal."""
+        shown = copy.copy(record)
+        shown.msg, shown.args = _one_line(record.getMessage()), None
+        return self._redactor.clean(super().format(shown))
+
+
+def _one_line(text: str) -> str:
+    """``text`` with what ends a line or commands a terminal written out."""
+    return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_COMMANDING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def configure_logging(

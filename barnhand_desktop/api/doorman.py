@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::\d{1,5})?")
 _CSP = "default-src 'none'; frame-ancestors 'none'"
 _CLOSE_FORBIDDEN = 4403
 
@@ -188,6 +190,10 @@ def _stated_length(headers: Headers) -> int:
 
 
 def _host_name(host: str) -> str:
+    """The name in a Host header, empty for what is none. urlsplit alone reads ``[::1].evil`` and
+    ``127.0.0.1@evil`` in ways of its own."""
+    if not _HOST.fullmatch(host):
+        return ""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
