@@ -38,9 +38,11 @@ Live events: a WebSocket at /ws or /ws/stream/{id}. The token goes into the firs
 {"event": "authenticate", "data": {"token": "..."}}, or as the subprotocol bearer.TOKEN beside
 barnhand.v1. Then {"event": "subscribe", "data": {"stream_id": "...", "channels": ["detections",
 "poses", "metrics"], "last_sequence": 41}}, unsubscribe and ping. Without stream_id every stream of
-the account is meant. Frequent events come by channel (keypoints only with poses); stream:status,
-alert:raised, horse:identified, horse:update and track:updated always. With last_sequence the events
-after it come first, or a gap that says which of them are lost."""
+the account is meant, with {"room": "user"} the account's own room: its jobs and exports, alerts it
+acknowledged, the end of its logins. Frequent events come by channel (keypoints only with poses);
+stream:status, chunk:processed, alert:raised, alert:updated, horse:identified, horse:update,
+track:updated and job:update always. With last_sequence the events after it come first, or a gap
+that says which of them are lost."""
 
 
 class BarnhandApi(FastAPI):

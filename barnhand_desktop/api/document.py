@@ -26,7 +26,7 @@ SUBJECTS: dict[str, str] = {
     "exchanged once.",
     "api-keys": "Keys for programs: they do what their scopes and their owner's role allow.",
     "users": "Accounts and the streams granted to them.",
-    "farms": "Farms.",
+    "farms": "Farms: what they are called, and how many horses live there.",
     "areas": "Barns, stalls and paddocks, and the horses expected there.",
     "streams": "Cameras and other sources: settings, state, pictures, camera control, live HLS.",
     "nodes": "Machines that run cameras, and which camera runs where.",

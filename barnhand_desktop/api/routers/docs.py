@@ -13,12 +13,13 @@ _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;
 color:#1b1b1b;background:#fff}
 details{border:1px solid #ccc;border-radius:6px;margin:.5rem 0;padding:.4rem .8rem}
+h2{margin:2rem 0 .2rem;font-size:1.2rem}h2+p{margin:.2rem 0 .6rem;color:#555}
 summary{cursor:pointer}code{font:14px ui-monospace,monospace}
 .m{display:inline-block;min-width:4.5rem;font-weight:700}.r{color:#555;float:right}
 table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.2rem .5rem;
 text-align:left;vertical-align:top}
 @media(prefers-color-scheme:dark){body{color:#e8e8e8;background:#161616}
-details,td,th{border-color:#444}.r{color:#aaa}a{color:#8ab4ff}}
+details,td,th{border-color:#444}.r,h2+p{color:#aaa}a{color:#8ab4ff}}
 """
 
 
@@ -49,9 +50,17 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     for paragraph in info.get("description", "").split("\n\n"):
         yield f"<p>{escape(paragraph)}</p>"
     yield '<p><a href="openapi.json">openapi.json</a></p>'
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            yield from _operation(path, method, operation)
+    for subject in document.get("tags", []):
+        of_it = [
+            (path, method, operation)
+            for path, operations in document["paths"].items()
+            for method, operation in operations.items()
+            if subject["name"] in operation.get("tags", ())
+        ]
+        if of_it:
+            yield f"<h2>{escape(subject['name'])}</h2><p>{escape(subject['description'])}</p>"
+        for path, method, operation in of_it:
+            yield from _operation(path, method, operation, document["components"]["responses"])
     yield "<h2>Schemas</h2>"
     for name, schema in document.get("components", {}).get("schemas", {}).items():
         yield f'<details id="{escape(name)}"><summary><code>{escape(name)}</code></summary>'
@@ -67,18 +76,27 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
         yield "</details>"
 
 
-def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+def _operation(
+    path: str, method: str, operation: dict[str, Any], shared: dict[str, Any]
+) -> Iterator[str]:
+    who = ", key: ".join(filter(None, (operation.get("x-role"), operation.get("x-scope"))))
     yield (
         f'<details><summary><span class="m">{escape(method.upper())}</span>'
-        f'<code>{escape(path)}</code><span class="r">{escape(operation.get("x-role", ""))}</span>'
+        f'<code>{escape(path)}</code><span class="r">{escape(who)}</span>'
         f"</summary><p>{escape(operation.get('description', ''))}</p>"
     )
     parameters = operation.get("parameters", [])
     if parameters:
         yield from _table(
-            ("parameter", "in", "type", "required"),
+            ("parameter", "in", "type", "required", "meaning"),
             (
-                (p["name"], p["in"], _type(p["schema"]), "yes" if p.get("required") else "")
+                (
+                    p["name"],
+                    p["in"],
+                    _type(p["schema"]) + _bounds(p["schema"]),
+                    "yes" if p.get("required") else "",
+                    _text(p),
+                )
                 for p in parameters
             ),
         )
@@ -89,10 +107,27 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
         ("answer", "body"),
         (
             (f"{status} {answer.get('description', '')}", ", ".join(_answers(answer)))
-            for status, answer in operation["responses"].items()
+            for status, answer in _resolved(operation["responses"], shared)
         ),
     )
     yield "</details>"
+
+
+def _resolved(
+    answers: dict[str, Any], shared: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for status, answer in answers.items():
+        name = str(answer.get("$ref", "")).rpartition("/")[2]
+        yield status, shared.get(name, answer)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    told = [
+        f"{word} {schema[key]}"
+        for key, word in (("minimum", "from"), ("maximum", "to"), ("default", "else"))
+        if schema.get(key) is not None
+    ]
+    return f", {' '.join(told)}" if told else ""
 
 
 def _answers(answer: dict[str, Any]) -> Iterator[str]:
