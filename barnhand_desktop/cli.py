@@ -6,6 +6,7 @@ import argparse
 import getpass
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,7 +89,13 @@ def _run(arguments: list[str]) -> int:
         if type(handler) is logging.StreamHandler:
             handler.setLevel(terminal_level.upper())
     door: Callable[[Installation, argparse.Namespace], int] = wanted.door
+    # Until a door listens itself: what it has started by then is stopped in order.
+    signal.signal(signal.SIGTERM, _end)
     return door(place, wanted)
+
+
+def _end(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _names_a_command(arguments: list[str]) -> bool:

@@ -115,6 +115,10 @@ def _judge(samples: list[Sample], turns: int, rows: int, say: Say) -> None:
         f"({descriptors[0]} -> {descriptors[-1]}), threads {min(threads)}..{max(threads)} "
         f"({threads[0]} -> {threads[-1]})"
     )
+    tenths = [
+        part[-1].rss / MB for k in range(10) if (part := samples[: len(samples) * (k + 1) // 10])
+    ]
+    say("RSS after each tenth: " + ", ".join(f"{value:.0f}" for value in tenths) + " MB")
     half = len(late) // 2
     assert np.median(descriptors[half:]) <= np.median(descriptors[:half]) + 4
     assert np.median(threads[half:]) <= np.median(threads[:half]) + 3
