@@ -80,7 +80,7 @@ class StatusBar(QFrame):
         self._remote = _Cell(self.tr("Remote"), "", theme)
         self._disk = _Cell(self.tr("Recordings"), "000 GB free", theme)
         self._rows = _Cell(self.tr("Rows"), "000 000", theme)
-        self._nodes = _Cell(self.tr("Workstations"), "0 · 00 cameras here", theme)
+        self.nodes = _Cell(self.tr("Workstations"), "0 · 00 cameras here", theme)
         self._critical = steady(label(""), "00 critical")
         self._warning = steady(label(""), "00 warnings")
         self._time = steady(label("", "muted"), "00:00:00")
@@ -95,7 +95,7 @@ class StatusBar(QFrame):
             text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             row.addWidget(text)
         self._gpu.wanted = False
-        self._nodes.wanted = False
+        self.nodes.wanted = False
         self.set_theme(theme)
         book.changed.connect(self._on_notices)
         self._on_notices()
@@ -111,7 +111,7 @@ class StatusBar(QFrame):
             self._remote,
             self._disk,
             self._rows,
-            self._nodes,
+            self.nodes,
         )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -133,7 +133,7 @@ class StatusBar(QFrame):
         by_weight = (
             self._engine,
             self._server,
-            self._nodes,
+            self.nodes,
             self._disk,
             self._live,
             self._queue,
@@ -193,12 +193,12 @@ class StatusBar(QFrame):
 
     def _show_nodes(self, nodes: Sequence[NodeState]) -> None:
         """How many workstations share the cameras; nothing while this one is alone."""
-        self._nodes.wanted = len(nodes) > 1
+        self.nodes.wanted = len(nodes) > 1
         here = sum(len(node.cameras) for node in nodes if node.here)
         one, many = self.tr("{0} · 1 camera here"), self.tr("{0} · {1} cameras here")
         lines = [f"{n.name}: {', '.join(n.cameras) or self.tr('no camera')}" for n in nodes]
         text = one if here == 1 else many
-        self._nodes.show_value(text.format(len(nodes), here), tip="\n".join(lines))
+        self.nodes.show_value(text.format(len(nodes), here), tip="\n".join(lines))
 
     def show_api(self, part: PartState, url: str) -> None:
         """What the console's own look at the API found."""
