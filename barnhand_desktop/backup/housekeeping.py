@@ -26,6 +26,7 @@ from db.migrate import has_timescale
 from db.pool import transaction
 from db.queries import queries
 from db.repositories.audit import AuditEntry, AuditRepository
+from db.repositories.avatars import CHOSEN
 from engine.domain.errors import BarnhandError
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class ClearedRows:
         """Thin the pictures of horses that were not seen for 90 days, whatever their status:
 
         - the avatar becomes a JPEG of at most 128 px, if it took more than 16 kB; one that a
-          person chose (its score cannot be beaten) stays as it is;
+          person chose stays as it is;
         - of the crops of its tracks the three best stay, as they are; tracks that belong in part
           to a horse that was seen since keep theirs.
 
@@ -183,7 +184,8 @@ class ClearedRows:
         thinned, looked_at = 0, list[UUID]()
         while not cancelled():
             fields = {
-                "before": before, "large": LARGE_AVATAR_BYTES, "limit": 50, "done": looked_at,
+                "before": before, "large": LARGE_AVATAR_BYTES, "chosen": CHOSEN, "limit": 50,
+                "done": looked_at,
             }  # fmt: skip
             with transaction(self._pool, "thinning pictures") as connection:
                 rows = connection.execute(self._sql["forgotten_avatars"], fields).fetchall()

@@ -11,11 +11,10 @@ DELETE FROM strides WHERE id IN (
 );
 
 -- name: forgotten_avatars
--- Large pictures of horses that were not seen for long; one that a person chose has no score to
--- be beaten and stays.
+-- Large pictures of horses that were not seen for long; one that a person chose stays.
 SELECT id, avatar FROM horses
 WHERE last_seen_at < %(before)s AND octet_length(avatar) > %(large)s
-  AND avatar_score < 'infinity' AND id <> ALL (%(done)s::uuid[])
+  AND avatar_score < %(chosen)s AND id <> ALL (%(done)s::uuid[])
 ORDER BY id LIMIT %(limit)s;
 
 -- name: thin_avatar

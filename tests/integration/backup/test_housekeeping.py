@@ -23,6 +23,7 @@ from barnhand_desktop.backup.housekeeping import (
     tasks,
     thinner,
 )
+from db.repositories.avatars import CHOSEN
 from db.repositories.farms import DEFAULT_FARM
 from tests.fixtures_identity import IdentityBarn
 from tests.helpers.frame_results import START
@@ -72,7 +73,7 @@ def test_pictures_of_forgotten_horses_are_thinned_and_never_taken(barn: Identity
     small = thinner(picture(100)) or b""
     forgotten = barn.horse("Gone", last_seen_at=LONG_AGO, avatar=large, avatar_score=9)
     little = barn.horse("Small", last_seen_at=LONG_AGO, avatar=small, avatar_score=9)
-    chosen = barn.horse("Dear", last_seen_at=LONG_AGO, avatar=large, avatar_score=float("inf"))
+    chosen = barn.horse("Dear", last_seen_at=LONG_AGO, avatar=large, avatar_score=CHOSEN)
     present = barn.horse("Here", "active", last_seen_at=LATELY, avatar=large, avatar_score=9)
     tracks = [
         barn.track(camera, n * 20, n * 20 + 10, forgotten, crop=large, crop_score=n)
