@@ -110,7 +110,8 @@ def _one(figures: Figures, title: str, name: str, wording: Wording) -> Row | Non
 def _all(
     figures: Figures, title: str, name: str, wording: Wording, zeros: bool = True
 ) -> Row | None:
-    """A figure with labels: each of them with its value, in the order of the labels."""
+    """A figure with labels: each of them with its value, in the order of the labels; none where
+    it is known that there is none."""
     values = figures.get(name, {})
     told = [
         " ".join(filter(None, (" ".join(filter(None, labels)), wording(value))))
@@ -118,7 +119,7 @@ def _all(
         if zeros or value
     ]
     if not told:
-        return (title, _tr("none"), name) if values else None
+        return (title, _tr("none"), name) if name in figures else None
     return title, " · ".join(told), name
 
 
