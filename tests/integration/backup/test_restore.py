@@ -246,3 +246,12 @@ def test_an_empty_database_is_nothing_to_back_up(
     with pytest.raises(OperatorMistake, match="nothing to back up"):
         make_backup(BackupOrder(new_database(False), path, AT))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_restore_left_goes_with_the_next(barn_dsn: str, backup: Path) -> None:
+    base = barn_dsn.rsplit("/", 1)[1]
+    with psycopg.connect(barn_dsn, autocommit=True) as connection:
+        for name in (f"{base}_restore_20260101_000000", f"{base}_restore_mine"):
+            connection.execute(f"CREATE DATABASE {name}".encode())
+    check_backup(barn_dsn, backup, AT)
+    assert beside(barn_dsn) == [f"{base}_restore_mine"], "a name of somebody's own stays"
