@@ -20,6 +20,7 @@ import numpy as np
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from barnhand_desktop.backup.session_archive import OldSessions
 from barnhand_desktop.exports.names import EXPORTS, PART
 from db.errors import translated
 from db.migrate import has_timescale
@@ -27,6 +28,7 @@ from db.pool import transaction
 from db.queries import queries
 from db.repositories.audit import AuditEntry, AuditRepository
 from db.repositories.avatars import CHOSEN
+from db.repositories.sessions import PostgresSessionRepository
 from engine.domain.errors import BarnhandError
 
 log = logging.getLogger(__name__)
@@ -61,11 +63,13 @@ def tasks(
     """The tasks of this program."""
     shelf = ClearedRows(pool, retention_days)
     exports = OldExports(pool, media, exports_days)
+    sessions = OldSessions(PostgresSessionRepository(pool), media)
     return (
         Task("strides", shelf.strides),
         Task("detections", shelf.follow_retention),
         Task("pictures", shelf.pictures),
         Task("exports", exports.remove, on_every_node=True),
+        Task("sessions", sessions.archive_due, on_every_node=True),
     )
 
 
