@@ -26,7 +26,7 @@ from db.queue.jobs import PostgresJobQueue
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.ptz import PostgresPtzRepository
 from db.repositories.streams import PostgresStreamRepository
-from engine.domain.commands import EngineCommand, SteerCamera, TakeSnapshot
+from engine.domain.commands import EngineCommand, SteerCamera, StreamsChanged, TakeSnapshot
 from engine.domain.ids import HorseId, StreamId, TrackId
 from engine.domain.motion import Asymmetry, BoutKind, Gait, Lead, Stride, StrideId
 from engine.domain.ports import Reply
@@ -121,6 +121,8 @@ def _engine(stack: ExitStack, barn: Barn) -> None:
     def obey(command: EngineCommand) -> Reply:
         if isinstance(command, TakeSnapshot):
             return picture
+        if isinstance(command, StreamsChanged):
+            control.set_streams(streams.list(None))
         return answer_request(control, command) if isinstance(command, SteerCamera) else None
 
     bus.listen(obey)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from barnhand_desktop.api.identity_schemas import LongText
-from barnhand_desktop.api.schemas import Name, Request, UtcInstant
+from barnhand_desktop.api.schemas import LocalTime, Name, Request, UtcInstant
 from engine.domain.behaviour import RuleKind
 from engine.domain.notices import Severity
 
@@ -51,8 +50,8 @@ class QuietIn(Request):
     """No sound between two local times, over midnight when ``end`` is not after ``start``; weekdays
     0 (Monday) to 6 are those on which it begins."""
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     weekdays: list[Weekday] = Field(default_factory=lambda: list(range(7)), max_length=7)
 
 
@@ -87,8 +86,8 @@ class RuleChange(RuleValues):
 class QuietOut(BaseModel):
     """Quiet hours in local time."""
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     weekdays: list[int]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from barnhand_desktop.api.routers.health import PROGRAM_VERSION
 from barnhand_desktop.api.routes import ROUTES
 from barnhand_desktop.api.services import Services, build_services
 
+_ID = re.compile(r"\{(\w+_id)\}")
 _DESCRIPTION = """\
 Cameras, horses and detections of a barn. Log in at /api/v1/auth/login and send the access token as
 a bearer token, or send an API key the same way. Times are ISO 8601 UTC, ids UUID, pages go on with
@@ -124,7 +126,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add(app: FastAPI, route: ApiRoute) -> None:
     """Serve one row of the table, and HEAD beside GET (RFC 9110, 9.1)."""
-    path, check = route.base_path + route.path, Depends(guard(route))
+    # An id that is none names nothing, and does not hide fixed words in its place.
+    path = _ID.sub(r"{\1:uuid}", route.base_path + route.path)
+    check = Depends(guard(route))
     if route.method == "GET":
         app.add_api_route(
             path, route.endpoint, methods=["HEAD"], dependencies=[check], include_in_schema=False

@@ -181,7 +181,7 @@ def _describe(method: str, route: str, status: int) -> None:
 def _route_path(scope: Scope) -> str:
     """The route's template, never the path itself, so that the metrics stay few."""
     route: Any = scope.get("route")
-    return str(getattr(route, "path", "unmatched"))
+    return str(getattr(route, "path_format", "unmatched"))
 
 
 def _stated_length(headers: Headers) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
-from barnhand_desktop.api.schemas import Name, Request, UtcInstant
+from barnhand_desktop.api.schemas import LocalTime, Name, Request, UtcInstant
 
 Speed = Annotated[float, Field(ge=-1.0, le=1.0)]
 PresetNumber = Annotated[int, Field(ge=1, le=8)]
@@ -40,15 +39,9 @@ class ScheduleIn(Request):
     0: once at ``start``, or without pause for a tour."""
 
     weekdays: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)]
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     every_min: Annotated[int, Field(ge=0, le=1440)] = 0
-
-    @model_validator(mode="after")
-    def _local(self) -> ScheduleIn:
-        if self.start.tzinfo is not None or self.end.tzinfo is not None:
-            raise ValueError("start and end are local times without an offset")
-        return self
 
 
 class TourStepIn(Request):

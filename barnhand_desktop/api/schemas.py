@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    WithJsonSchema,
 )
 
 from barnhand_desktop.api.access import Scope
@@ -47,6 +48,24 @@ Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,63}$")]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MAX)]
 Credential = Annotated[SecretStr, Field(max_length=256)]
 RecordMode = Literal["always", "motion", "off"]
+_LOCAL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
+
+
+def _of_the_clock(at: object) -> object:
+    if isinstance(at, time) and at.tzinfo is None:
+        return at
+    if not isinstance(at, str) or re.fullmatch(_LOCAL_TIME, at) is None:
+        raise ValueError("a time of the barn's clock is written 22:00 or 22:00:00, no offset")
+    return at
+
+
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_of_the_clock),
+    WithJsonSchema(
+        {"type": "string", "pattern": _LOCAL_TIME, "description": "by the barn's clock"}
+    ),
+]
 UtcInstant = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 
 

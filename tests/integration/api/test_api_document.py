@@ -25,7 +25,7 @@ from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from tests.fixtures_document import Barn, stocked_barn
 from tests.helpers.document_cases import Examiner, load
 
-GOOD, BAD, EDGES = 6, 4, 25
+GOOD, BAD, EDGES = 5, 3, 16
 DEEP = (int(os.environ.get("BARNHAND_DOCUMENT_EXAMPLES", "200")), 100, 1000)
 FOLLOWING = 200
 DOCUMENTED = [route for route in ROUTES if route.documented]
@@ -37,6 +37,13 @@ def barn(
 ) -> Iterator[Barn]:
     with stocked_barn(postgres_server, servers_dir, tmp_path_factory.mktemp("document")) as made:
         yield made
+
+
+@pytest.fixture
+def asked_for(request: pytest.FixtureRequest) -> None:
+    """Skips what takes hours unless it was asked for by its marker."""
+    if "slow" not in request.config.getoption("markexpr"):
+        pytest.skip("takes long; run with -m slow")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +98,7 @@ def test_an_operation_answers_as_the_document_says(
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("route", DOCUMENTED, ids=name)
 def test_an_operation_answers_so_however_long_it_is_tried(
-    barn: Barn, described: BaseSchema, examiner: Examiner, route: ApiRoute
+    asked_for: None, described: BaseSchema, examiner: Examiner, route: ApiRoute
 ) -> None:
     tried(described, examiner, route, DEEP)
 
@@ -99,7 +106,7 @@ def test_an_operation_answers_so_however_long_it_is_tried(
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_operations_that_follow_from_each_other_answer_so(
-    barn: Barn, described: BaseSchema, examiner: Examiner
+    asked_for: None, barn: Barn, described: BaseSchema, examiner: Examiner
 ) -> None:
     """Made objects are read, changed, taken away and asked for again. Left out are the two that end
     the caller's own login, after which every answer would be a 401."""
