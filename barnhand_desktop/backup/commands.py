@@ -62,6 +62,10 @@ def run_backup(place: Installation, wanted: argparse.Namespace) -> int:
     print(f"It does not hold {', '.join(manifest.not_held)}.")
     if not manifest.with_keys:
         print("Camera passwords in it need this machine's key: --with-keys puts it in, locked.")
+    if path.parent == shelf.folder:
+        keep_days = place.settings.backup.keep_days
+        for gone in shelf.prune(at, keep_days):
+            print(f"Removed {gone.name}, which is older than {keep_days} days.")
     return 0
 
 

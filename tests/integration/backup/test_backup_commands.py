@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from barnhand_desktop.backup.archive import writing
 from barnhand_desktop.backup.arguments import PASSPHRASE
 from barnhand_desktop.backup.commands import run_backup, run_restore
+from barnhand_desktop.backup.shelf import Shelf
 from barnhand_desktop.cli import parser
 from barnhand_desktop.doctor.backups import backups
 from barnhand_desktop.doctor.check import Patient, State
@@ -24,6 +27,7 @@ from db.pool import open_pool
 from db.repositories.streams import PostgresStreamRepository
 from engine.domain.errors import OperatorMistake
 from tests.integration.backup.conftest import KEY, beside, change, content
+from tests.unit.backup.test_backup_files import described
 
 PHRASE = "seven grey mares"
 
@@ -83,6 +87,20 @@ def test_back_up_list_try_and_restore(
     assert {t for t in before if after[t] != before[t]} == {"audit_log", "refresh_families"}
     assert restore(place, "--drop-kept") == 0
     assert beside(barn_dsn) == []
+
+
+def test_a_backup_takes_the_place_of_one_past_its_time(
+    place: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a timer of the system makes them, where no Barnhand runs over night."""
+    shelf = Shelf(place.folders.backups)
+    long_ago = shelf.new_path(datetime(2020, 1, 1, tzinfo=UTC))
+    with writing(long_ago) as archive:
+        archive.write(b"dump")
+        archive.finish(described(datetime(2020, 1, 1, tzinfo=UTC), b"dump"))
+    backup(place)
+    assert f"Removed {long_ago.name}" in capsys.readouterr().out
+    assert len(shelf.list()) == 1 and not long_ago.exists()
 
 
 def test_it_asks_before_it_replaces(place: Installation, barn_dsn: str) -> None:
