@@ -50,12 +50,22 @@ class Yard:
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def send(
-        self, who: str | None, method: str, path: str, body: object = None, **query: object
+        self,
+        who: str | None,
+        method: str,
+        path: str,
+        body: object = None,
+        form: str | None = None,
+        **query: object,
     ) -> httpx.Response:
-        """A request of somebody in ``credentials``; ``path`` is below the base path or a URL."""
+        """A request of somebody in ``credentials``; ``path`` is below the base path or a URL. With
+        the media type ``form`` a small file instead of ``body``."""
         url = path if path.startswith("http") else self.world.base + path
         headers = {} if who is None else self.credentials[who]
         params: Any = query or None
+        if form is not None:
+            headers = {**headers, "Content-Type": f"{form}; boundary=x"}
+            return self.world.http.request(method, url, content=JPEG, headers=headers)
         return self.world.http.request(method, url, json=body, params=params, headers=headers)
 
     def fresh(self, kind: str, side: str) -> str:
@@ -295,6 +305,17 @@ def _entry(yard: Yard, side: Side) -> str:
     return str(answer.json()["id"])
 
 
+def _model(yard: Yard, side: Side) -> str:
+    model = uuid4()
+    yard.execute(
+        "INSERT INTO registered_models (id, farm_id, name, version, task, format, sha256,"
+        " size_bytes, licence, description, state, uploaded_by)"
+        " VALUES (%s, %s, %s, '1', 'detector', 'onnx', %s, 9, 'MIT', '{}', 'ready', 'Anna')",
+        model, side.farm, f"m{model.hex[:12]}", "0" * 64,
+    )  # fmt: skip
+    return str(model)
+
+
 MAKERS: dict[str, Callable[[Yard, Side], str]] = {
     "stream": _stream,
     "horse": _horse,
@@ -316,6 +337,7 @@ MAKERS: dict[str, Callable[[Yard, Side], str]] = {
     "tour": _tour,
     "session": _session,
     "entry": _entry,
+    "model": _model,
     "farm": lambda yard, side: str(side.farm),
 }
 

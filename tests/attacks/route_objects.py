@@ -17,6 +17,7 @@ PATHS: Mapping[str, str] = {
     "bookmark_id": "bookmark", "horse_id": "horse", "alert_id": "alert", "rule_id": "rule",
     "review_id": "review", "area_id": "area", "farm_id": "farm", "user_id": "user",
     "key_id": "key", "tour_id": "tour", "session_id": "session", "entry_id": "entry",
+    "model_id": "model",
 }  # fmt: skip
 """Path parameter -> kind of object (``farmyard.MAKERS``)."""
 VALUES: Mapping[str, str] = {"number": "1"}
@@ -78,6 +79,23 @@ def body_places(document: Mapping[str, Any], route: ApiRoute) -> list[Place]:
     content = operation(document, route).get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema")
     return [] if schema is None else list(_places(document, schema, ()))
+
+
+def required_query(
+    document: Mapping[str, Any], route: ApiRoute, ids: Mapping[str, str]
+) -> dict[str, object]:
+    """The ids that a query must have, from ``ids``."""
+    return {
+        one["name"]: ids[NAMED[one["name"]]]
+        for one in operation(document, route).get("parameters", ())
+        if one["in"] == "query" and one.get("required") and _is_id(one["schema"])
+    }
+
+
+def form_of(document: Mapping[str, Any], route: ApiRoute) -> str | None:
+    """The media type of a body that is a file or a form with one, None for others."""
+    content = operation(document, route).get("requestBody", {}).get("content", {})
+    return next(iter(content), None) if "application/json" not in content else None
 
 
 def kind_at(place: Place) -> str:
