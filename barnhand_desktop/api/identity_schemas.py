@@ -264,6 +264,16 @@ class ThresholdIn(Request):
     threshold: float | None = Field(ge=0.0, le=1.0)
 
 
+class TrackingTimings(BaseModel):
+    """``identified_after_s``: from a track's first picture to the engine's stored decision whose it
+    is, over the last 7 days, median and 95th percentile; null without any. ``latency_ms``: from
+    capture to result by camera, now; empty while the live state is away."""
+
+    identified_after_s_median: float | None
+    identified_after_s_p95: float | None
+    latency_ms: dict[UUID, float]
+
+
 class TrackingStats(BaseModel):
     """Counts since the first record. ``review_precision`` is the share of decided questions about
     matches that people answered with "same", null while none was decided."""
@@ -282,3 +292,4 @@ class TrackingStats(BaseModel):
     reviews_same: int
     reviews_different: int
     review_precision: float | None
+    timings: TrackingTimings

@@ -48,7 +48,7 @@ class FarmRepository:
 
     def remove(self, farm_id: FarmId) -> bool:
         """Remove a farm without accounts, and its rules and alerts; False where it has accounts.
-        Raises Conflict while anything else belongs to it."""
+        Raises NotFound while anything else belongs to it, which would then belong to nothing."""
         with transaction(self._pool, "removing a farm") as connection:
             row = connection.execute(self._sql["remove"], {"farm_id": farm_id}).fetchone()
         return row is not None

@@ -55,6 +55,13 @@ class TrackingRepository:
                 raise NotFound("There is no such farm.")
             connection.execute("SELECT pg_notify('barnhand_identity', 'threshold')")
 
+    def identified_after_s(self, farm_id: FarmId) -> tuple[float, float] | None:
+        """Seconds from tracks' first pictures to the engine's stored decisions of the last 7 days,
+        median and 95th percentile; None without any."""
+        with transaction(self._pool, "timing identities") as connection:
+            row = connection.execute(self._sql["timings"], {"farm_id": farm_id}).fetchone()
+        return None if row is None or row[0] is None else (float(row[0][0]), float(row[0][1]))
+
     def stats(self, farm_id: FarmId) -> Mapping[str, int]:
         """Counts by name, as the columns of the query ``stats``."""
         with transaction(self._pool, "counting identities") as connection:

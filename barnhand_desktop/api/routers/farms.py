@@ -60,7 +60,7 @@ def remove_farm(
     farm = _own(services, caller, farm_id)
     try:
         removed = farm.id != DEFAULT_FARM and services.farms.remove(farm.id)
-    except Conflict:
+    except (Conflict, NotFound):  # a row that belongs to it stands in the way
         removed = False
     if not removed:
         raise Problem(

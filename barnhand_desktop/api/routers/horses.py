@@ -62,7 +62,7 @@ def list_horses(
 
 def get_horse(horse_id: UUID, caller: CallerHere, services: ServicesHere) -> bodies.HorseDetail:
     """One horse; a merged record tells which horse it became."""
-    return horse_detail(services.horses.get(own_horse(services, caller, horse_id)))
+    return _detail(services, caller, services.horses.get(own_horse(services, caller, horse_id)))
 
 
 def change_horse(
@@ -146,7 +146,7 @@ def horse_tracking(
     horse = own_horse(services, caller, horse_id)
     states = services.horse_states.now(services.visible_to(caller), services.clock.now())
     return bodies.HorseTracking(
-        horse=horse_detail(services.horses.get(horse)),
+        horse=_detail(services, caller, services.horses.get(horse)),
         now=[state for state in states if state.horse_id == horse_id],
         strips=_strips(services, caller, horse, None, None, None, 100)[:100],
         vectors=dict(services.tracking.vectors(horse)),
@@ -207,13 +207,18 @@ def horse_out(horse: Horse) -> schemas.HorseOut:
     )
 
 
-def horse_detail(horse: Horse) -> bodies.HorseDetail:
-    """A horse with its profile."""
+def _detail(services: Services, caller: Caller, horse: Horse) -> bodies.HorseDetail:
+    """A horse with its profile; cameras that the caller does not see are not named."""
+    only = services.cameras_of(caller)
+
+    def named(stream_id: StreamId | None) -> StreamId | None:
+        return stream_id if only is None or stream_id in only else None
+
     return bodies.HorseDetail(
         **horse_out(horse).model_dump(),
         profile=bodies.ProfileOut(**asdict(horse.profile)),
-        first_stream_id=horse.first_stream_id,
-        last_stream_id=horse.last_stream_id,
+        first_stream_id=named(horse.first_stream_id),
+        last_stream_id=named(horse.last_stream_id),
         merged_into=horse.merged_into,
         total_detections=horse.total_detections,
         has_avatar=horse.has_avatar,

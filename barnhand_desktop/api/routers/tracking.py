@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, ow
 from barnhand_desktop.api.ownership import own_command, own_horse, own_stream, own_track
 from barnhand_desktop.api.schemas import Page
 from barnhand_desktop.api.services import Services
+from barnhand_desktop.api.stream_states import LiveStateUnavailable
 from db.repositories.farms import DEFAULT_FARM
 from engine.domain.identity import (
     CommandId,
@@ -24,7 +26,7 @@ from engine.domain.identity import (
     Split,
     Swap,
 )
-from engine.domain.ids import HorseId
+from engine.domain.ids import FarmId, HorseId
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -164,10 +166,27 @@ def stats(
     caller: CallerHere, services: ServicesHere, farm_id: UUID | None = None
 ) -> bodies.TrackingStats:
     """How identification is doing, counted from what is stored."""
-    counts = services.tracking.stats(own_farm(services, caller, farm_id) or DEFAULT_FARM)
+    farm = own_farm(services, caller, farm_id) or DEFAULT_FARM
+    counts = services.tracking.stats(farm)
     decided = counts["reviews_same"] + counts["reviews_different"]
     precision = counts["reviews_same"] / decided if decided else None
-    return bodies.TrackingStats(**counts, review_precision=precision)
+    timings = _timings(services, farm)
+    return bodies.TrackingStats(**counts, review_precision=precision, timings=timings)
+
+
+def _timings(services: Services, farm: FarmId) -> bodies.TrackingTimings:
+    after = services.tracking.identified_after_s(farm)
+    latency_ms: dict[UUID, float] = {}
+    with contextlib.suppress(LiveStateUnavailable):
+        states = services.states.read(stream.id for stream in services.streams.list(farm))
+        for stream_id, state in states.items():
+            if state.latency_ms is not None:
+                latency_ms[stream_id] = state.latency_ms
+    return bodies.TrackingTimings(
+        identified_after_s_median=None if after is None else round(after[0], 3),
+        identified_after_s_p95=None if after is None else round(after[1], 3),
+        latency_ms=latency_ms,
+    )
 
 
 # --- what corrections share ----------------------------------------------------------------------

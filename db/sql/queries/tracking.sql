@@ -47,3 +47,13 @@ SELECT
     (SELECT count(*) FROM asked WHERE state = 'open') AS reviews_open,
     (SELECT count(*) FROM asked WHERE kind = 'match' AND state = 'same') AS reviews_same,
     (SELECT count(*) FROM asked WHERE kind = 'match' AND state = 'different') AS reviews_different;
+
+-- name: timings
+-- When the engine's decisions were stored, counted from the first picture of their track.
+SELECT percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+           ORDER BY greatest(extract(epoch FROM i.created_at - t.started_at), 0))
+FROM identity_spans AS i
+JOIN tracks AS t ON t.id = i.track_id
+JOIN streams AS s ON s.key = t.stream_key
+WHERE s.farm_id = %(farm_id)s AND i.decided_by = 'engine'
+  AND t.started_at > now() - interval '7 days';

@@ -280,6 +280,8 @@ def test_reviews_are_answered_with_one_word(world: World, herd: Herd) -> None:
     assert answer.json()["command"]["kind"] == "reassign", answer.text
     stats = world.request("manager", "GET", "/tracking/stats").json()
     assert stats["reviews_same"] >= 1 and 0 < stats["review_precision"] <= 1
+    timings = stats["timings"]
+    assert set(timings) == {"identified_after_s_median", "identified_after_s_p95", "latency_ms"}
 
 
 def test_places_and_farms_are_their_farms(world: World, herd: Herd) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from db.live.protocol import stream_state_key
 from db.motion_store import MotionStore
 from db.pool import transaction
 from db.repositories.alerts import PostgresAlertRepository
@@ -280,6 +282,17 @@ def test_rules_are_made_changed_and_removed(world: World, told: dict[str, Told])
     assert world.request("manager", "POST", "/alert-rules", unknown).status_code in (400, 422)
     assert world.request("manager", "DELETE", path).status_code == 204
     require_problem(world.request("manager", "DELETE", path), 404, "not_found")
+
+
+def test_tracking_tells_how_long_things_take(world: World, told: dict[str, Told]) -> None:
+    state = {"state": "active", "health": json.dumps({"latency_ms": 41.5})}
+    world.redis.hset(stream_state_key(world.granted), mapping=state)
+    timings = world.request("manager", "GET", "/tracking/stats").json()["timings"]
+    assert timings["identified_after_s_p95"] >= timings["identified_after_s_median"] > 0
+    assert timings["latency_ms"] == {str(world.granted): 41.5}
+    foreign = world.request("stranger", "GET", "/tracking/stats").json()["timings"]
+    assert foreign["latency_ms"] == {}
+    world.redis.delete(stream_state_key(world.granted))
 
 
 # --- analytics -----------------------------------------------------------------------------------
