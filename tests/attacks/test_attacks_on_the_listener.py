@@ -42,6 +42,7 @@ def raw(yard: Yard, *parts: bytes, wait_s: float = 2.0) -> bytes:
                 connection.sendall(part)
             while block := connection.recv(65536):
                 answer += block
+                connection.settimeout(0.3)  # whether it goes on is seen soon
     return answer
 
 
@@ -132,6 +133,23 @@ def test_a_client_that_drips_bytes_gains_nothing(impatient: int) -> None:
     worker = Worker("slow loris", drip)
     worker.start()
     assert worker.join(60) and ended.is_set()
+
+
+def test_a_long_body_that_goes_on_is_not_cut(
+    impatient: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A video over a slow line takes longer than any clock: what counts is that it goes on."""
+    monkeypatch.setattr("barnhand_desktop.api.connections.BODY_STEP_BYTES", 1000)
+    body = b'{"username":"nobody","password":"x"}' + b" " * 12_000
+    request = head(f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", impatient), 5) as connection:
+        connection.sendall(request)
+        rest = Event()
+        for at in range(0, len(body), 1000):
+            connection.sendall(body[at : at + 1000])
+            rest.wait(SOON_S / 3)  # so that it takes several times the limit
+        connection.settimeout(10)
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
 
 def test_one_address_has_its_share_of_the_connections(
