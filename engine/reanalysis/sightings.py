@@ -79,6 +79,12 @@ class Watcher:
         self._last: tuple[RecordedPicture, TrackBatch] | None = None
         self._count = 0
 
+    @property
+    def latest_boxes_px(self) -> FloatArray:
+        """Boxes xyxy of the latest look, float32 (N, 4), for what wants to know where animals and
+        people are while pictures are still to come."""
+        return np.zeros((0, 4), np.float32) if self._last is None else self._last[1].boxes_xyxy_px
+
     def watch(
         self, pictures: Iterable[RecordedPicture], each: Callable[[int], None]
     ) -> list[Sighting]:

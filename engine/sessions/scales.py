@@ -10,8 +10,8 @@ from engine.domain.sessions import ScaleKind, SessionScale
 GROUND_UNCERTAINTY = 0.03
 """Calibrated ground: typical misfit of four points told with a tape."""
 BODY_UNCERTAINTY = 0.06
-"""Body of stated height: speeds of seven simulated horses with exact landmarks, 9 m from the camera,
-were 4.3 to 5.6 % too high (docs/manual/sessions.md)."""
+"""Body of stated height: speeds of seven simulated horses with exact landmarks, 9 m from the
+camera, were 4.3 to 5.6 % too high (docs/manual/sessions.md)."""
 USUAL_UNCERTAINTY = 0.15
 """Body of unknown height: riding horses measure 1.40 to 1.80 m, and 1.60 m is taken; with the
 landmarks' own error. Ponies and foals are further off."""

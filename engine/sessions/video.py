@@ -36,6 +36,7 @@ from engine.models.model_set import ModelSet
 from engine.motion.calibration import read_ground
 from engine.reanalysis.columns import Seen, columns_of, without_gaps
 from engine.reanalysis.sightings import RecordedPicture, Sighting, Watcher
+from engine.sessions.camera_motion import CameraMotion
 from engine.sessions.facts import SessionFacts
 from engine.sessions.heat_map import heat_map
 from engine.sessions.joining import most_at_once, one_horse, tracklets_of
@@ -101,7 +102,7 @@ class _Tape:
     decoded: int = 0
     corrupt: int = 0
     last_s: float = -math.inf
-    times_s: list[float] = field(default_factory=list)
+    camera: CameraMotion = field(default_factory=CameraMotion)
 
 
 class VideoAnalysis:
@@ -119,47 +120,42 @@ class VideoAnalysis:
             raise ModelUnavailable("There is no pose model to analyse sessions with.")
         tape = _Tape()
         sightings = self._watch(work, context, tape)
-        times_s = np.array([s.stamp.captured_mono_s for s in sightings], np.float64)
-        tracklets = tracklets_of(sightings)
-        chosen = one_horse(tracklets, times_s)
-        seen = _seen_of(sightings, chosen, times_s)
-        step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / _USUAL_FPS
-        if len(seen) * step_s < _LEAST_SEEN_S:
-            raise OperatorMistake(
-                "No horse was seen in this video for as long as a second.",
-                "Film the horse from the side, as a whole, and at least 120 pixels tall.",
-            )
+        one = _one_horse(sightings)
         context.progress(_LOOKED, "gaits and strides")
+        # A camera whose ground is known hangs where it hangs.
         ground = read_ground(work.extra)
-        found = posed(sightings, seen, pose.skeleton, self._settings.motion, ground, work.height_m)
-        calibrated = ground is not None
+        camera_px = tape.camera.camera_px() if ground is None else None
+        found = posed(
+            sightings, one.seen, pose.skeleton, self._settings.motion, ground, work.height_m,
+            camera_px,
+        )  # fmt: skip
         usual_m = self._settings.motion.withers_height_m
-        scale = scale_of(found.series.scales_px_m, calibrated, work.height_m, usual_m)
-        duration_s = tape.last_s + step_s
+        duration_s = tape.last_s + one.step_s
         facts, followed = facts_of(
-            found, work.track_id, work.camera_id, work.start_at, duration_s, scale,
+            found, work.track_id, work.camera_id, work.start_at, duration_s,
+            scale_of(found.series.scales_px_m, ground is not None, work.height_m, usual_m),
             ground is not None and ground.calibration is not None,
         )  # fmt: skip
         if context.cancelled:
             raise JobCancelled
-        horses = most_at_once(tracklets, times_s)
+        moved = camera_px is not None
         metrics = SessionMetrics(
             session_id=work.session_id,
             values=measured(facts),
-            scale=scale,
+            scale=facts.scale,
             duration_s=duration_s,
             seen_s=facts.seen_s,
             analysed_at=work.analysed_at,
             pictures=len(sightings),
-            fps=1.0 / step_s,
-            tracks=len(chosen),
-            horses=horses,
+            fps=1.0 / one.step_s,
+            tracks=len(one.numbers),
+            horses=one.most_at_once,
             models=(str(self._models.detector.model_id), str(pose.model_id)),
-            remarks=_remarks(facts, len(chosen), horses, followed),
+            remarks=_remarks(facts, one, followed, moved),
         )
-        result = SessionResult(metrics, facts.strides, _maps(found, facts, work.stream_id))
+        maps = () if moved else _maps(found, facts, work.stream_id)
         return VideoFindings(
-            result, facts, tuple(sightings), seen,
+            SessionResult(metrics, facts.strides, maps), facts, tuple(sightings), one.seen,
             work.start_at + timedelta(seconds=duration_s), tape.decoded, tape.corrupt,
         )  # fmt: skip
 
@@ -179,7 +175,8 @@ class VideoAnalysis:
         with closing(open_file(stream, self._settings.capture)) as source:
             fps = min(source.nominal_fps or _USUAL_FPS, work.mode.most_fps)
             watcher = Watcher(self._models, self._settings, work.camera_id, None, fps)
-            return watcher.watch(_pictures(work, source, tape, told), told)
+            pictures = _pictures(work, source, tape, told)
+            return watcher.watch(_followed(pictures, tape.camera, watcher), told)
 
 
 def _pictures(
@@ -200,6 +197,15 @@ def _pictures(
         taken += 1
 
 
+def _followed(
+    pictures: Iterator[RecordedPicture], camera: CameraMotion, watcher: Watcher
+) -> Iterator[RecordedPicture]:
+    """The pictures, with the camera's own movement followed beside them."""
+    for one in pictures:
+        camera.follow(one.picture, watcher.latest_boxes_px)
+        yield one
+
+
 def _decoded(source: FrameSource, tape: _Tape, nominal: float) -> Iterator[tuple[float, Picture]]:
     first_s: float | None = None
     while True:
@@ -214,6 +220,32 @@ def _decoded(source: FrameSource, tape: _Tape, nominal: float) -> Iterator[tuple
         tape.decoded += 1
         tape.corrupt += shot.corrupt
         yield t_s, shot.picture
+
+
+@dataclass(frozen=True, slots=True)
+class _OneHorse:
+    """The horse that fills most of the video: its tracks, what was seen of it by picture, the usual
+    time between pictures, and how many horses there were at once."""
+
+    numbers: tuple[int, ...]
+    seen: Mapping[int, Seen]
+    step_s: float
+    most_at_once: int
+
+
+def _one_horse(sightings: list[Sighting]) -> _OneHorse:
+    """Raises OperatorMistake where none is seen for a second."""
+    times_s = np.array([s.stamp.captured_mono_s for s in sightings], np.float64)
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / _USUAL_FPS
+    tracklets = tracklets_of(sightings)
+    numbers = one_horse(tracklets, times_s)
+    seen = _seen_of(sightings, numbers, times_s)
+    if len(seen) * step_s < _LEAST_SEEN_S:
+        raise OperatorMistake(
+            "No horse was seen in this video for as long as a second.",
+            "Film the horse from the side, as a whole, and at least 120 pixels tall.",
+        )
+    return _OneHorse(numbers, seen, step_s, most_at_once(tracklets, times_s))
 
 
 def _seen_of(
@@ -243,23 +275,27 @@ def _maps(found: Posed, facts: SessionFacts, stream_id: StreamId | None) -> tupl
     return () if made is None else (made,)
 
 
-def _remarks(facts: SessionFacts, tracks: int, horses: int, followed: bool) -> tuple[str, ...]:
+def _remarks(facts: SessionFacts, one: _OneHorse, followed: bool, moved: bool) -> tuple[str, ...]:
     remarks = []
     if facts.scale.kind is ScaleKind.USUAL_BODY:
         remarks.append(
             f"Nobody said how tall the horse is: {facts.scale.height_m:.2f} m at the withers are "
             "taken. Lengths and speeds of a pony are told too large."
         )
-    if horses > 1:
+    if one.most_at_once > 1:
         remarks.append(
-            f"Up to {horses} horses were seen at once; the figures are of the one that fills most "
-            "of the video."
+            f"Up to {one.most_at_once} horses were seen at once; the figures are of the one that "
+            "fills most of the video."
         )
-    if tracks > 1:
-        remarks.append(f"The horse was lost and found again: {tracks} tracks were joined.")
+    if len(one.numbers) > 1:
+        remarks.append(
+            f"The horse was lost and found again: {len(one.numbers)} tracks were joined."
+        )
+    if moved:
+        remarks.append(
+            "The camera moved: its movement was taken off by what stands still in the pictures. "
+            "Speeds are less sure than from a fixed camera, and there is no map."
+        )
     if followed:
-        remarks.append(
-            "The camera followed the horse: its speed is told by its hooves, and where it was in "
-            "the picture says nothing of where it was on the ground."
-        )
+        remarks.append("Part of the time only the hooves told the speed of the horse.")
     return tuple(remarks)
