@@ -16,6 +16,7 @@ from db.errors import translated
 from db.queries import queries
 from engine.domain.errors import EnvironmentFault, OperatorMistake
 
+TIMESCALE = "timescaledb"
 _LONGEST_NAME = 63
 _STAMP = re.compile(r"\d{8}_\d{6}")
 _SERVICE_DATABASES = ("postgres", "template1")
@@ -72,14 +73,30 @@ class Workshop:
         there. Raises OperatorMistake when the account may not, or an extension is missing."""
         for extension, version in extensions:
             self._require(extension, version)
+        self._create(name, "template0")
+        if self._has(name, extensions):
+            return
+        # An ordinary account may not add extensions: an administrator put them into the template.
+        self.drop(name)
+        self._create(name, "template1")
+        if not self._has(name, extensions):
+            self.drop(name)
+            wanted = " ".join(f"CREATE EXTENSION {extension};" for extension, _ in extensions)
+            raise OperatorMistake(
+                "The database's account may not add the extensions that the backup needs to a new "
+                "database.",
+                f"Let an administrator of the server run, in the database template1: {wanted}",
+            )
+
+    def _create(self, name: str, template: str) -> None:
         row = self._connection.execute(
             self._sql["likeness"], {"database": self.names.base}
         ).fetchone()
         encoding, collate, ctype, provider = row or ("UTF8", "", "", "")
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(
-            sql.Identifier(name), sql.Literal(encoding)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING {}").format(
+            sql.Identifier(name), sql.Identifier(template), sql.Literal(encoding)
         )
-        if provider in ("c", b"c"):
+        if provider in ("c", b"c") and template == "template0":
             statement += sql.SQL(" LOCALE_PROVIDER libc LC_COLLATE {} LC_CTYPE {}").format(
                 sql.Literal(collate), sql.Literal(ctype)
             )
@@ -91,10 +108,31 @@ class Workshop:
                 "Let an administrator of the server run: ALTER ROLE ... CREATEDB.",
             ) from error
 
+    def _has(self, name: str, extensions: Sequence[tuple[str, str]]) -> bool:
+        """Add what is missing; False when the account may not."""
+        with psycopg.connect(self.dsn_of(name), autocommit=True) as connection:
+            for extension, version in extensions:
+                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(
+                    sql.Identifier(extension)
+                )
+                if extension == TIMESCALE:
+                    statement += sql.SQL(" VERSION {}").format(sql.Identifier(version))
+                try:
+                    connection.execute(statement)
+                except pg.InsufficientPrivilege:
+                    return False
+        return True
+
+    def owns_extensions(self, name: str) -> bool:
+        """True where this account may change the extensions of a database."""
+        with psycopg.connect(self.dsn_of(name)) as connection:
+            row = connection.execute(self._sql["foreign_extensions"]).fetchone()
+        return row is not None and row[0] == 0
+
     def _require(self, extension: str, version: str) -> None:
         rows = self._connection.execute(self._sql["offered_extension"], {"name": extension})
         offered = {str(row[0]) for row in rows.fetchall()}
-        exact = extension == "timescaledb"
+        exact = extension == TIMESCALE
         if not offered or (exact and version not in offered):
             raise OperatorMistake(
                 f"The backup needs the extension {extension} {version if exact else ''}, which "

@@ -134,25 +134,29 @@ class BackupKeeper:
         if self._busy.locked():
             return  # somebody makes one now
         try:
-            self._refresh(now)
+            looked = self._refresh(now)
             if self._is_due(now):
                 self._daily(cancelled)
-            self._check_if_due(cancelled)
+                looked = True
+            if looked:
+                self._check_if_due(cancelled)
         except BackupCancelled:
             return
         except BarnhandError as error:
             self._failed(error)
         self._judge(self._clock.now())
 
-    def _refresh(self, now: datetime) -> None:
+    def _refresh(self, now: datetime) -> bool:
+        """See what there is, every ten minutes; True if it looked now."""
         if self._looked_at is not None and now - self._looked_at < _LOOK_AGAIN:
-            return
+            return False
         newest = self._shelf.newest_good()
         found = [] if newest is None else [newest.created_at]
         if self._shared:
             found += last_made(self._dsn)
         self._newest_at = max(found, default=None)
         self._looked_at = now
+        return True
 
     def _is_due(self, now: datetime) -> bool:
         if self._not_before is not None and now < self._not_before:

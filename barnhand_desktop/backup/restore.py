@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from barnhand_desktop.backup.archive import Archive, reading, require_room
 from barnhand_desktop.backup.contents import rows_of
-from barnhand_desktop.backup.databases import Workshop, workshop
+from barnhand_desktop.backup.databases import TIMESCALE, Workshop, workshop
 from barnhand_desktop.backup.dump import BackupCancelled, never, untold, verify_file
 from barnhand_desktop.backup.manifest import Manifest, damaged
 from barnhand_desktop.backup.programs import explained, find_program, running
@@ -33,7 +33,6 @@ from engine.domain.ids import StreamId
 
 log = logging.getLogger(__name__)
 
-_TIMESCALE = "timescaledb"
 _LOAD_SHARE = 0.7
 """The rest of the progress is for indexes, which come last and say nothing."""
 
@@ -136,12 +135,12 @@ def _fill(
     dsn = bench.dsn_of(name)
     _require_server_room(dsn, archive.path, manifest)
     bench.create(name, tuple(manifest.extensions.items()))
-    timescale = manifest.extensions.get(_TIMESCALE)
-    if timescale is not None:
-        _execute(dsn, f"CREATE EXTENSION timescaledb VERSION '{timescale}'")
+    timescale = TIMESCALE in manifest.extensions
+    if timescale:
         _execute(dsn, "SELECT timescaledb_pre_restore()")
-    _load(dsn, name, archive, timescale is not None, progress, cancelled)
-    if timescale is not None:
+    with_comments = bench.owns_extensions(name)
+    _load(dsn, name, archive, (timescale, with_comments), progress, cancelled)
+    if timescale:
         _execute(dsn, "SELECT timescaledb_post_restore()")
     progress(0.9, "counting rows")
     _compare(dsn, archive)
@@ -159,10 +158,13 @@ def _load(
     dsn: str,
     name: str,
     archive: Archive,
-    timescale: bool,
+    kind: tuple[bool, bool],
     progress: BackupProgress,
     cancelled: Callable[[], bool],
 ) -> None:
+    """Run pg_restore. ``kind``: whether TimescaleDB is there, and whether its account may comment
+    on extensions."""
+    timescale, with_comments = kind
     with translated("asking for the server's version"), psycopg.connect(dsn) as connection:
         major = connection.info.server_version // 10_000
     command = [
@@ -173,6 +175,7 @@ def _load(
         "--no-password",
         # TimescaleDB's own tables complain of what is there already; the counts decide.
         *([] if timescale else ["--exit-on-error"]),
+        *([] if with_comments else ["--no-comments"]),
     ]
     whole = max(archive.manifest.dump_bytes, 1)
 

@@ -76,3 +76,7 @@ FROM pg_database WHERE datname = %(database)s;
 
 -- name: offered_extension
 SELECT version FROM pg_available_extension_versions WHERE name = %(name)s;
+
+-- name: foreign_extensions
+SELECT count(*) FROM pg_extension
+WHERE extname <> 'plpgsql' AND NOT pg_has_role(extowner, 'USAGE');
