@@ -146,16 +146,16 @@ def system_status(barn: Barn) -> SystemStatus:
     database = "TimescaleDB" if barn.servers.timescale else "PostgreSQL"
     free = _free_bytes(barn.place.folders.data)
     low = free is not None and free < LOW_DISK_BYTES
-    api_up = barn.api is not None and barn.api.alive()
+    api_url = "" if barn.api is None else barn.api.reached_at
     return SystemStatus(
         database=server("postgresql", database, PartState(writing.level, database)),
         live=server("valkey", "Valkey", PartState(Level.OK, "shared"))
         if live is PublisherState.OK
         else PartState(Level.AWAY, live.value),
-        api=PartState(Level.OK, "running") if api_up else PartState(Level.AWAY, "not running"),
+        api=PartState(Level.OK, "running") if api_url else PartState(Level.AWAY, "not running"),
         disk=PartState(Level.DEGRADED if low else Level.OK, "low" if low else "enough room"),
         writer=writing,
-        api_url=barn.api.url if barn.api is not None and api_up else "",
+        api_url=api_url,
         rows_written=barn.writer.rows_written,
         rows_spooled=barn.writer.rows_spooled,
         media_free_bytes=free,

@@ -126,7 +126,7 @@ def _watch(barn: Barn, over: threading.Event, for_s: float | None) -> None:
             f"{sum(h.analysed_fps for h in healths):.0f} analysed/s  "
             f"{_horses_now(barn)} horses  "
             f"{barn.writer.rows_written} rows  "
-            f"API {barn.api.url if barn.api is not None and barn.api.alive() else 'away'}",
+            f"API {(barn.api.reached_at if barn.api is not None else '') or 'away'}",
             flush=True,
         )
         if healths and all(health.state in FINISHED for health in healths):
@@ -144,8 +144,8 @@ def _horses_now(barn: Barn) -> int:
 
 
 def _say_where(barn: Barn) -> None:
-    if barn.api is not None and barn.api.alive():
-        print(f"API: {barn.api.url}/docs")
+    if barn.api is not None and barn.api.reached_at:
+        print(f"API: {barn.api.reached_at}/docs")
     if barn.admin_password is not None:
         print(f"First start: the account 'admin' has the one-time password {barn.admin_password}")
         print("It is shown only this once; change it at the first login.")

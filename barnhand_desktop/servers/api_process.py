@@ -68,6 +68,11 @@ class ApiProcess:
         return self._said.url
 
     @property
+    def reached_at(self) -> str:
+        """The address while the child lives; empty while it does not or never answered yet."""
+        return (self._said.url or "") if self.alive() else ""
+
+    @property
     def port(self) -> int:
         """The port the API listens on; Bug before the first start."""
         if self._said.port is None:

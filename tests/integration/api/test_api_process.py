@@ -19,6 +19,7 @@ from barnhand_desktop.api.app import create_app
 from barnhand_desktop.servers.api_process import ApiProcess
 from barnhand_desktop.servers.supervisor import ServerState, ServerStatus, ServerSupervisor
 from engine.domain.errors import EnvironmentFault, OperatorMistake
+from engine.runtime.worker import Worker
 from tests.fixtures_api import PASSWORD, WaitUntil, World
 
 FORBIDDEN = (
@@ -144,4 +145,21 @@ def test_an_application_cannot_be_made_of_broken_settings(
 def test_a_child_that_dies_at_once_is_an_environment_fault(world: World) -> None:
     child = ApiProcess(world.config, [sys.executable, "-c", "raise SystemExit('no such thing')"])
     with pytest.raises(EnvironmentFault, match="no such thing"):
+        child.start()
+
+
+def test_an_address_is_told_only_once_it_is_known(world: World, wait_until: WaitUntil) -> None:
+    """A front may ask at any moment, also while the child of a first start has not answered."""
+    child = ApiProcess(world.config, [sys.executable, "-c", "import time; time.sleep(3)"])
+    assert child.reached_at == ""
+    starting = Worker("starting", lambda _token: _start_in_vain(child))
+    starting.start()
+    wait_until(child.alive)
+    assert child.reached_at == ""
+    assert starting.join(30.0)
+    assert starting.failures == 0
+
+
+def _start_in_vain(child: ApiProcess) -> None:
+    with pytest.raises(EnvironmentFault):
         child.start()

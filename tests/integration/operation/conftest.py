@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from engine.runtime.worker import Worker
 from tests.helpers.waiting import wait_until
 
-START_S = 60.0
+START_S = 100.0
 CANARY = "canary-Passw0rd-of-a-camera"
 
 
@@ -139,13 +140,15 @@ def demo(
 
 
 def _address(output: Path, process: subprocess.Popen[str]) -> str:
+    """The API's address: told once at the start if it is there by then, and with every second."""
+
     def told() -> str:
         assert process.poll() is None, output.read_text("utf-8")[-4000:]
-        lines = output.read_text("utf-8").splitlines()
-        return next((line for line in lines if line.startswith("API: ")), "")
+        found = re.search(r"\bAPI:? (https?://[^/\s]+)", output.read_text("utf-8"))
+        return "" if found is None else found[1]
 
-    wait_until(told, START_S)
-    return told().removeprefix("API: ").removesuffix("/docs").strip()
+    wait_until(lambda: bool(told()), START_S)
+    return told()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.helpers.waiting import wait_until
 from tests.integration.operation.conftest import CANARY, Demo
+
+pytestmark = pytest.mark.timeout(300)  # the first of them waits for the demo
 
 
 def test_lines_about_a_camera_name_it_and_hold_no_password(demo: Demo) -> None:

@@ -14,6 +14,7 @@ from engine.pipeline.stages import STAGES
 from tests.helpers.metrics_table import metrics_table
 from tests.integration.operation.conftest import CANARY
 
+pytestmark = pytest.mark.timeout(300)  # the first of them waits for the demo
 TABLE = metrics_table()
 
 

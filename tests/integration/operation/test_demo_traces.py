@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.helpers.waiting import wait_until
 from tests.integration.operation.conftest import CANARY, Collector, Demo
 
+pytestmark = pytest.mark.timeout(300)  # the first of them waits for the demo
 STAGES = {"gate", "detect", "pose", "embed", "track", "identify", "analyse", "fan_out"}
 
 
