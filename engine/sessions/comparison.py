@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
-
 from engine.domain.sessions import (
     Comparison,
     MetricDifference,
@@ -73,6 +71,8 @@ def _half(one: MetricValue, two: MetricValue) -> float:
     total = sum(parts)
     if total <= 0.0:
         return 0.0
+    from scipy import stats  # slow to load, and the API process starts without it
+
     freedom = total**2 / sum(
         part**2 / (count - 1) for part, count in zip(parts, (one.count, two.count), strict=True)
     )
