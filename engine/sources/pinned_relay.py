@@ -212,21 +212,31 @@ def _pump(
                 if key.fileobj is near:
                     data = near.recv(_BLOCK_BYTES)
                     far.sendall(data)
+                    ended = not data
                 else:
-                    data = _from_far(near, far, replies)
-                if not data:
+                    ended = _from_far(near, far, replies)
+                if ended:
                     return
 
 
-def _from_far(near: socket.socket, far: socket.socket, replies: RtspReplies | None) -> bytes:
-    """Pass on what the server sent, with what TLS has decrypted of it already."""
-    data = b""
+def _from_far(near: socket.socket, far: socket.socket, replies: RtspReplies | None) -> bool:
+    """Pass on what the server sent, with what TLS has decrypted of it already; True at its end.
+
+    Never waits for the server: what came may be TLS's own (a session ticket), and the request that
+    the server waits for still to be carried.
+    """
     while True:
-        data = far.recv(_BLOCK_BYTES)
+        far.settimeout(0.0)
+        try:
+            data = far.recv(_BLOCK_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            far.settimeout(_PATIENCE_S)
         if not data:
-            return b""
+            return True
         if replies is not None:
             replies.feed(data)
         near.sendall(data)
         if not isinstance(far, ssl.SSLSocket) or not far.pending():
-            return data
+            return False
