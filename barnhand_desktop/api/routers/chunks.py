@@ -14,7 +14,7 @@ from barnhand_desktop.api.chunk_schemas import ChunkLock, ChunkOut, chunk_out
 from barnhand_desktop.api.file_answers import FileAnswer
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere
 from barnhand_desktop.api.ownership import own_stream
-from barnhand_desktop.api.paging import text_position
+from barnhand_desktop.api.paging import id_position
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.services import Services
 from engine.domain.errors import NotFound, SourceUnreadable
@@ -40,7 +40,7 @@ def list_chunks(
     streams = services.visible_to(caller) if own is None else frozenset({own})
     if not streams:
         return schemas.Page(items=[])
-    after = _after(cursor)
+    after = id_position(cursor)
     if after is not None:
         own_chunk(services, caller, after)
     found = services.recordings.chunks.list(
@@ -130,14 +130,6 @@ def overlay_answer(services: Services, chunk: Chunk) -> Response:
     except (SourceUnreadable, FileNotFoundError):
         raise Problem(404, "not_found", "There is no overlay for this recording.") from None
     return JSONResponse(document_of(found))
-
-
-def _after(cursor: str | None) -> UUID | None:
-    text = text_position(cursor)
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise Problem(422, "cursor_refused", "The cursor is not one of ours.") from None
 
 
 def _name(chunk: Chunk) -> str:

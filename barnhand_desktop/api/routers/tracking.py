@@ -12,7 +12,8 @@ from barnhand_desktop.api import identity_schemas as bodies
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.ownership import own_command, own_horse, own_stream, own_track
-from barnhand_desktop.api.schemas import Page
+from barnhand_desktop.api.paging import id_position
+from barnhand_desktop.api.schemas import Page, encode_cursor
 from barnhand_desktop.api.services import Services
 from barnhand_desktop.api.stream_states import LiveStateUnavailable
 from db.repositories.farms import DEFAULT_FARM
@@ -119,22 +120,23 @@ def list_commands(
     farm_id: UUID | None = None,
     horse_id: UUID | None = None,
     limit: Limit = 100,
-    cursor: UUID | None = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Page[bodies.CommandOut]:
     """The corrections of a farm or of one horse, newest first."""
     if horse_id is not None:
         own_horse(services, caller, horse_id)
-    if cursor is not None:
-        own_command(services, caller, cursor)
+    after = id_position(cursor)
+    if after is not None:
+        own_command(services, caller, after)
     records = services.identity.history(
         own_farm(services, caller, farm_id),
         None if horse_id is None else HorseId(horse_id),
         limit + 1,
-        None if cursor is None else CommandId(cursor),
+        None if after is None else CommandId(after),
     )
     return Page(
         items=[command_out(record) for record in records[:limit]],
-        next_cursor=str(records[limit - 1].id) if len(records) > limit else None,
+        next_cursor=encode_cursor(str(records[limit - 1].id)) if len(records) > limit else None,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from barnhand_desktop.api.schemas import encode_cursor
 from db.live.announcer import Announcer
 from db.live.protocol import horse_state_key
 from db.repositories.identity import PostgresIdentityRepository
@@ -177,7 +178,7 @@ def test_objects_of_another_farm_do_not_exist(world: World, herd: Herd) -> None:
         ("POST", "/tracking/undo", {"command_id": command}),
         ("POST", "/tracking/redo", {"command_id": command}),
         ("GET", f"/tracking/commands?horse_id={theirs}", None),
-        ("GET", f"/tracking/commands?cursor={command}", None),
+        ("GET", f"/tracking/commands?cursor={encode_cursor(str(command))}", None),
         ("GET", f"/tracking/threshold?farm_id={world.other_farm}", None),
         ("GET", f"/tracking/horses?stream_id={world.foreign}", None),
         (
