@@ -53,6 +53,7 @@ class Examiner:
         self._session = requests.Session()
         self._checks = CHECKS.get_by_names(list(CHECKED))
         self.counts: dict[str, Counter[int]] = {}
+        self.followed = 0
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,6 +82,7 @@ class Examiner:
 
     def judge(self, case: Case, answer: Response, account: str) -> None:
         """Look at an answer that somebody else asked for."""
+        self.followed += 1
         headers = {"Authorization": f"Bearer {self._barn.world.tokens[account]}"}
         case.validate_response(answer, checks=self._checks, headers=headers)
 
