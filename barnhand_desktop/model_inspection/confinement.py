@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import sys
 
+from barnhand_desktop.model_inspection.system_calls import give_up_calls
+
 _ANSWER_BYTES = 64 * 1024
 _OPEN_FILES = 64
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -13,9 +15,9 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 
 def confine(memory_bytes: int, cpu_s: int) -> None:
-    """Limit memory (bytes of address space), CPU seconds, files and their size; no core dump; no
-    network where the system lets a process leave it. Windows has no such limits here: there the
-    parent's wall-clock limit alone holds."""
+    """Limit memory (bytes of address space), CPU seconds, files and their size; no core dump. On
+    Linux also no network, no other program, and no file that is written. Windows has no such
+    limits here: there the parent's wall-clock limit alone holds."""
     if sys.platform == "win32":
         return
     import resource
@@ -34,6 +36,7 @@ def confine(memory_bytes: int, cpu_s: int) -> None:
             resource.setrlimit(kind, (limit, limit))
     if sys.platform.startswith("linux"):
         _leave_the_network()
+        give_up_calls()
 
 
 def _leave_the_network() -> None:

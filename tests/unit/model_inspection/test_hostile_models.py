@@ -291,7 +291,11 @@ question = json.loads(sys.stdin.read())
 confine(4 << 30, 60)
 found = {{"environment": sorted(os.environ)}}
 for name, act in {{
-    "write": lambda: open({big!r}, "wb").write(bytes(1 << 20)),
+    "write": lambda: open({big!r}, "wb"),
+    "append": lambda: os.open({kept!r}, os.O_WRONLY | os.O_APPEND),
+    "remove": lambda: os.remove({kept!r}),
+    "program": lambda: os.execv("/bin/true", ["true"]),
+    "signal": lambda: os.kill(os.getppid(), 0),
     "memory": lambda: bytearray(8 << 30),
     "files": lambda: [open(os.devnull) for _ in range(200)],
     "network": lambda: socket.create_connection(("127.0.0.1", {port}), 2),
@@ -316,15 +320,18 @@ def test_the_child_has_no_environment_no_network_and_little_of_the_rest(
         probe = PROBE.format(
             root=str(Path(__file__).resolve().parents[3]),
             big=str(tmp_path / "big"),
+            kept=str(tmp_path / "m.onnx"),
             port=listening.getsockname()[1],
         )
         path = bright_cell_yolox(tmp_path / "m.onnx", ["batch", 3, 64, 64])
         verdict = Inspector(tmp_path, command=(sys.executable, "-c", probe)).inspect(path, DETECTOR)
     assert not [n for n in verdict.figures["environment"] if n.startswith("BARNHAND")]  # type: ignore[attr-defined]
-    assert verdict.figures["write"] == "OSError"
+    for name in ("write", "append", "remove", "program", "signal"):
+        assert verdict.figures[name] == "PermissionError", name
+    assert path.is_file()
     assert verdict.figures["memory"] == "MemoryError"
     assert verdict.figures["files"] == "OSError"
-    assert verdict.figures["network"] != "allowed"
+    assert verdict.figures["network"] == "PermissionError"
 
 
 @pytest.mark.parametrize(
