@@ -66,7 +66,7 @@ class Inspector:
         with path.open("rb") as file:
             refuse_strangers(file.read(HEAD_BYTES), description["format"], file_name)
         question = {
-            "path": str(path),
+            "path": str(path.absolute()),
             "description": dict(description),
             "limits": asdict(self._limits),
         }
