@@ -7,6 +7,7 @@ that a few bytes cannot ask for gigabytes of pixels.
 from __future__ import annotations
 
 import struct
+import threading
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ MOST_PIXELS = 40_000_000
 SIDE_PX = 512
 MOST_BYTES = 102_400
 """The longest picture that the table of horses takes."""
+_DECODING = threading.BoundedSemaphore(2)
+"""40 million pixels are 120 MB; so many pictures at once and no more."""
 _QUALITIES = (90, 80, 70, 55, 40, 25)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
@@ -30,6 +33,11 @@ def small_jpeg(picture: bytes) -> bytes:
     sides = _sides_px(picture)
     if sides is None or 0 in sides or sides[0] * sides[1] > MOST_PIXELS:
         raise _refused("Send a JPEG or PNG of at most 40 million pixels.")
+    with _DECODING:
+        return _made_small(picture)
+
+
+def _made_small(picture: bytes) -> bytes:
     try:
         decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
