@@ -83,6 +83,7 @@ MEANINGS: dict[str, ProblemCode] = {
     "model_unreadable": _of(422, meaning="the uploaded file is damaged or no ONNX file"),
     "model_weights": _of(422, meaning="the uploaded file is no sound safetensors file"),
     "no_avatar": _of(404, meaning="there is no picture of this horse yet"),
+    "no_camera_control": _of(404, meaning="the camera has no control set up"),
     "no_picture": _of(404, meaning="there is no picture of this alert"),
     "not_acceptable": _of(406, meaning="none of the media types in Accept can be answered"),
     "not_found": _of(404, meaning="no such object for this caller"),

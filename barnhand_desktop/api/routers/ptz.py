@@ -22,6 +22,7 @@ from engine.domain.commands import PlansChanged
 from engine.domain.errors import NotFound
 from engine.domain.ids import StreamId
 from engine.domain.ptz import Tour
+from engine.ptz.config import KEY
 
 ANSWER_S = 3.0
 PICTURE_S = 8.0
@@ -249,7 +250,10 @@ def _document(
     values: Mapping[str, object],
     timeout_s: float,
 ) -> dict[str, Any]:
-    """The engine's answer; a Problem where it is an error or nobody answers."""
+    """The engine's answer; a Problem where it is an error or nobody answers, 404 at once for a
+    camera that has no control at all."""
+    if KEY not in services.streams.get(StreamId(stream_id)).extra:
+        raise Problem(404, "no_camera_control", "This camera has no control set up.")
     person = (f"api:{caller.subject}", caller.username)
     answer = services.commands.steer(StreamId(stream_id), act, person, values, timeout_s)
     if not answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from psycopg import sql
@@ -184,7 +184,12 @@ def test_a_scheduled_scan_is_kept_for_the_engine(world: World, desk: Desk) -> No
 
 def test_without_an_engine_or_a_control_it_is_said(world: World, desk: Desk) -> None:
     answer = world.request("manager", "GET", f"/streams/{world.hidden}/ptz")
+    require_problem(answer, 404, "no_camera_control")
+    streams = PostgresStreamRepository(world.pool, world.config.credential_key.encode())
+    lonely = streams.add(replace(stream_of(desk.camera), name="Lonely yard"), world.farm)
+    answer = world.request("manager", "GET", f"/streams/{lonely.id}/ptz")
     require_problem(answer, 503, "not_steered")
+    streams.remove(lonely.id)
 
 
 def test_the_password_is_told_nowhere(world: World, desk: Desk) -> None:
