@@ -262,6 +262,8 @@ def _ordinary(barn: Barn) -> None:
     barn.make |= {
         "area_id": lambda: barn.sent("/areas", {"name": _name(), "kind": "stall"})["id"],
         "bookmark_id": lambda: barn.sent("/bookmarks", _bookmark(world))["id"],
+        "session_id": lambda: barn.sent("/sessions", _session(world))["id"],
+        "entry_id": lambda: barn.sent("/calendar", _bookmark(world))["id"],
         "rule_id": lambda: barn.sent("/alert-rules", _rule())["id"],
         "user_id": lambda: barn.sent("/users", _user(world))["id"],
         "key_id": lambda: barn.sent("/api-keys", {"name": "k", "scopes": ["read"]})["id"],
@@ -269,6 +271,7 @@ def _ordinary(barn: Barn) -> None:
     for name, make in barn.make.items():
         if name not in known:
             known[name] = [make() for _ in range(3)]
+    known |= {"a": known["session_id"], "b": known["session_id"]}
 
 
 def _makers(barn: Barn) -> None:
@@ -300,6 +303,10 @@ def _bookmark(world: World) -> dict[str, object]:
         "title": _name(), "start_time": at(0).isoformat(), "end_time": at(60).isoformat(),
         "farm_id": str(world.farm),
     }  # fmt: skip
+
+
+def _session(world: World) -> dict[str, object]:
+    return {**_bookmark(world), "source": "stretch", "stream_ids": [str(world.granted)]}
 
 
 def _rule() -> dict[str, object]:
