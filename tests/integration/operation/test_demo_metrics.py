@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine.pipeline.stages import STAGES
 from tests.helpers.metrics_table import metrics_table
-from tests.integration.operation.conftest import CANARY
+from tests.helpers.waiting import wait_until
+from tests.integration.operation.conftest import CANARY, Demo
 
 pytestmark = pytest.mark.timeout(300)  # the first of them waits for the demo
 TABLE = metrics_table()
@@ -92,3 +93,8 @@ def test_promtool_finds_nothing_to_say(exposition: str) -> None:
         [promtool, "check", "metrics"], input=exposition, text=True, capture_output=True, timeout=60
     )
     assert (said.returncode, said.stderr, said.stdout) == (0, "", "")
+
+
+def test_the_file_a_probe_looks_at_is_fresh(demo: Demo, exposition: str) -> None:
+    touched = (demo.data / "alive").stat().st_mtime
+    wait_until(lambda: (demo.data / "alive").stat().st_mtime > touched, 30.0)

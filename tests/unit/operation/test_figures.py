@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,9 @@ from barnhand_desktop.api.operation import metric
 from barnhand_desktop.telemetry import gpu
 from barnhand_desktop.telemetry.catalogue import BY_NAME, Figures, Kind
 from barnhand_desktop.telemetry.document import decode, encode
+from barnhand_desktop.telemetry.reporter import NodeReporter
 from engine.runtime.meters import Histogram
+from tests.helpers.waiting import wait_until
 
 STAGE = "barnhand_stage_seconds"
 
@@ -168,3 +171,23 @@ def test_without_a_library_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert gpu.GpuMeter().read() == ()
+
+
+# --- the file a probe looks at -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("failed", "fresh"), [(0.0, True), (1.0, False)])
+def test_a_node_with_a_failed_part_is_not_alive(failed: float, fresh: bool, tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    seen: list[int] = []
+
+    def read() -> Figures:
+        seen.append(1)
+        return {"barnhand_failed_workers": {(): failed}}
+
+    reporter = NodeReporter("node", "redis://127.0.0.1:9/0", read, alive)
+    reporter.start()
+    wait_until(lambda: alive.exists() if fresh else len(seen) > 1)
+    assert alive.exists() is fresh
+    assert reporter.stop(20.0) == ()
+    assert not alive.exists()
