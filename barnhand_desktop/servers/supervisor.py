@@ -20,6 +20,7 @@ _LOOK_EVERY_S = 0.25
 _BUDGET = 5
 _BUDGET_WINDOW_S = 60.0
 _SPENT_REST_S = 30.0
+_STOP_AT_MOST_S = 30.0
 
 
 class ManagedServer(Protocol):
@@ -86,12 +87,21 @@ class ServerSupervisor:
         return tuple(watched.status for watched in self._watched.values())
 
     def stop(self, deadline_s: float = 10.0) -> None:
-        """Stop watching, then stop the servers, the last started first."""
+        """Stop watching, then stop the servers, all at once so that it takes as long as one."""
         if late := stop_all(self._workers, deadline_s):
             log.warning("did not end in %.0f s: %s", deadline_s, ", ".join(late))
-        for server in reversed(self._servers):
-            server.stop()
-            self._tell(self._watched[server.name], ServerState.STOPPED, "")
+        stopping = [
+            Worker(f"stop {server.name}", partial(self._stop, server), restart_budget=0)
+            for server in self._servers
+        ]
+        for worker in stopping:
+            worker.start()
+        for worker in stopping:
+            worker.join(_STOP_AT_MOST_S)
+
+    def _stop(self, server: ManagedServer, _token: StopToken) -> None:
+        server.stop()
+        self._tell(self._watched[server.name], ServerState.STOPPED, "")
 
     def _watch(self, watched: _Watched, token: StopToken) -> None:
         while not token.wait(_LOOK_EVERY_S):
