@@ -120,6 +120,7 @@ def api_config(place: Installation, servers: Servers, secrets: SecretStore) -> A
         port=api.port,
         cors_origins=api.cors_origins,
         public_hosts=api.public_hosts,
+        trusted_proxies=api.trusted_proxies,
         tls_certificate=api.tls_certificate,
         tls_key=api.tls_key,
         tls_ends_upstream=api.tls_ends_upstream,

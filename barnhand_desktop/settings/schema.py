@@ -98,6 +98,9 @@ class ApiSettings(Section):
     public_hosts: tuple[str, ...] = Field(
         (), description="Host names under which a proxy offers the API"
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses of proxies that may say for whom they ask"
+    )
     session_upload_mb: int = Field(
         2048,
         ge=1,
@@ -122,6 +125,16 @@ class ApiSettings(Section):
                     f"{origin!r} is no origin; write https://name or https://name:port"
                 )
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_address(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy!r} is no address; write 10.0.0.2 or fd00::2") from None
+        return proxies
 
     @model_validator(mode="after")
     def _remote_access_is_protected(self) -> Self:

@@ -57,6 +57,7 @@ ATTACKS: Mapping[str, Sequence[tuple[str, str]]] = {
         (ACCOUNTS, "test_an_account_that_does_not_exist_costs_the_same_work"),
         (LISTENER, "test_neighbours_in_one_network_are_counted_together"),
         (REQUESTS, "test_forwarding_headers_of_strangers_mean_nothing"),
+        (REQUESTS, "test_only_a_trusted_proxy_speaks_for_others"),
     ),
     "traversal: encoded, twice encoded, NUL, symbolic link, backslash, absolute": (
         (REQUESTS, "test_stored_paths_never_lead_out_of_the_media_folder"),

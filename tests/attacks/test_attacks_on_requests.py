@@ -22,10 +22,12 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from barnhand_desktop.exports.names import file_name, shown_name
 from barnhand_desktop.exports.tables import write_tables
 from barnhand_desktop.logs import JsonFormatter, TerminalFormatter
+from barnhand_desktop.settings.schema import ApiSettings
 from db.queue.jobs import PostgresJobQueue
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.export_rows import ExportRows
@@ -33,7 +35,7 @@ from engine.domain.ids import HorseId
 from engine.domain.recording import ChunkId, ExportKind, JobId, JobKind, JobState
 from tests.attacks.farmyard import JPEG, NOON, Yard
 from tests.attacks.hostile_servers import Resolver
-from tests.fixtures_api import PASSWORD, require_problem
+from tests.fixtures_api import PASSWORD, require_problem, run_server
 
 SECRET = "not below the media folder"
 
@@ -320,6 +322,20 @@ def test_forwarding_headers_of_strangers_mean_nothing(yard: Yard) -> None:
         f"{yard.world.base}/auth/me", headers={**forged, **yard.credentials["viewer"]}
     )
     assert me.json()["username"] == "viewer"
+
+
+def test_only_a_trusted_proxy_speaks_for_others(yard: Yard) -> None:
+    config = yard.world.config.model_copy(update={"trusted_proxies": ("127.0.0.1",)})
+    body = {"username": "nobody at all", "password": PASSWORD}
+    for url in run_server(config):
+        headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}
+        httpx.post(f"{url}/api/v1/auth/login", json=body, headers=headers)
+    # What the client itself claimed to be stands before what the proxy saw, and is not believed.
+    (row,) = yard.execute("SELECT address FROM audit_log ORDER BY id DESC LIMIT 1")
+    assert row == ("203.0.113.9",)
+    for wrong in ("*", "proxy.example", "10.0.0.0/8", ""):
+        with pytest.raises(ValidationError):
+            ApiSettings(trusted_proxies=(wrong,))
 
 
 # --- names that become something else ------------------------------------------------------------
