@@ -31,7 +31,8 @@ CHECKED = (
 )
 _SAME = {
     "kept": "horse_id", "absorbed": "horse_id", "first": "horse_id", "second": "horse_id",
-    "into": "horse_id", "stream_ids": "stream_id", "horse_ids": "horse_id",
+    "into": "horse_id", "a": "session_id", "b": "session_id",
+    "stream_ids": "stream_id", "horse_ids": "horse_id",
 }  # fmt: skip
 _START = {"start_time", "start", "at", "since", "seen_since"}
 _END = {"end_time", "end"}
@@ -114,6 +115,8 @@ class Examiner:
                 body = {"username": "viewer", "password": PASSWORD}
             if case.path.endswith("/users"):
                 body["password"] = PASSWORD + " made"
+            if case.path.endswith("/sessions") and body.get("source") == "stretch":
+                body |= {"start_time": _word(1.0), "end_time": _word(90.0)}
             if "edits" in body:
                 body["edits"] = [_edit(rng)]
                 case.path_parameters["chunk_id"] = known["chunk_id"][-1]
