@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from fastapi import Query
 from fastapi.responses import Response
 
-from barnhand_desktop.api import session_schemas as bodies
+from barnhand_desktop.api import calendar_schemas as bodies
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.icalendar import ics_of
