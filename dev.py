@@ -25,6 +25,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,8 +76,11 @@ TEST_PROGRAMS = {
     "ffprobe": "ffmpeg",
     "pdftoppm": "poppler-utils",
     "chromium-headless-shell": "chromium-headless-shell",
+    "docker-compose": "docker-compose",
 }
 """Programs that tests use as independent eyes, with their Debian packages."""
+TAKEN_PROGRAMS = {"promtool": "prometheus"}
+"""The same, out of packages that would start a server when installed."""
 FONT_PACKAGES = {
     "NotoSans-Regular": "fonts-noto-core",
     "NotoSansCJK-Regular": "fonts-noto-cjk",
@@ -249,10 +253,26 @@ def ensure_test_extras() -> None:
     folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), ROOT / "resources/fonts")
     fonts = {file.stem for folder in folders for file in folder.rglob("Noto*.[ot]t[fc]")}
     wanted += [package for font, package in FONT_PACKAGES.items() if font not in fonts]
-    if not wanted or (may_install() and apt_install(wanted)):
-        return
-    say("some tests will be skipped without these packages:")
-    say(f"  {install_command(wanted)}")
+    if wanted and not (may_install() and apt_install(wanted)):
+        say("some tests will be skipped without these packages:")
+        say(f"  {install_command(wanted)}")
+    for program, package in TAKEN_PROGRAMS.items():
+        if not shutil.which(program) and not (may_install() and take_program(program, package)):
+            say(f"some tests will be skipped without {program} (Debian's package {package})")
+
+
+def take_program(program: str, package: str) -> bool:
+    """Copy one program out of a Debian package that is not installed; whether that worked."""
+    with tempfile.TemporaryDirectory() as folder:
+        for command in (
+            ["apt-get", "-q", "download", package],
+            ["sh", "-c", "dpkg-deb --extract *.deb ."],
+        ):
+            ended = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+            if ended.returncode != 0:
+                return False
+        shutil.copy2(Path(folder) / "usr/bin" / program, "/usr/local/bin")
+    return True
 
 
 # --- the environment -----------------------------------------------------------------------------
