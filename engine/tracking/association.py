@@ -49,6 +49,8 @@ LEAST_OVERLAP = 0.4
 RECENT_S = 0.25
 UNSURE_OVERLAP = 0.6
 """Unsure detections continue tracks seen that recently, at that overlap."""
+STAYS_OVERLAP = 0.7
+"""A horse that was here a moment ago and overlaps so much only turned, whatever it looks like."""
 SETTLING_OVERLAP = 0.3
 """Of a tentative track with what nobody else wanted."""
 EXPECTED_OVERLAP, LAST_OVERLAP, STRAIGHT_OVERLAP = 0.5, 0.5, 0.2
@@ -104,11 +106,12 @@ class Sightings:
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """Cosines clipped to 0..1 (N, M): ``mean`` with each track's running mean, NaN where a track
-    has no vector; ``best`` with the best of all its vectors. ``threshold``: same horse from
-    here on."""
+    has no vector; ``best`` with the best of all its vectors. ``other``: bool (N, M), clear pictures
+    of another horse, which cannot continue the track unless it stands just there. ``threshold``: same horse from here on."""
 
     mean: FloatArray
     best: FloatArray
+    other: Mask
     threshold: float
     iou_weight: float
     appearance_weight: float
@@ -140,10 +143,14 @@ class _Passes:
         self._pairs: list[tuple[Rows, Rows]] = []
         self._lost = tracks.states == _LOST
         self._confirmed = tracks.states != _TENTATIVE
-        self._same_class: Mask | None = None
-        if len({*tracks.classes.tolist(), *seen.classes.tolist()}) > 1:
-            self._same_class = tracks.classes[:, None] == seen.classes[None, :]
         self._expected = overlaps(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
+        self._possible: Mask | None = None
+        if len({*tracks.classes.tolist(), *seen.classes.tolist()}) > 1:
+            self._possible = tracks.classes[:, None] == seen.classes[None, :]
+        if likeness is not None:
+            stays = (self._expected >= STAYS_OVERLAP) & (tracks.unseen_s <= RECENT_S)[:, None]
+            possible = stays | ~likeness.other
+            self._possible = possible if self._possible is None else self._possible & possible
         self._best = self._straight = self._expected
         lost = self._lost.nonzero()[0]
         if len(lost):
@@ -175,8 +182,8 @@ class _Passes:
         """The best of the allowed pairs of free rows of both masks. Costs are asked for only where
         somebody has a choice."""
         allowed = allowed & ((self._free_tracks & tracks)[:, None] & (self._free_seen & seen))
-        if self._same_class is not None:
-            allowed &= self._same_class
+        if self._possible is not None:
+            allowed &= self._possible
         rows, picks = allowed.nonzero()
         if len(set(rows.tolist())) < len(rows) or len(set(picks.tolist())) < len(rows):
             rows, picks = assign(costs(), allowed)

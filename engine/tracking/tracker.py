@@ -39,6 +39,9 @@ PART_PATIENCE = 3
 CLEAR_SHARE = 0.5
 """Crops less clear than this are mixed with another horse: a track's look is not averaged with
 them."""
+OTHER_CLEAR_SHARE = 0.8
+OTHER_MARGIN = 0.25
+"""A crop this clear whose likeness lies this far below that of the same horse shows another one."""
 HALF = np.float32(0.5)
 """Boxes are given out halfway between the detection and the filter: a detector's error changes from
 picture to picture, the filter's does not."""
@@ -181,17 +184,24 @@ class Tracker:
             confident=detections.scores >= confident_from,
             sure=detections.scores >= sure_from(confident_from),
         )
-        return associate(standing, seen, self._likeness(embeddings))
+        return associate(standing, seen, self._likeness(embeddings, detections.boxes_xyxy_px))
 
-    def _likeness(self, embeddings: FloatArray | None) -> Likeness | None:
+    def _likeness(
+        self, embeddings: FloatArray | None, boxes_xyxy_px: FloatArray
+    ) -> Likeness | None:
         if embeddings is None:
             return None
         mean = self._looks.similarity(embeddings)
         if mean is None:
             return None
+        best = self._galleries.similarity(embeddings)
+        clear = covered_shares(boxes_xyxy_px) <= 1.0 - OTHER_CLEAR_SHARE
+        # Comparing with NaN is false: a track without a look is nobody else.
+        unlike = np.maximum(mean, best) < self.settings.similarity_threshold - OTHER_MARGIN
         return Likeness(
             mean=mean,
-            best=self._galleries.similarity(embeddings),
+            best=best,
+            other=unlike & clear[None, :],
             threshold=self.settings.similarity_threshold,
             iou_weight=self.settings.iou_weight,
             appearance_weight=self.settings.appearance_weight,

@@ -100,6 +100,23 @@ def test_another_look_is_another_horse() -> None:
     assert camera.look(box(500), looks=[GREY]).track_ids != before.track_ids
 
 
+def test_who_comes_where_another_left_is_not_that_one() -> None:
+    """The place is the same, the clear picture is of somebody else."""
+    camera = Camera()
+    camera.wait(0.5, box(100), looks=[BAY])
+    before = camera.look(box(100), looks=[BAY])
+    camera.wait(0.5, looks=None)
+    assert camera.look(box(110), looks=[GREY]).track_ids != before.track_ids
+    assert camera.look(box(110), looks=[BAY]).track_ids == before.track_ids
+
+
+def test_who_stands_still_may_look_different() -> None:
+    camera = Camera()
+    camera.wait(0.5, box(100), looks=[BAY])
+    before = camera.look(box(100), looks=[BAY])
+    assert camera.look(box(100), looks=[GREY]).track_ids == before.track_ids
+
+
 def test_a_look_seen_long_ago_still_counts() -> None:
     """The running mean has forgotten the left side; the diverse set has not."""
     camera = Camera()
