@@ -107,7 +107,8 @@ class Sightings:
 class Likeness:
     """Cosines clipped to 0..1 (N, M): ``mean`` with each track's running mean, NaN where a track
     has no vector; ``best`` with the best of all its vectors. ``other``: bool (N, M), clear pictures
-    of another horse, which cannot continue the track unless it stands just there. ``threshold``: same horse from here on."""
+    of another horse, which cannot continue the track unless it stands just there. ``threshold``:
+    same horse from here on."""
 
     mean: FloatArray
     best: FloatArray
