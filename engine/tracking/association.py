@@ -124,7 +124,7 @@ def sure_from(confident_from: float) -> float:
 
 
 def associate(tracks: Standing, seen: Sightings, likeness: Likeness | None) -> tuple[Rows, Rows]:
-    """Pairs of rows of ``tracks`` and ``seen``, each at most once."""
+    """Pairs of rows of ``tracks``, rising, and of ``seen``, each at most once."""
     if not len(tracks.states) or not len(seen.scores):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     return _Passes(tracks, seen, likeness).run()
@@ -177,7 +177,8 @@ class _Passes:
         if len(self._pairs) == 1:
             return self._pairs[0]
         rows = np.concatenate([rows for rows, _ in self._pairs])
-        return rows, np.concatenate([picks for _, picks in self._pairs])
+        order = rows.argsort()
+        return rows[order], np.concatenate([picks for _, picks in self._pairs])[order]
 
     def _take(self, allowed: Mask, tracks: Mask, seen: Mask, costs: Callable[[], Costs]) -> None:
         """The best of the allowed pairs of free rows of both masks. Costs are asked for only where

@@ -25,7 +25,7 @@ from engine.tracking.assignment import covered_shares
 from engine.tracking.association import Likeness, Sightings, Standing, associate, sure_from
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
-from engine.tracking.motion import BoxMotion, to_corners
+from engine.tracking.motion import BoxMotion, Columns, to_corners
 from engine.tracking.table import ACTIVE, LOST, NO_NUMBER, TENTATIVE, TrackTable
 
 TENTATIVE_LIFE_S = 1.0
@@ -268,12 +268,13 @@ class Tracker:
 
     def _batch(self, rows: Rows, picks: Rows, detections: DetectionBatch) -> TrackBatch:
         table = self._table
-        filtered = to_corners(self._motion.position[rows])
+        kinematics = self._motion.kinematics(rows)
+        filtered, velocities = to_corners(kinematics)
         return TrackBatch(
             boxes_xyxy_px=(detections.boxes_xyxy_px[picks] + filtered) * HALF,
-            velocities_px_s=to_corners(self._motion.velocity[rows]),
+            velocities_px_s=velocities,
             scores=detections.scores[picks],
-            confidences=self._confidences(rows),
+            confidences=self._confidences(rows, kinematics),
             class_ids=table.classes[rows],
             states=table.states[rows],
             numbers=table.numbers[rows],
@@ -283,9 +284,9 @@ class Tracker:
             detection_rows=picks,
         )
 
-    def _confidences(self, rows: Rows) -> FloatArray:
-        velocity = self._motion.velocity[rows]
-        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / self._motion.position[rows, 3]
+    def _confidences(self, rows: Rows, kinematics: Columns) -> FloatArray:
+        position, velocity = kinematics
+        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / position[:, 3]
         return track_confidence(
             self._table.scores[rows],
             self._table.hits[rows],
@@ -305,9 +306,8 @@ class Tracker:
     def _close(self, gone: NDArray[np.bool_]) -> None:
         if self._on_closed is not None:
             rows = np.flatnonzero(gone & (self._table.states != TENTATIVE))
-            for row, confidence in zip(
-                rows.tolist(), self._confidences(rows).tolist(), strict=True
-            ):
+            confidences = self._confidences(rows, self._motion.kinematics(rows))
+            for row, confidence in zip(rows.tolist(), confidences.tolist(), strict=True):
                 self._on_closed(self._summary(row, confidence))
         for part in (self._motion, self._looks, self._galleries, self._table):
             part.keep(~gone)
