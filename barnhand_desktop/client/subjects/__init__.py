@@ -1,0 +1,1 @@
+"""The API's paths by subject: one class each, reached over ``Barnhand``."""
