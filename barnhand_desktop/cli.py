@@ -15,6 +15,7 @@ from barnhand_desktop import __version__
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import configure_logging
 from engine.domain.errors import BarnhandError
+from engine.runtime.allocator import bound_arenas
 
 WRONG = 2
 INTERRUPTED = 130
@@ -31,6 +32,7 @@ QUIET = ("headless", "analyse", "backup", "restore", "key")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status. Every foreseen error is one clear message."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    bound_arenas()
     try:
         return _run(arguments)
     except BarnhandError as error:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from barnhand_desktop.api.config import ApiConfig
 from barnhand_desktop.api.server import ApiServer, JsonLines
 from engine.domain.errors import BarnhandError
+from engine.runtime.allocator import bound_arenas
 from engine.runtime.worker import StopToken, Worker
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ _CONFIG_MAX_BYTES = 1_000_000
 
 def main() -> int:
     """Serve until the parent goes away; 0 after an orderly end, 2 when it could not start."""
+    bound_arenas()
     handler = JsonLines(sys.stdout)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:

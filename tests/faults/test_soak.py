@@ -21,6 +21,7 @@ import pytest
 from barnhand_desktop.headless import streams_of
 from engine.domain.streams import Stream, StreamState
 from engine.facade import Engine
+from engine.runtime.allocator import bound_arenas
 from tests.faults.conftest import Say
 from tests.helpers.cameras import RtspServer
 from tests.helpers.demo import installation, running
@@ -59,6 +60,7 @@ def look() -> Sample:
 @pytest.mark.slow
 @pytest.mark.timeout(DURATION_S + 300)
 def test_cameras_come_and_go_and_nothing_grows(servers_dir: Path, tmp_path: Path, say: Say) -> None:
+    bound_arenas()  # as the program's door does
     write_movie(tmp_path / "clip.mp4", frames=50)
     server = RtspServer(tmp_path)
     server.start()
