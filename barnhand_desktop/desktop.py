@@ -19,7 +19,9 @@ from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
 from db.delivery import WriterState
 from db.live.publisher import PublisherState
+from db.repositories.calendar import PostgresCalendarRepository
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.sessions import PostgresSessionRepository
 from engine.facade import Engine
 from engine.settings import EngineSettings
 from ui.app import run_console
@@ -116,6 +118,8 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             models_changed=barn.model_keeper.refresh,
             timeline=barn.timeline,
             backups=barn.daily.keeper,
+            sessions=PostgresSessionRepository(barn.pool),
+            calendar=PostgresCalendarRepository(barn.pool),
         )
         return run_console(services, argv)
     finally:

@@ -31,7 +31,6 @@ from ui.diagnostics.figures_section import FiguresSection
 from ui.errors import ErrorPresenter
 from ui.jobs.desk import JobsDesk
 from ui.key_sheet import KeySheet
-from ui.later_page import LaterPage, later_texts
 from ui.live.live_actions import dress_live_actions
 from ui.live.live_page import LivePage
 from ui.loop_meter import LoopMeter
@@ -44,6 +43,7 @@ from ui.registry.registry_page import RegistryPage
 from ui.requests import RequestRunner
 from ui.review.review_page import ReviewPage
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
+from ui.sessions.sessions_page import SessionsPage
 from ui.settings.settings_page import SettingsPage
 from ui.status_bar import StatusBar
 from ui.theme import Theme, ThemeName, apply_theme, load_theme
@@ -139,6 +139,16 @@ class MainWindow(QMainWindow):
         self.alerts = AlertsPage(
             services, self.requests, self.log, self.directory, self.actions_book, theme
         )
+        self.sessions = SessionsPage(
+            services,
+            self.requests,
+            self.log,
+            self.directory,
+            self.actions_book,
+            theme,
+            self.review,
+        )
+        self.timeline.acts.maker = self.review.acts.maker = self.sessions.desk
         self.settings = SettingsPage(services.settings, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.backups = BackupsSection(services.backups, self.requests)
@@ -151,11 +161,10 @@ class MainWindow(QMainWindow):
             "timeline": self.timeline,
             "review": self.review,
             "alerts": self.alerts,
+            "sessions": self.sessions,
             "settings": self.settings,
             "health": self.diagnostics,
         }
-        for name in later_texts():
-            self.pages[name] = LaterPage(name, theme)
         self.stack = QStackedWidget()
         for name in PAGES:
             self.stack.addWidget(self.pages[name])
@@ -230,6 +239,11 @@ class MainWindow(QMainWindow):
         self.alerts.waiting_changed.connect(self.rail.show_waiting)
         self.alerts.alarm.told.connect(self._on_alarm)
         self.alerts.alarm.clicked.connect(self._on_alarm_clicked)
+        self.sessions.failed.connect(self.errors.show_error)
+        self.sessions.said.connect(lambda text, warns: self.toast.say(text, warning=warns))
+        self.sessions.profile_asked.connect(self.show_profile)
+        self.sessions.wanted.connect(lambda: self.show_page("sessions"))
+        self.sessions.desk.made.connect(lambda _session: self.jobs.watch.refresh())
         self.directory.failed.connect(self._on_directory_failed)
         self.settings.failed.connect(self.errors.show_error)
         self.settings.applied.connect(self._on_settings)
@@ -261,6 +275,8 @@ class MainWindow(QMainWindow):
             self.review.take_focus()
         if name == "alerts":
             self.alerts.take_focus()
+        if name == "sessions":
+            self.sessions.take_focus()
         if name == "health":
             self._show_diagnostics()
 
@@ -347,6 +363,7 @@ class MainWindow(QMainWindow):
             self.registry,
             self.timeline,
             self.review,
+            self.sessions,
             self.jobs,
         ):
             part.set_theme(self._theme)
@@ -387,6 +404,7 @@ class MainWindow(QMainWindow):
         self.timeline.follow(cameras)
         self.review.follow(cameras)
         self.alerts.follow(cameras)
+        self.sessions.follow(cameras)
         self.notices.update_from(report.notices)
         self.status.show_engine(report)
         if self.page == "health":
@@ -510,6 +528,7 @@ class MainWindow(QMainWindow):
         self.timeline.stop()
         self.review.stop()
         self.alerts.stop()
+        self.sessions.stop()
         self.jobs.watch.stop()
         self.backups.stop()
         self.directory.stop()

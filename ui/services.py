@@ -28,6 +28,7 @@ from engine.domain.recording import (
     EditRepository,
     JobQueue,
 )
+from engine.domain.sessions import CalendarRepository, SessionRepository
 from ui.engine_port import EngineBridge
 
 
@@ -112,8 +113,9 @@ class ConsoleServices:
     oldest first. ``admin_notice`` is the first administrator's password, shown once, or None.
     ``ptz_store`` keeps tours and scan plans (None: for this run only); ``plans_changed`` is called
     on a worker after a change of them. ``watch_here`` asks the workstation that watches a camera to
-    hand it to this one; it may block; False when none does. ``timeline`` to ``edits`` are None
-    where the store does not offer them: what needs them says so. ``media_folder``: paths of chunks
+    hand it to this one; it may block; False when none does. ``timeline`` to ``edits``,
+    ``sessions`` and ``calendar`` are None where the store does not offer them: what needs them says
+    so. ``media_folder``: paths of chunks
     and of exports lie in it, None where they are not on this machine. ``backups``: None where this
     console makes none. ``farm_id``: whose console this is. ``models``: models registered
     with the server; ``models_changed`` is called on a worker after a choice of them."""
@@ -144,3 +146,5 @@ class ConsoleServices:
     farm_id: FarmId | None = None
     models: ModelRegistry | None = None
     models_changed: Callable[[], None] | None = None
+    sessions: SessionRepository | None = None
+    calendar: CalendarRepository | None = None

@@ -299,7 +299,7 @@ def test_what_is_not_there_is_said(bench: TimelineBench) -> None:
     assert "Mark a range first" in bench.said[-1]
     mark(bench)
     bench.book["timeline.session"].trigger()
-    assert "not part of this version" in bench.said[-1]
+    assert "Sessions need the database" in bench.said[-1]
     bench.key(Qt.Key.Key_R)
     assert "Review" in bench.said[-1]
     heard: list[tuple[object, ...]] = []

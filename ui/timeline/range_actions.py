@@ -39,6 +39,14 @@ class RangeViewer(Protocol):
         ...
 
 
+class SessionMaker(Protocol):
+    """Who makes sessions of ranges: the Sessions page."""
+
+    def ask_stretch(self, scope: RangeScope) -> object:
+        """Ask about it, then make it."""
+        ...
+
+
 class RangeActions(QObject):
     """``said`` carries a sentence for the person (and whether it is a warning), ``failed`` an
     error, ``submitted`` a job that was queued, ``kept`` follows a bookmark or a lock. ``scope``
@@ -70,6 +78,8 @@ class RangeActions(QObject):
         self.farm_of: Callable[[], FarmId | None] = lambda: services.farm_id
         self.viewer: RangeViewer | None = None
         """Set by the window once there is a Review page."""
+        self.maker: SessionMaker | None = None
+        """Set by the window once there is a Sessions page."""
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -104,10 +114,11 @@ class RangeActions(QObject):
         return dialog
 
     def session(self) -> None:
-        """Sessions are not built yet, and it says so."""
-        if self._marked() is not None:
-            words = self.tr("Sessions are not part of this version yet. Export or bookmark works.")
-            self.said.emit(words, True)
+        """Ask what is said of a session of the range."""
+        missing = self.tr("Sessions need the database and the job queue")
+        scope = self._ready(self._services.sessions and self._services.jobs, missing)
+        if scope is not None and self.maker is not None:
+            self.maker.ask_stretch(scope)
 
     # --- doing ----------------------------------------------------------------------------------
 

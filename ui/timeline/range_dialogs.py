@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePath
 from uuid import UUID, uuid4
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDialog,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
     QPlainTextEdit,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,78 +23,40 @@ from engine.domain.errors import OperatorMistake
 from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.job_arguments import ReprocessRequest
 from engine.domain.recording import Bookmark, BookmarkId, ExportKind, ExportRequest
+from ui.ask_dialog import AskDialog
 from ui.timeline.range_scope import RangeScope
-from ui.widgets import button, label
+from ui.widgets import label
 
-LEAST_PX = 460
 CAMERA_ROWS_PX = 96
 TABLES = ("bouts", "strides", "metrics", "detections", "alerts")
 ROWS = (ExportKind.CSV, ExportKind.PARQUET, ExportKind.JSON)
 
 
-class RangeDialog(QDialog):
+class RangeDialog(AskDialog):
     """The frame of all three: the range in words on top, a form, and the act."""
 
     def __init__(self, scope: RangeScope, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(scope.words(), parent)
         self.scope = scope
-        self.setMinimumWidth(LEAST_PX)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(20, 16, 20, 16)
-        column.setSpacing(12)
-        self._title = label("", "large")
-        column.addWidget(self._title)
-        column.addWidget(label(scope.words(), "muted"))
-        self.form = QFormLayout()
-        self.form.setHorizontalSpacing(16)
-        self.form.setVerticalSpacing(10)
-        column.addLayout(self.form)
-        self._problem = label("", "problem", wrap=True)
-        self._problem.hide()
-        column.addWidget(self._problem)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        self.cancel = button(self.tr("Cancel"))
-        self.confirm = button("", "primary")
-        self.confirm.setDefault(True)
-        self.cancel.clicked.connect(self.reject)
-        self.confirm.clicked.connect(self.accept)
-        row.addWidget(self.cancel)
-        row.addWidget(self.confirm)
-        column.addLayout(row)
-
-    def name(self, title: str, act: str) -> None:
-        """What it asks, and the word on its button."""
-        self.setWindowTitle(title)
-        self._title.setText(title)
-        self.confirm.setText(act)
-
-    def check(self) -> None:
-        """Look at what was filled in. Raises OperatorMistake."""
-
-    def accept(self) -> None:
-        """Close if everything is filled in well, else say what is not."""
-        try:
-            self.check()
-        except OperatorMistake as mistake:
-            self._problem.setText(str(mistake))
-            self._problem.show()
-            return
-        super().accept()
 
     def _camera_list(self) -> QListWidget:
         """Cameras with a tick; those of the scope are on."""
-        result = QListWidget()
-        result.setObjectName("well")
-        result.setFixedHeight(CAMERA_ROWS_PX)
-        for stream_id, name in self.scope.cameras.items():
-            item = QListWidgetItem(name)
-            item.setData(Qt.ItemDataRole.UserRole, str(stream_id))
-            on = stream_id in self.scope.stream_ids
-            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-            result.addItem(item)
-        result.setAccessibleName(self.tr("Cameras"))
-        return result
+        return camera_ticks(self.scope.cameras, self.scope.stream_ids)
+
+
+def camera_ticks(cameras: Mapping[StreamId, str], on: Collection[StreamId]) -> QListWidget:
+    """Cameras with a tick; those of ``on`` are on."""
+    result = QListWidget()
+    result.setObjectName("well")
+    result.setFixedHeight(CAMERA_ROWS_PX)
+    for stream_id, name in cameras.items():
+        item = QListWidgetItem(name)
+        item.setData(Qt.ItemDataRole.UserRole, str(stream_id))
+        state = Qt.CheckState.Checked if stream_id in on else Qt.CheckState.Unchecked
+        item.setCheckState(state)
+        result.addItem(item)
+    result.setAccessibleName(QCoreApplication.translate("RangeDialog", "Cameras"))
+    return result
 
 
 def ticked(cameras: QListWidget) -> tuple[StreamId, ...]:

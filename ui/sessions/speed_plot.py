@@ -1,0 +1,106 @@
+"""Speed over a session: the line the recordings have, and each stride by its gait."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from engine.domain.motion import Gait
+from ui.sessions.gait_bar import TOKENS, gait_colour
+from ui.sessions.reading import SessionReading
+from ui.sessions.words import gait_word
+from ui.theme import Theme
+from ui.widgets import label
+
+HEIGHT_PX = 190
+SYMBOLS = {
+    Gait.STANDING: ("+", "+"),
+    Gait.WALK: ("o", "●"),
+    Gait.TROT: ("s", "■"),
+    Gait.CANTER: ("t1", "▲"),
+    Gait.GALLOP: ("d", "◆"),
+}
+"""How strides of a gait are drawn, and how that looks in words."""
+
+
+class SpeedPlot(QWidget):
+    """Hidden behind its note where no speed is known."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._reading: SessionReading | None = None
+        self.canvas = pg.PlotWidget(enableMenu=False)
+        self.canvas.setFixedHeight(HEIGHT_PX)
+        self.canvas.setAccessibleName(self.tr("Speed in m/s over the seconds of the session"))
+        self.note = label("", "small", wrap=True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.canvas)
+        column.addWidget(self.note)
+        self.set_theme(theme)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw in another look."""
+        self._theme = theme
+        item = self.canvas.getPlotItem()
+        self.canvas.setBackground(theme.colour("background"))
+        self.canvas.setFrameShape(pg.PlotWidget.Shape.NoFrame)
+        item.hideButtons()
+        item.getViewBox().setMouseEnabled(False, False)
+        item.getViewBox().setBackgroundColor(theme.colour("well"))
+        for name in ("left", "bottom"):
+            axis = item.getAxis(name)
+            axis.enableAutoSIPrefix(False)
+            axis.setTickFont(theme.font(11))
+            axis.setPen(theme.colour("line"))
+            axis.setTextPen(theme.colour("muted"))
+        item.getAxis("left").setWidth(34)
+        if self._reading is not None:
+            self.show_reading(self._reading)
+
+    def show_reading(self, reading: SessionReading) -> None:
+        """Show one session."""
+        self._reading = reading
+        item = self.canvas.getPlotItem()
+        item.clear()
+        words = []
+        if np.isfinite(reading.speed_mps).any():
+            pen = pg.mkPen(self._theme.colour("muted"), width=1.2)
+            item.plot(reading.speed_t_s, reading.speed_mps, pen=pen, connect="finite")
+            words.append(self.tr("— as recorded"))
+        words += self._strides(reading)
+        item.getViewBox().setLimits(yMin=0.0)
+        item.enableAutoRange()
+        self.canvas.setVisible(bool(words))
+        said = self.tr("m/s over seconds; strides: {0}").format("  ".join(words))
+        self.note.setText(said if words else self._why(reading))
+
+    def _strides(self, reading: SessionReading) -> list[str]:
+        words = []
+        start = reading.session.start_at
+        for gait in TOKENS:
+            mine = [
+                ((s.start_at - start).total_seconds(), s.speed_mps)
+                for s in reading.strides
+                if s.gait is gait and math.isfinite(s.speed_mps)
+            ]
+            if not mine:
+                continue
+            symbol, sign = SYMBOLS[gait]
+            x, y = np.array(mine).T
+            colour = gait_colour(gait, self._theme)
+            self.canvas.getPlotItem().plot(
+                x, y, pen=None, symbol=symbol, symbolSize=8, symbolBrush=colour,
+                symbolPen=pg.mkPen(self._theme.colour("text"), width=0.5),
+            )  # fmt: skip
+            words.append(f"{sign} {gait_word(gait)}")
+        return words
+
+    def _why(self, reading: SessionReading) -> str:
+        if reading.session.archived_at is not None:
+            return self.tr("The session is archived: its strides are gone.")
+        return self.tr("No stride with a known speed was measured.")
