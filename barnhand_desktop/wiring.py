@@ -37,6 +37,7 @@ from db.live.node_figures import NodeFigures
 from db.live.publisher import LivePublisher
 from db.migrate import migrate
 from db.pool import open_pool
+from db.queue.home import MediaHome
 from db.queue.jobs import PostgresJobQueue
 from db.queue.node import JobNode
 from db.repositories.alerts import PostgresAlertRepository
@@ -46,6 +47,7 @@ from db.repositories.edits import PostgresEditRepository
 from db.repositories.farms import DEFAULT_FARM
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.media_folders import PostgresMediaFolders
 from db.repositories.models import PostgresModelRegistry
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.operation import OperationRepository
@@ -196,7 +198,8 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     publisher = LivePublisher(servers.live_url, told)
     clock, store = SystemClock(), open_model_store(folders)
     models = load_models(settings.engine, store, clock)
-    chunks = PostgresChunkRepository(pool, media_id(folders.media))
+    folder = media_id(folders.media)
+    chunks = PostgresChunkRepository(pool, folder)
     recorder = Recorder(settings.engine.recording, folders.media, chunks, told)
     engine = Engine(
         settings.engine,
@@ -209,7 +212,7 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     announcer = Announcer(servers.live_url)
     ptz = PostgresPtzRepository(pool)
     registered = PostgresModelRegistry(pool)
-    jobs = PostgresJobQueue(pool, announcer.job)
+    jobs = PostgresJobQueue(pool, announcer.job, lambda: folder)
     embedder = models.embedder
     api = ApiProcess(api_config(place, servers, secrets)) if settings.api.enabled else None
     watched = [*servers.started, *([api] if api is not None else [])]
@@ -218,11 +221,12 @@ def build(place: Installation, servers: Servers, console: bool = False) -> Barn:
     horses, motion = PostgresHorseRepository(pool), PostgresMotionRepository(pool)
     alerts = PostgresAlertRepository(pool, default_rules, announcer.alert_updated)
     alert_node = AlertNode(DEFAULT_FARM, motion, alerts, horses, engine, announcer, chunks)
-    stores = JobStores(pool, streams, chunks, jobs)
-    jobs_here = job_node(place, servers.dsn, stores, engine, announcer)
     supervisor = ServerSupervisor(watched, tell(told))
     cameras = camera_node(place, (servers.dsn, servers.live_url), engine, streams, console)
     node = cameras.keeper.card.name
+    home = MediaHome(PostgresMediaFolders(pool), folder, node)
+    stores = JobStores(pool, streams, chunks, jobs, home)
+    jobs_here = job_node(place, servers.dsn, stores, engine, announcer)
     traces = _traces(place, node)
     daily = daily_work(place, servers.dsn, pool, told)
     meter = NodeMeter(

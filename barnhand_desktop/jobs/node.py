@@ -17,6 +17,7 @@ from barnhand_desktop.jobs.session_stretch import StretchStores
 from barnhand_desktop.jobs.sessions import SessionAnalysis, SessionStores
 from barnhand_desktop.model_store import open_model_store
 from db.live.announcer import Announcer
+from db.queue.home import MediaHome
 from db.queue.jobs import PostgresJobQueue
 from db.queue.node import JobNode
 from db.repositories.alerts import PostgresAlertRepository
@@ -42,6 +43,7 @@ class JobStores:
     streams: StreamRepository
     chunks: ChunkRepository
     jobs: PostgresJobQueue
+    home: MediaHome
 
 
 def job_node(
@@ -72,6 +74,7 @@ def job_node(
             JobKind.EXPORT: exporter.export,
             JobKind.SESSION: sessions.analyse,
         },
+        home=stores.home,
         has_capacity=Capacity(engine.health, clock),
         feed=lambda: lane.submit_next(stores.jobs, past.farm_of),
         at_rest=lane.at_rest,
@@ -86,7 +89,7 @@ def _sessions(
     return SessionAnalysis(
         place.folders.media,
         SessionStores(
-            PostgresSessionRepository(stores.pool),
+            PostgresSessionRepository(stores.pool, stores.jobs.home),
             stores.streams,
             PostgresHorseRepository(stores.pool),
             StretchStores(motion, stores.chunks, past, stores.streams),

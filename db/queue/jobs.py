@@ -15,13 +15,16 @@ from psycopg_pool import ConnectionPool
 
 from db.pool import transaction
 from db.queries import queries
+from db.queue.places import JobPlaces
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.media_folders import Home, MediaFolder, no_home
 from engine.domain.errors import Bug, NotFound, OperatorMistake
 from engine.domain.ids import FarmId
 from engine.domain.recording import Job, JobId, JobKind, JobState
 
 MAX_LIMIT = 1000
 QUEUE = "barnhand"
+"""Of jobs that any node may do; those of one media folder have ``queue_of`` it."""
 TASK = "barnhand.job"
 URGENT, BY_ITSELF = 10, 0
 """Priorities in the queue: what people asked for goes first."""
@@ -33,16 +36,26 @@ Told = Callable[[Job], object]
 Row = dict[str, Any]
 
 
+def queue_of(folder: UUID | None) -> str:
+    """The queue of the jobs that need this media folder; None: of those that need none."""
+    return QUEUE if folder is None else f"{QUEUE}.{folder}"
+
+
 class PostgresJobQueue:
     """Jobs in the table of that name, each with an entry of the queue library's that nodes take.
 
     ``on_change`` hears of every job that this process submits or cancels, on the caller's thread
-    and after the commit.
+    and after the commit. ``home``: the media folder of this process; what it asks for and what
+    takes no recordings is made there.
     """
 
-    def __init__(self, pool: ConnectionPool, on_change: Told | None = None) -> None:
+    def __init__(
+        self, pool: ConnectionPool, on_change: Told | None = None, home: Home = no_home
+    ) -> None:
         self._pool = pool
         self._told = on_change
+        self.home = home
+        self._places = JobPlaces(pool, home)
         self._app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
         self._sql = queries("jobs")
 
@@ -55,34 +68,36 @@ class PostgresJobQueue:
         farm_id: FarmId | None = None,
         urgent: bool = True,
     ) -> Job:
-        """Queue one. A chunk that is to be analysed already is not queued twice: the job that is
-        there is the answer. Raises OperatorMistake for arguments that are not plain JSON."""
+        """Queue one, for the workstation that has the files; for those of several workstations one
+        each, the first is the answer. A chunk that is to be analysed already is not queued twice:
+        the job that is there is the answer. Raises OperatorMistake for arguments that are not
+        plain JSON."""
         try:
             json.dumps(dict(arguments), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise OperatorMistake(f"A job's arguments must be plain values: {error}.") from error
+        farm = farm_id or DEFAULT_FARM
         fields = {
-            "id": uuid4(),
-            "farm_id": farm_id or DEFAULT_FARM,
+            "farm_id": farm,
             "kind": kind.value,
             "title": title[:_TITLE_LENGTH],
             "urgent": urgent,
             "actor": actor,
             "arguments": Jsonb(dict(arguments)),
         }
+        places = self._places.needed(kind, arguments, farm)
         with transaction(self._pool, "queueing a job") as connection:
-            added = self._rows(connection, "add", fields)
-            if not added:
+            jobs = [self._add(connection, part) for part in _parts(fields, places)]
+            if jobs[0] is None:
                 same = {"chunk_id": str(arguments.get("chunk_id"))}
                 found = self._rows(connection, "same_chunk", same)
                 if not found:
                     raise Bug("a job was neither added nor found")
                 return job_of(found[0])
-            queue_id = self._enqueue(connection, added[0]["id"], urgent)
-            named = {"id": added[0]["id"], "queue_id": queue_id}
-            job = job_of(self._rows(connection, "queued_as", named)[0])
-        self._tell(job)
-        return job
+        added = [job for job in jobs if job is not None]
+        for job in added:
+            self._tell(job)
+        return added[0]
 
     def cancel(self, job_id: JobId, actor: str) -> Job:
         """A queued job ends at once, a running one soon; an ended one stays as it is. Raises
@@ -140,9 +155,10 @@ class PostgresJobQueue:
             return bool(self._rows(connection, "forget", {"id": job_id}))
 
     def waiting_by_itself(self) -> int:
-        """How many jobs wait that nobody asked for."""
+        """How many jobs wait that nobody asked for and that could be done here."""
+        given = {"media_id": self.home()}
         with transaction(self._pool, "counting the jobs") as connection:
-            return int(self._rows(connection, "waiting", {})[0]["jobs"])
+            return int(self._rows(connection, "waiting", given)[0]["jobs"])
 
     # --- for the node that runs them -----------------------------------------------------------
 
@@ -159,12 +175,18 @@ class PostgresJobQueue:
         self, job_id: JobId, state: JobState, message: str, result: Mapping[str, object]
     ) -> Job | None:
         """Note its end; None when it had ended already."""
-        fields = {"id": job_id, "state": state.value, "message": message}
-        return self._change("finish", fields | {"result": Jsonb(dict(result))})
+        fields: Row = {"id": job_id, "state": state.value, "message": message}
+        made = {"result": Jsonb(dict(result)), "media_id": self.home()}
+        return self._change("finish", fields | made)
 
     def give_back(self, job_id: JobId, message: str) -> Job | None:
         """Note that it waits for a node again."""
         return self._change("give_back", {"id": job_id, "message": message})
+
+    def left(self, queue_id: int, worker_id: int | None) -> Job | None:
+        """Note that the node that worked on this entry is gone and the job waits again; None when
+        another one has it already, or it is being cancelled."""
+        return self._change("left", {"queue_id": queue_id, "worker_id": worker_id})
 
     def tidy(self) -> Sequence[Job]:
         """End what no node works on any more and forget what is old; the jobs that it ended."""
@@ -182,11 +204,20 @@ class PostgresJobQueue:
 
     # --- parts ---------------------------------------------------------------------------------
 
-    def _enqueue(self, connection: Connection, job_id: UUID, urgent: bool) -> int:
+    def _add(self, connection: Connection, fields: Row) -> Job | None:
+        """One row with its entry; None where that chunk has a job already."""
+        added = self._rows(connection, "add", fields)
+        if not added:
+            return None
         deferrer = self._app.configure_task(
-            TASK, queue=QUEUE, priority=URGENT if urgent else BY_ITSELF, connection=connection
+            TASK,
+            queue=queue_of(fields["media_id"]),
+            priority=URGENT if fields["urgent"] else BY_ITSELF,
+            connection=connection,
         )
-        return deferrer.defer(job_id=str(job_id))
+        queue_id = deferrer.defer(job_id=str(fields["id"]))
+        named = {"id": fields["id"], "queue_id": queue_id}
+        return job_of(self._rows(connection, "queued_as", named)[0])
 
     def _change(self, statement: str, fields: Row) -> Job | None:
         with transaction(self._pool, "noting how a job goes") as connection:
@@ -207,6 +238,26 @@ class PostgresJobQueue:
         return [] if cursor.description is None else cursor.fetchall()
 
 
+def _parts(fields: Row, places: Sequence[MediaFolder]) -> Sequence[Row]:
+    """The rows of one request: one, or one for each media folder, told apart by their titles."""
+    first = uuid4()
+    if len(places) < 2:
+        media_id = places[0].id if places else None
+        return [{**fields, "id": first, "media_id": media_id, "part_of": None}]
+    rows: list[Row] = []
+    for number, place in enumerate(places, 1):
+        suffix = f" · {place.title} ({number} of {len(places)})"
+        row = {
+            **fields,
+            "id": uuid4() if rows else first,
+            "title": fields["title"][: _TITLE_LENGTH - len(suffix)] + suffix,
+            "media_id": place.id,
+            "part_of": first if rows else None,
+        }
+        rows.append(row)
+    return rows
+
+
 def job_of(row: Row) -> Job:
     """A job from its row."""
     return Job(
@@ -216,7 +267,7 @@ def job_of(row: Row) -> Job:
         title=row["title"],
         state=JobState(row["state"]),
         progress=float(row["progress"]),
-        message=row["message"],
+        message=row["words"],
         actor=row["actor"],
         created_at=row["created_at"],
         arguments=row["arguments"],
@@ -224,6 +275,8 @@ def job_of(row: Row) -> Job:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         node=row["node"],
+        workstation=row["workstation"],
+        part_of=None if row["part_of"] is None else JobId(row["part_of"]),
     )
 
 

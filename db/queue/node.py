@@ -27,7 +27,8 @@ from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker as QueueWorker
 from psycopg_pool import PoolTimeout
 
-from db.queue.jobs import NOBODY, QUEUE, TASK, PostgresJobQueue
+from db.queue.home import MediaHome
+from db.queue.jobs import NOBODY, QUEUE, TASK, PostgresJobQueue, queue_of
 from db.queue.work import Again, Ending, GivesWay, JobBody, RunningJob
 from engine.domain.errors import BarnhandError, Bug, StoreUnavailable
 from engine.domain.recording import Job, JobId, JobKind, JobState
@@ -53,9 +54,11 @@ def node_name() -> str:
 
 
 class JobNode:
-    """Works on jobs with ``bodies``. ``has_capacity`` says whether the live analysis leaves time
-    for work that nobody asked for; ``feed`` submits such work and is called when none waits.
-    ``at_rest`` is called in the working thread when no job came for a while, and at the end."""
+    """Works on jobs with ``bodies``: those that any node may do, and those that need the files of
+    ``home``, the media folder of this workstation. ``has_capacity`` says whether the live analysis
+    leaves time for work that nobody asked for; ``feed`` submits such work and is called when none
+    waits. ``at_rest`` is called in the working thread when no job came for a while, and at the
+    end."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class JobNode:
         queue: PostgresJobQueue,
         bodies: Mapping[JobKind, JobBody],
         *,
+        home: MediaHome | None = None,
         has_capacity: Callable[[], bool] = lambda: True,
         feed: Callable[[], None] | None = None,
         at_rest: Callable[[], None] | None = None,
@@ -75,6 +79,7 @@ class JobNode:
         self._dsn = dsn
         self._queue = queue
         self._bodies = bodies
+        self._home = home
         self._has_capacity = has_capacity
         self._feed = feed
         self._at_rest = at_rest
@@ -144,21 +149,30 @@ class JobNode:
 
     def _keep(self, token: StopToken) -> None:
         rounds = 0
-        while not token.wait(_KEEP_EVERY_S):
-            running = self._running
-            capacity = self._has_capacity()
-            if running is not None and _asked_by_nobody(running.job) and not capacity:
-                running.ask_to_end(Ending.BUSY)
-            try:
-                if rounds % int(_TIDY_EVERY_S / _KEEP_EVERY_S) == 0:
-                    self._queue.tidy()
-                if self._feed is not None and capacity and not self._queue.waiting_by_itself():
-                    self._feed()
-            except StoreUnavailable:
-                token.wait(2.0)
-            except BarnhandError as error:
-                log.warning("the queue was not tended: %s", error)
-            rounds += 1
+        try:
+            while not token.wait(_KEEP_EVERY_S if rounds else 0.0):
+                running = self._running
+                capacity = self._has_capacity()
+                if running is not None and _asked_by_nobody(running.job) and not capacity:
+                    running.ask_to_end(Ending.BUSY)
+                try:
+                    self._tend(rounds, capacity)
+                except StoreUnavailable:
+                    token.wait(2.0)
+                except BarnhandError as error:
+                    log.warning("the queue was not tended: %s", error)
+                rounds += 1
+        finally:
+            if self._home is not None:
+                self._home.leave()
+
+    def _tend(self, rounds: int, capacity: bool) -> None:
+        if self._home is not None:
+            self._home.keep()
+        if rounds % int(_TIDY_EVERY_S / _KEEP_EVERY_S) == 0:
+            self._queue.tidy()
+        if self._feed is not None and capacity and not self._queue.waiting_by_itself():
+            self._feed()
 
     # --- the queue's thread --------------------------------------------------------------------
 
@@ -195,7 +209,7 @@ class JobNode:
     async def _serve_open(self, app: procrastinate.App, token: StopToken) -> None:
         worker: Any = QueueWorker(
             app,
-            queues=[QUEUE],
+            queues=[QUEUE] if self._home is None else [QUEUE, queue_of(self._home.folder)],
             name=self.name,
             concurrency=1,
             install_signal_handlers=False,
@@ -243,11 +257,11 @@ class JobNode:
         while True:
             try:
                 for entry in await manager.get_stalled_jobs(
-                    queue=QUEUE, seconds_since_heartbeat=self._stalled_after_s
+                    task_name=TASK, seconds_since_heartbeat=self._stalled_after_s
                 ):
                     await self._take_over(app, entry)
                 await manager.prune_stalled_workers(self._stalled_after_s)
-            except queue_errors.ConnectorException as error:
+            except (queue_errors.ConnectorException, StoreUnavailable) as error:
                 # Another node was quicker, or the server is away.
                 log.info("stalled jobs were not looked at: %s", error)
             await asyncio.sleep(self._heartbeat_s)
@@ -256,6 +270,9 @@ class JobNode:
         job_id = JobId(UUID(str(entry.task_kwargs["job_id"])))
         if entry.attempts + 1 < MOST_ATTEMPTS:
             log.warning("job %s was left by its node and is queued again", job_id)
+            # A few milliseconds, once for each death of a node. Said before anybody can take it.
+            if entry.id is not None:
+                self._queue.left(entry.id, entry.worker_id)
             await app.job_manager.retry_job(entry)
             return
         log.error("job %s was left by %d nodes and is given up", job_id, MOST_ATTEMPTS)

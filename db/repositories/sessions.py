@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from db.pool import transaction
 from db.queries import queries
+from db.repositories.media_folders import Home, no_home
 from db.repositories.session_rows import (
     heat_map_fields,
     heat_map_of,
@@ -42,17 +43,19 @@ _NONE = dict.fromkeys(("farm_id", "id", "horse_id", "start", "end", "states", "a
 
 
 class PostgresSessionRepository:
-    """Sessions in the tables of that name; where their jobs stand comes from those."""
+    """Sessions in the tables of that name; where their jobs stand comes from those. ``home``: the
+    media folder where this process puts their videos and reports."""
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, home: Home = no_home) -> None:
         self._pool = pool
+        self._home = home
         self._sql = queries("sessions")
 
     # --- sessions ------------------------------------------------------------------------------
 
     def add(self, session: Session) -> Session:
         """See the port; Conflict where the id is taken."""
-        fields = session_fields(session)
+        fields = {**session_fields(session), "media_id": self._home() if session.video else None}
         with transaction(self._pool, f"adding the session {session.title!r}") as connection:
             self._refuse_strangers(connection, fields)
             connection.execute(self._sql["add"], fields)
@@ -113,9 +116,8 @@ class PostgresSessionRepository:
 
     def uploaded(self, session_id: SessionId, video: str, size_bytes: int, sha256: str) -> Session:
         """See the port."""
-        return self._change(
-            "uploaded", session_id, video=video, size_bytes=size_bytes, sha256=sha256
-        )
+        file = {"video": video, "size_bytes": size_bytes, "sha256": sha256}
+        return self._change("uploaded", session_id, **file, media_id=self._home())
 
     def failed(self, session_id: SessionId, message: str) -> Session:
         """See the port."""
@@ -145,7 +147,7 @@ class PostgresSessionRepository:
             for position, one in enumerate(result.heat_maps):
                 fields = heat_map_fields(session_id, position, one)
                 connection.execute(self._sql["put_heat_map"], fields)
-            done = {"id": session_id, "report": report, "end_at": end_at}
+            done = {"id": session_id, "report": report, "end_at": end_at, "media_id": self._home()}
             connection.execute(self._sql["done"], done)
             return self._get(connection, session_id)
 

@@ -164,7 +164,10 @@ class JobKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Job:
     """One piece of background work. ``progress`` in 0..1 never falls. ``message`` says in words
-    where it stands or why it failed. ``arguments`` and ``result`` are plain JSON values."""
+    where it stands or why it failed. ``arguments`` and ``result`` are plain JSON values.
+    ``workstation``: the one that has the files it needs or made; empty: any node may do it.
+    ``part_of``: what was asked for takes the files of several workstations, and this is the part
+    of another one than the first job's, which it names."""
 
     id: JobId
     farm_id: FarmId
@@ -180,6 +183,8 @@ class Job:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     node: str = ""
+    workstation: str = ""
+    part_of: JobId | None = None
 
 
 class JobQueue(Protocol):
@@ -194,7 +199,8 @@ class JobQueue(Protocol):
         farm_id: FarmId | None = None,
         urgent: bool = True,
     ) -> Job:
-        """Queue one; what people asked for (``urgent``) goes before what is done by itself."""
+        """Queue one; what people asked for (``urgent``) goes before what is done by itself. What
+        needs files of several workstations becomes a job for each; the first is the answer."""
         ...
 
     def cancel(self, job_id: JobId, actor: str) -> Job:

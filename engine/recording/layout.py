@@ -53,16 +53,24 @@ def start_in(path: str) -> tuple[StreamId, datetime] | None:
         return None
 
 
+def known_media_id(media: Path) -> UUID | None:
+    """Which media folder this is; None for one that no engine has worked in. Raises OSError."""
+    try:
+        return UUID((media / RECORDINGS / MEDIA_MARK).read_text("ascii").strip())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def media_id(media: Path) -> UUID:
     """Which media folder this is; made with the first call. Raises OSError."""
-    mark = media / RECORDINGS / MEDIA_MARK
-    try:
-        return UUID(mark.read_text("ascii").strip())
-    except (FileNotFoundError, ValueError):
+    known = known_media_id(media)
+    if known is None:
+        mark = media / RECORDINGS / MEDIA_MARK
         mark.parent.mkdir(parents=True, exist_ok=True)
         made = uuid4()
         mark.write_text(f"{made}\n", "ascii")
         return made
+    return known
 
 
 def inside(media: Path, path: str) -> Path:

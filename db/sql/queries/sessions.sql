@@ -5,7 +5,7 @@ SELECT s.id, s.farm_id, resolved_horse(s.horse_id) AS horse_id, s.title, s.kind,
        CASE WHEN s.state <> 'queued' THEN s.state
             WHEN j.state = 'done' OR j.state IS NULL AND s.job_id IS NOT NULL THEN 'cancelled'
             ELSE coalesce(j.state, 'queued') END AS state,
-       CASE WHEN s.state = 'queued' THEN coalesce(j.message, s.message) ELSE s.message
+       CASE WHEN s.state = 'queued' THEN coalesce(job_words(j), s.message) ELSE s.message
            END AS message,
        CASE WHEN s.state = 'done' THEN 1 ELSE coalesce(j.progress, 0) END AS progress,
        s.stream_ids, s.note, s.start_at, s.end_at, s.video, s.video_name, s.size_bytes, s.sha256,
@@ -36,10 +36,11 @@ SELECT EXISTS (SELECT FROM unnest(%(stream_ids)s::uuid[]) AS w (id)
 -- name: add
 INSERT INTO sessions (id, farm_id, horse_id, title, kind, source, mode, state, stream_ids, note,
                       start_at, end_at, video, video_name, size_bytes, sha256, locked, created_by,
-                      created_at)
+                      created_at, media_id)
 VALUES (%(id)s, %(farm_id)s, resolved_horse(%(horse_id)s), %(title)s, %(kind)s, %(source)s,
         %(mode)s, %(state)s, %(stream_ids)s::uuid[], %(note)s, %(start_at)s, %(end_at)s, %(video)s,
-        %(video_name)s, %(size_bytes)s, %(sha256)s, %(locked)s, %(created_by)s, %(created_at)s);
+        %(video_name)s, %(size_bytes)s, %(sha256)s, %(locked)s, %(created_by)s, %(created_at)s,
+        %(media_id)s);
 
 -- name: lock
 SELECT version, title, farm_id, stream_ids FROM sessions WHERE id = %(id)s FOR UPDATE;
@@ -62,7 +63,9 @@ WHERE id = %(id)s;
 
 -- name: uploaded
 UPDATE sessions
-SET video = %(video)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s
+SET video = %(video)s, size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
+    media_id = CASE WHEN %(video)s <> '' THEN coalesce(%(media_id)s::uuid, media_id)
+                    ELSE media_id END
 WHERE id = %(id)s;
 
 -- name: failed
@@ -70,7 +73,8 @@ UPDATE sessions SET state = 'failed', message = %(message)s WHERE id = %(id)s;
 
 -- name: done
 UPDATE sessions
-SET state = 'done', message = '', report = %(report)s, end_at = coalesce(%(end_at)s, end_at)
+SET state = 'done', message = '', report = %(report)s, end_at = coalesce(%(end_at)s, end_at),
+    media_id = coalesce(%(media_id)s::uuid, media_id)
 WHERE id = %(id)s;
 
 -- name: forget_found
