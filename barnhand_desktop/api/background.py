@@ -11,6 +11,7 @@ from db.queue.jobs import PostgresJobQueue
 from db.repositories.bookmarks import PostgresBookmarkRepository
 from db.repositories.edits import PostgresEditRepository
 from db.repositories.export_rows import ExportRows
+from db.repositories.media_folders import Home
 from db.repositories.stored_past import PostgresStoredPast
 from engine.domain.ids import FarmId, StreamId
 
@@ -30,10 +31,11 @@ class Background:
         return self.past.farm_of(stream_id)
 
 
-def background_of(pool: ConnectionPool, announcer: Announcer) -> Background:
-    """Over the API's own connections; what it changes is told to consoles and clients."""
+def background_of(pool: ConnectionPool, announcer: Announcer, home: Home) -> Background:
+    """Over the API's own connections; what it changes is told to consoles and clients. ``home``:
+    the media folder whose files it gives."""
     return Background(
-        PostgresJobQueue(pool, announcer.job),
+        PostgresJobQueue(pool, announcer.job, home),
         PostgresBookmarkRepository(pool),
         PostgresEditRepository(pool, announcer.corrected),
         ExportRows(pool),

@@ -32,7 +32,10 @@ TableName = Literal["detections", "bouts", "strides", "metrics", "alerts"]
 
 
 class JobOut(BaseModel):
-    """Background work: ``progress`` in 0..1; ``result`` what it made, once it is done."""
+    """Background work: ``progress`` in 0..1; ``result`` what it made, once it is done.
+    ``workstation``: the one that has the files it needs or made, empty where any may do it;
+    ``message`` says when it waits for that one. ``part_of``: what was asked for takes the files of
+    several workstations; the first part is the answer, and the others name it."""
 
     id: UUID
     farm_id: UUID
@@ -45,6 +48,8 @@ class JobOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    workstation: str
+    part_of: UUID | None
     result: dict[str, Any]
 
 
@@ -172,7 +177,7 @@ class EditOut(BaseModel):
 
 
 def job_out(job: Job) -> JobOut:
-    """A job as it is answered; where files lie and which node did it stay inside."""
+    """A job as it is answered; paths of files and which process did it stay inside."""
     result = {name: value for name, value in job.result.items() if name != "path"}
     return JobOut(
         id=job.id,
@@ -186,6 +191,8 @@ def job_out(job: Job) -> JobOut:
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
+        workstation=job.workstation,
+        part_of=job.part_of,
         result=result,
     )
 

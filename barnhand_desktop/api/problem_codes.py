@@ -90,6 +90,9 @@ MEANINGS: dict[str, ProblemCode] = {
     "not_ready": _of(503, meaning="something the server depends on does not answer"),
     "not_steered": _of(503, meaning="no engine steers this camera now"),
     "nothing_recorded": _of(404, meaning="nothing was recorded then, or not yet"),
+    "on_other_workstation": _of(
+        409, meaning="the file lies on another workstation; detail names it, ask its API"
+    ),
     "origin_refused": _of(403, meaning="a page of another site asked"),
     "password_change_required": _of(403, meaning="the one-time password must be changed first"),
     "password_wrong": _of(403, meaning="the present password is another one"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from barnhand_desktop.api.problems import Problem
 from engine.domain.errors import BarnhandError, NotFound
 from engine.domain.ids import StreamId, UserId
 from engine.domain.ports import Clock
-from engine.domain.recording import Chunk, ChunkRepository, ChunkState
+from engine.domain.recording import Chunk, ChunkId, ChunkRepository, ChunkState
 from engine.recording.fragments import FragmentIndex, read_fragments
 from engine.recording.layout import overlay_file, video_file
 from engine.recording.playlist import (
@@ -37,7 +37,7 @@ _AT_MOST = 10_000
 
 class Recordings:
     """What the routes about chunks and HLS work with; any thread. ``media_root`` None: this API
-    has no media folder."""
+    has no media folder. ``elsewhere`` says which workstation has a chunk that is not here."""
 
     def __init__(
         self,
@@ -46,43 +46,55 @@ class Recordings:
         tokens: MediaTokens,
         clock: Clock,
         delay_s: float,
+        elsewhere: Callable[[ChunkId], Problem | None],
     ) -> None:
         self.chunks = chunks
         self.tokens = tokens
         self._media_root = media_root
         self._clock = clock
         self._delay = timedelta(seconds=delay_s)
+        self._elsewhere = elsewhere
         self._lock = threading.Lock()
         self._windows: dict[StreamId, LiveWindow] = {}
         self._indexes: OrderedDict[tuple[str, int], FragmentIndex] = OrderedDict()
 
     def video(self, chunk: Chunk) -> Path:
-        """The chunk's file. Raises NotFound."""
-        return video_file(self._media(), chunk)
+        """The chunk's file. Raises NotFound; Problem 409 where another workstation has it."""
+        try:
+            return video_file(self._media(), chunk)
+        except NotFound as missing:
+            raise self._elsewhere(chunk.id) or missing from None
 
     def overlay(self, chunk: Chunk) -> Path:
-        """The chunk's overlay file. Raises NotFound."""
-        return overlay_file(self._media(), chunk)
+        """The chunk's overlay file. Raises like ``video``."""
+        try:
+            return overlay_file(self._media(), chunk)
+        except NotFound as missing:
+            raise self._elsewhere(chunk.id) or missing from None
 
     def live(self, stream_id: StreamId, user_id: UserId) -> str:
-        """The stream's playlist, delayed. Problem 404 while nothing of it is recorded."""
+        """The stream's playlist, delayed. Problem 404 while nothing of it is recorded, 409 where
+        another workstation records it."""
         until = self._clock.now() - self._delay
         found = self.chunks.list([stream_id], until - timedelta(seconds=_LIVE_BACK_S), until)
         segments = [s for s in self._segments(found) if s.end_at <= until]
         if not segments:
+            self._refuse_elsewhere(found)
             raise Problem(404, "nothing_recorded", "Nothing of this camera is recorded yet.")
         with self._lock:
             window = self._windows.setdefault(stream_id, LiveWindow())
             return window.playlist(segments, self._addresses(user_id, None))
 
     def recorded(self, stream_id: StreamId, user_id: UserId, start: datetime, end: datetime) -> str:
-        """The playlist of a recorded range. Problem 404 where nothing was recorded, 422 for a
-        range that is none or too long."""
+        """The playlist of a recorded range: what lies here of it. Problem 404 where nothing was
+        recorded, 409 where all of it lies on another workstation, 422 for a range that is none or
+        too long."""
         if not timedelta(0) < end - start <= RANGE_AT_MOST:
             raise Problem(422, "range_refused", "A range is up to four hours long.")
         found = self.chunks.list([stream_id], start, end, limit=_AT_MOST)
         segments = [s for s in self._segments(found) if s.end_at > start and s.start_at < end]
         if not segments:
+            self._refuse_elsewhere(found)
             raise Problem(404, "nothing_recorded", "Nothing was recorded in that time.")
         life_s = LIVE_TOKEN_S + 2.0 * (end - start).total_seconds()
         expires_s = int(self._clock.now().timestamp() + life_s)
@@ -113,7 +125,7 @@ class Recordings:
         return segments
 
     def _index(self, chunk: Chunk) -> FragmentIndex:
-        file = self.video(chunk)
+        file = video_file(self._media(), chunk)
         key = (chunk.path, file.stat().st_size)
         with self._lock:
             found = self._indexes.get(key)
@@ -124,6 +136,12 @@ class Recordings:
                 while len(self._indexes) > _INDEXES_KEPT:
                     self._indexes.popitem(last=False)
         return found
+
+    def _refuse_elsewhere(self, chunks: Sequence[Chunk]) -> None:
+        """Problem 409 where the newest of these lies on another workstation."""
+        problem = self._elsewhere(chunks[-1].id) if chunks else None
+        if problem is not None:
+            raise problem
 
     def _media(self) -> Path:
         if self._media_root is None:

@@ -50,6 +50,8 @@ _JPEG = ("image/jpeg",)
 _MP4 = ("video/mp4",)
 _PLAYLIST = (hls.MEDIA_TYPE,)
 _TEXT = ("text/plain",)
+_ELSEWHERE = (409,)
+"""Of files: another workstation may have them."""
 
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/auth/login", auth.login, None, refuses=(401,)),
@@ -115,13 +117,28 @@ ROUTES: tuple[ApiRoute, ...] = (
         _VIEWER,
         _READ,
         media=_PLAYLIST,
+        refuses=_ELSEWHERE,
     ),
     ApiRoute("GET", "/streams/{stream_id}/hls/link", hls.link, _VIEWER, _READ),
-    ApiRoute("GET", "/hls/{token}/playlist.m3u8", hls.signed_playlist, None, media=_PLAYLIST),
     ApiRoute(
-        "GET", "/hls/{token}/video.mp4", hls.signed_video, None, media=_MP4, files=True, also=(206,)
+        "GET",
+        "/hls/{token}/playlist.m3u8",
+        hls.signed_playlist,
+        None,
+        media=_PLAYLIST,
+        refuses=_ELSEWHERE,
     ),
-    ApiRoute("GET", "/hls/{token}/overlay.json", hls.signed_overlay, None),
+    ApiRoute(
+        "GET",
+        "/hls/{token}/video.mp4",
+        hls.signed_video,
+        None,
+        media=_MP4,
+        files=True,
+        also=(206,),
+        refuses=_ELSEWHERE,
+    ),
+    ApiRoute("GET", "/hls/{token}/overlay.json", hls.signed_overlay, None, refuses=_ELSEWHERE),
     ApiRoute("GET", "/chunks", chunks.list_chunks, _VIEWER, _READ),
     ApiRoute("GET", "/chunks/{chunk_id}", chunks.get_chunk, _VIEWER, _READ),
     ApiRoute(
@@ -133,8 +150,11 @@ ROUTES: tuple[ApiRoute, ...] = (
         media=_MP4,
         files=True,
         also=(206,),
+        refuses=_ELSEWHERE,
     ),
-    ApiRoute("GET", "/chunks/{chunk_id}/overlay", chunks.overlay, _VIEWER, _READ),
+    ApiRoute(
+        "GET", "/chunks/{chunk_id}/overlay", chunks.overlay, _VIEWER, _READ, refuses=_ELSEWHERE
+    ),
     ApiRoute("POST", "/chunks/{chunk_id}/lock", chunks.lock, _MANAGER, _WRITE),
     ApiRoute("POST", "/chunks/{chunk_id}/reprocess", jobs.reprocess, _MANAGER, _WRITE, status=202),
     ApiRoute("GET", "/chunks/{chunk_id}/edits", edits.list_edits, _MANAGER, _READ),
@@ -157,6 +177,7 @@ ROUTES: tuple[ApiRoute, ...] = (
         media=exports.MEDIA_TYPES,
         files=True,
         also=(206,),
+        refuses=_ELSEWHERE,
     ),
     ApiRoute("GET", "/sessions", sessions.list_sessions, _MANAGER, _READ),
     ApiRoute("POST", "/sessions", sessions.add_session, _MANAGER, _WRITE, status=201),
@@ -206,6 +227,7 @@ ROUTES: tuple[ApiRoute, ...] = (
         media=("application/pdf",),
         files=True,
         also=(206,),
+        refuses=_ELSEWHERE,
     ),
     ApiRoute(
         "GET",
@@ -216,6 +238,7 @@ ROUTES: tuple[ApiRoute, ...] = (
         media=sessions.MEDIA_TYPES,
         files=True,
         also=(206,),
+        refuses=_ELSEWHERE,
     ),
     ApiRoute("GET", "/calendar", calendar.list_entries, _MANAGER, _READ),
     ApiRoute("POST", "/calendar", calendar.add_entry, _MANAGER, _WRITE, status=201),

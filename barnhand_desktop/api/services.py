@@ -32,6 +32,7 @@ from barnhand_desktop.api.session_desk import SessionDesk, session_desk
 from barnhand_desktop.api.snapshots import Snapshots
 from barnhand_desktop.api.stream_states import StreamStates, camera_states
 from barnhand_desktop.api.tokens import AccessTokens, load_signing_key
+from barnhand_desktop.api.whereabouts import Whereabouts
 from db.leases import PostgresCameraLeases
 from db.live.announcer import Announcer
 from db.live.commands import CommandSender
@@ -50,6 +51,7 @@ from db.repositories.farms import FarmRepository
 from db.repositories.grants import GrantRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.identity import PostgresIdentityRepository
+from db.repositories.media_folders import PostgresMediaFolders
 from db.repositories.models import PostgresModelRegistry
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.operation import OperationRepository
@@ -99,6 +101,7 @@ class Services:
     leases: CameraLeases
     detections: DetectionRepository
     recordings: Recordings
+    whereabouts: Whereabouts
     horses: HorseRepository
     avatars: AvatarRepository
     identity: IdentityRepository
@@ -193,6 +196,7 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
     audit_rows = AuditRepository(pool)
     commands = CommandSender(config.live_url)
     announcer = Announcer(config.live_url)
+    whereabouts = Whereabouts(PostgresMediaFolders(pool), config.media_root)
 
     def visible(caller: Caller) -> frozenset[StreamId]:
         return grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)
@@ -218,7 +222,9 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
             MediaTokens(signing_key),
             clock,
             config.hls_delay_s,
+            whereabouts.chunk,
         ),
+        whereabouts=whereabouts,
         horses=PostgresHorseRepository(pool),
         avatars=AvatarRepository(pool),
         identity=PostgresIdentityRepository(pool),
@@ -232,11 +238,11 @@ def _build(config: ApiConfig, pool: ConnectionPool) -> Services:
         analytics=AnalyticsRepository(pool),
         answers=AnswerCache(redis),
         horse_states=HorseStates(redis),
-        background=background_of(pool, announcer),
+        background=background_of(pool, announcer, whereabouts.home),
         sessions=session_desk(
             pool,
-            PostgresJobQueue(pool, announcer.job),
-            config.media_root,
+            PostgresJobQueue(pool, announcer.job, whereabouts.home),
+            whereabouts,
             config.session_upload_bytes,
         ),
         model_desk=ModelDesk(

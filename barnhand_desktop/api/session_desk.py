@@ -10,6 +10,7 @@ from pathlib import Path
 from psycopg_pool import ConnectionPool
 
 from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.whereabouts import Whereabouts
 from db.queue.jobs import PostgresJobQueue
 from db.repositories.calendar import PostgresCalendarRepository
 from db.repositories.horses import PostgresHorseRepository
@@ -19,7 +20,7 @@ from engine.domain.errors import NotFound
 from engine.domain.motion import DEFAULT_HEIGHT_M
 from engine.domain.recording import JobKind
 from engine.domain.sessions import Session, SessionMetrics, SessionSource, SessionState
-from engine.sessions.layout import remove_files
+from engine.sessions.layout import remove_files, session_file
 from engine.sessions.stored import provisional_metrics
 
 log = logging.getLogger(__name__)
@@ -29,21 +30,48 @@ AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class SessionDesk:
-    """``media`` None: this API has no media folder, so no videos are taken or given."""
+    """Where this API has no media folder no videos are taken or given."""
 
     sessions: PostgresSessionRepository
     calendar: PostgresCalendarRepository
     horses: PostgresHorseRepository
     motion: PostgresMotionRepository
     jobs: PostgresJobQueue
-    media: Path | None
+    whereabouts: Whereabouts
     limit_bytes: int
+
+    @property
+    def media(self) -> Path | None:
+        """The media folder, where there is one."""
+        return self.whereabouts.media
 
     def folder(self) -> Path:
         """The media folder. Problem 404 where there is none."""
         if self.media is None:
             raise Problem(404, "not_found", "This server keeps no videos.")
         return self.media
+
+    def folder_for_uploads(self) -> Path:
+        """The media folder, where a workstation would look at a video in it. Problem 404 or 503
+        otherwise."""
+        media = self.folder()
+        if not self.whereabouts.worked_on():
+            raise Problem(
+                503,
+                "unavailable",
+                "No workstation works on this server's media folder, so nobody would look at the "
+                "video. Send it to the API of a workstation.",
+            )
+        return media
+
+    def file(self, session: Session, path: str) -> Path:
+        """A file of the session. Raises NotFound where it is gone; Problem 409 where another
+        workstation has it."""
+        try:
+            return session_file(self.folder(), path)
+        except (NotFound, Problem) as missing:
+            elsewhere = self.whereabouts.session(session.id) if path else None
+            raise elsewhere or missing from None
 
     def analyse(self, session: Session, actor: str) -> Session:
         """Queue its analysis. Problem 409 where its state does not allow it."""
@@ -104,15 +132,15 @@ class SessionDesk:
 
 
 def session_desk(
-    pool: ConnectionPool, jobs: PostgresJobQueue, media: Path | None, limit_bytes: int
+    pool: ConnectionPool, jobs: PostgresJobQueue, whereabouts: Whereabouts, limit_bytes: int
 ) -> SessionDesk:
     """Over the API's own connections."""
     return SessionDesk(
-        PostgresSessionRepository(pool),
+        PostgresSessionRepository(pool, whereabouts.home),
         PostgresCalendarRepository(pool),
         PostgresHorseRepository(pool),
         PostgresMotionRepository(pool),
         jobs,
-        media,
+        whereabouts,
         limit_bytes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -84,14 +85,17 @@ def get_export(export_id: UUID, caller: CallerHere, services: ServicesHere) -> J
 def remove_export(
     export_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> None:
-    """Remove the file of an export that is over, and its job."""
+    """Remove the file of an export that is over, and its job. Where another workstation has the
+    file it is removed there."""
     job = _own_export(services, caller, export_id)
     if job.state in (JobState.QUEUED, JobState.RUNNING):
         raise Problem(409, "export_running", "The export is still being made; cancel its job.")
-    media = services.config.media_root
-    if media is not None and job.result.get("path") is not None:
-        with contextlib.suppress(NotFound, OSError):
-            export_file(media, job.result.get("path")).unlink()
+    if job.result.get("path") is not None:
+        elsewhere = services.whereabouts.job(job.id)
+        if elsewhere is not None:
+            raise elsewhere
+        with contextlib.suppress(NotFound, Problem, OSError):
+            _file(services, job).unlink()
     services.background.jobs.forget(job.id)
     services.audit.record(
         caller, "export.remove", "export", job.id, address, {"sha256": job.result.get("sha256")}
@@ -105,18 +109,26 @@ def _own_export(services: Services, caller: Caller, export_id: UUID) -> Job:
     return job
 
 
+def _file(services: Services, job: Job) -> Path:
+    """What an export made. Problem 404 where it is gone, 409 where another workstation has it."""
+    media = services.config.media_root
+    try:
+        if media is None:
+            raise NotFound("This server keeps no exports.")
+        return export_file(media, job.result.get("path"))
+    except NotFound as missing:
+        gone = Problem(404, "not_found", str(missing))
+        raise services.whereabouts.job(job.id) or gone from None
+
+
 def download(
     export_id: UUID, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> FileAnswer:
     """The file of an export that is done. Who took it is recorded."""
     job = _own_export(services, caller, export_id)
-    media = services.config.media_root
-    if job.state is not JobState.DONE or media is None:
+    if job.state is not JobState.DONE:
         raise Problem(404, "not_found", "There is no such export, or it is not done.")
-    try:
-        file = export_file(media, job.result.get("path"))
-    except NotFound as missing:
-        raise Problem(404, "not_found", str(missing)) from None
+    file = _file(services, job)
     services.audit.record(
         caller, "export.download", "export", job.id, address, {"sha256": job.result.get("sha256")}
     )

@@ -31,7 +31,7 @@ from engine.domain.sessions import (
     SessionState,
 )
 from engine.sessions.comparison import compare
-from engine.sessions.layout import ENDINGS, remove_files, session_file
+from engine.sessions.layout import ENDINGS, remove_files
 
 LONGEST_S = 12 * 3600.0
 MEDIA_TYPES = tuple(dict.fromkeys(ENDINGS.values()))
@@ -104,7 +104,7 @@ async def upload_session(
     """A session of a video: a form with the JSON part ``description`` and the part ``file``. It is
     queued for analysis at once; a file that is no video fails there, with the reason."""
     desk = services.sessions
-    media = await run_in_threadpool(desk.folder)
+    media = await run_in_threadpool(desk.folder_for_uploads)
     async with received_video(request, media, desk.limit_bytes) as upload:
         return await run_in_threadpool(_take_in, upload, caller, services, address)
 
@@ -214,7 +214,7 @@ def session_report(
 ) -> FileAnswer:
     """The report as PDF. Who took it is recorded."""
     session = own_session(services, caller, session_id)
-    file = session_file(services.sessions.folder(), session.report)
+    file = services.sessions.file(session, session.report)
     services.audit.record(caller, "session.report", "session", session.id, address)
     name = f"{slug(session.title)}_{session.start_at:%Y%m%d}.pdf"
     return FileAnswer(file, media_type="application/pdf", filename=name)
@@ -229,7 +229,7 @@ def session_video(
 ) -> FileAnswer:
     """The video that was uploaded; byte ranges are answered. Who took it is recorded."""
     session = own_session(services, caller, session_id)
-    file = session_file(services.sessions.folder(), session.video)
+    file = services.sessions.file(session, session.video)
     if range_ is None or range_.replace(" ", "").startswith("bytes=0-"):
         services.audit.record(
             caller, "session.download", "session", session.id, address, {"sha256": session.sha256}

@@ -47,7 +47,8 @@ class Detection(Answer):
 
 
 class Job(Answer):
-    """Background work: ``progress`` in 0..1; ``result`` what it made, once it is done."""
+    """Background work: ``progress`` in 0..1; ``result`` what it made, once it is done.
+    ``workstation``: the one that has the files it needs or made; empty: any may do it."""
 
     id: UUID
     farm_id: UUID
@@ -60,6 +61,8 @@ class Job(Answer):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    workstation: str
+    part_of: UUID | None
     result: dict[str, Any]
 
 
