@@ -29,6 +29,7 @@ AnyT = TypeVar("AnyT")
 _AGAIN_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 _MAY_REPEAT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _DOWNLOAD_BYTES = 1 << 16
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
 class Connection:
@@ -241,6 +242,10 @@ class Connection:
                 verify=self._session.verify,
                 allow_redirects=False,
             )
+        if answer.status_code != 204 and not _FRAMING & {name.lower() for name in answer.headers}:
+            # A connection that ends within the head reads as a whole answer without a body.
+            answer.close()
+            raise Unreachable(f"{self.url} broke off its answer.", maybe_done=True)
         if answer.status_code in (200, 201, 202, 204, 206):
             return answer
         with closing(answer):

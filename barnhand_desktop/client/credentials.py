@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .answers import Tokens
-from .errors import LoginEnded, Unauthenticated, Unreachable
+from .errors import LoginEnded, Unauthenticated, UnexpectedAnswer, Unreachable
 
 Exchange = Callable[[str, dict[str, str]], Tokens]
 """Posts a body to a path without a credential and without a second try."""
@@ -102,8 +102,8 @@ class Login:
         if refresh is not None:
             try:
                 return self._take(exchange("/auth/refresh", {"refresh_token": refresh}))
-            except Unreachable as error:
-                if error.maybe_done:
+            except (Unreachable, UnexpectedAnswer) as error:
+                if not isinstance(error, Unreachable) or error.maybe_done:
                     self._refresh = self._access = None
                 raise
             except Unauthenticated:

@@ -19,6 +19,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -84,6 +85,7 @@ class Listening:
         self._rooms = {room.name: room for room in rooms}
         self._last: dict[RoomName, int] = {}
         self._closing = threading.Event()
+        self._held = ExitStack()
         self._socket: ClientConnection | None = None
         self._ready: list[Heard] = []
         self._failures = 0
@@ -156,14 +158,16 @@ class Listening:
         opened.settimeout(None)
         # The socket is given with its TLS in place, so its address here names none.
         place = f"[{host}]" if ":" in host else host
-        return connect(
-            f"ws://{place}:{port}/ws",
-            sock=opened,
-            open_timeout=self._api.connect_s,
-            close_timeout=1.0,
-            compression=None,
-            max_size=_MESSAGE_BYTES,
-            proxy=None,
+        return self._held.enter_context(
+            connect(
+                f"ws://{place}:{port}/ws",
+                sock=opened,
+                open_timeout=self._api.connect_s,
+                close_timeout=1.0,
+                compression=None,
+                max_size=_MESSAGE_BYTES,
+                proxy=None,
+            )
         )
 
     def _greet(self, opened: ClientConnection) -> None:
@@ -246,9 +250,8 @@ class Listening:
         self._ready.append(Lost(reason, pause_s))
 
     def _drop(self) -> None:
-        opened, self._socket = self._socket, None
-        if opened is not None:
-            opened.close()
+        self._socket = None
+        self._held.close()
 
 
 def _say(opened: ClientConnection, message: dict[str, Any]) -> None:

@@ -81,6 +81,8 @@ METHODS = dict(methods())
 
 def choices(kind: Any, name: str, folder: Path) -> list[Any]:
     """Values of a type: the first is the ordinary one, the others the words it knows."""
+    if name == "region":
+        return [[(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]]
     if get_origin(kind) in (Union, UnionType):
         found = [one for part in get_args(kind) for one in choices(part, name, folder)]
         return sorted(found, key=lambda one: one is None)
