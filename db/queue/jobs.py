@@ -37,8 +37,10 @@ Row = dict[str, Any]
 
 
 def queue_of(folder: UUID | None) -> str:
-    """The queue of the jobs that need this media folder; None: of those that need none."""
-    return QUEUE if folder is None else f"{QUEUE}.{folder}"
+    """The queue of the jobs that need this media folder; None: of those that need none. Entries are
+    told on the channel ``procrastinate_queue_v1#NAME``, and PostgreSQL takes no longer name of a
+    channel than 63 bytes."""
+    return QUEUE if folder is None else f"media.{folder.hex}"
 
 
 class PostgresJobQueue:
