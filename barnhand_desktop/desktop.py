@@ -6,22 +6,32 @@ import logging
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 from barnhand_desktop import __version__, lifecycle
+from barnhand_desktop.account_desk import ConsoleAccountDesk
+from barnhand_desktop.api.account_acts import AccountActs
+from barnhand_desktop.api.audit import AuditTrail
+from barnhand_desktop.api.passwords import Passwords
 from barnhand_desktop.headless import streams_of
 from barnhand_desktop.installation import Installation
+from barnhand_desktop.remote_desk import ConsoleRemoteDesk
 from barnhand_desktop.servers.supervisor import ServerState
 from barnhand_desktop.settings.loader import save_settings
 from barnhand_desktop.settings.schema import Settings
-from barnhand_desktop.wiring import Barn, Servers, build, tour_addresses
+from barnhand_desktop.settings.secrets import SecretStore
+from barnhand_desktop.wiring import Barn, Servers, api_config, build, tour_addresses
 from db.delivery import WriterState
 from db.live.publisher import PublisherState
+from db.repositories.audit import AuditRepository
 from db.repositories.calendar import PostgresCalendarRepository
-from db.repositories.farms import DEFAULT_FARM
+from db.repositories.farms import DEFAULT_FARM, FarmRepository
+from db.repositories.grants import GrantRepository
 from db.repositories.sessions import PostgresSessionRepository
+from db.repositories.users import UserRepository
 from engine.facade import Engine
 from engine.settings import EngineSettings
 from ui.app import run_console
@@ -62,6 +72,15 @@ class FileSettings:
     def path(self) -> Path:
         """The file."""
         return self._place.settings_path
+
+    @property
+    def place(self) -> Installation:
+        """The installation with the settings in force."""
+        return replace(self._place, settings=self.current)
+
+    def adopt(self, settings: Settings) -> None:
+        """These were stored in the file, by another way than ``save``."""
+        self.current = settings
 
     def engine_settings(self) -> EngineSettings:
         """What the engine uses now."""
@@ -118,13 +137,40 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             models_changed=barn.model_keeper.refresh,
             timeline=barn.timeline,
             backups=barn.daily.keeper,
-            sessions=PostgresSessionRepository(barn.pool),
+            remote=remote_desk(barn, access),
+            accounts=ConsoleAccountDesk(account_acts(barn), FarmRepository(barn.pool)),
+            sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
             calendar=PostgresCalendarRepository(barn.pool),
         )
         return run_console(services, argv)
     finally:
         lifecycle.stop(barn)
         logging.getLogger().removeHandler(tail)
+
+
+def account_acts(barn: Barn) -> AccountActs:
+    """What administrators of the API do with accounts, done from here."""
+    return AccountActs(
+        UserRepository(barn.pool),
+        GrantRepository(barn.pool),
+        Passwords(),
+        AuditTrail(AuditRepository(barn.pool)),
+        barn.announcer,
+    )
+
+
+def remote_desk(barn: Barn, access: FileSettings) -> ConsoleRemoteDesk:
+    """Where remote access is switched."""
+    secrets = SecretStore(barn.place.folders.data)
+    return ConsoleRemoteDesk(
+        lambda: access.place,
+        access.adopt,
+        lambda place: api_config(place, barn.servers, secrets),
+        barn.api,
+        barn.supervisor,
+        UserRepository(barn.pool),
+        AuditTrail(AuditRepository(barn.pool)),
+    )
 
 
 def system_status(barn: Barn) -> SystemStatus:

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from barnhand_desktop.api.certificate import ensure_certificate, fingerprint_of, names_of
 from barnhand_desktop.installation import Installation
@@ -14,9 +15,12 @@ from barnhand_desktop.settings.loader import save_settings
 from barnhand_desktop.settings.schema import ApiSettings
 from engine.domain.errors import OperatorMistake
 
+if TYPE_CHECKING:
+    from db.repositories.users import UserRepository
+
 EVERYWHERE = "0.0.0.0"
 HERE = "127.0.0.1"
-_FOLDER = "tls"
+CERTIFICATE_FOLDER = "tls"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +54,20 @@ def run_remote(place: Installation, wanted: argparse.Namespace) -> int:
 
 def unchanged_password(place: Installation) -> bool:
     """Whether the first administrator still has the one-time password, or was never made."""
-    from barnhand_desktop.api.accounts import FIRST_ADMIN
     from barnhand_desktop.backup.address import database
     from db.pool import open_pool
     from db.repositories.users import UserRepository
 
     with database(place) as dsn, open_pool(dsn, 2) as pool:
-        users = UserRepository(pool)
-        admin = users.find(FIRST_ADMIN)
-        return admin.must_change_password if admin is not None else not users.any()
+        return still_unchanged(UserRepository(pool))
+
+
+def still_unchanged(users: UserRepository) -> bool:
+    """The same for accounts that are at hand."""
+    from barnhand_desktop.api.accounts import FIRST_ADMIN
+
+    admin = users.find(FIRST_ADMIN)
+    return admin.must_change_password if admin is not None else not users.any()
 
 
 def switch_on(
@@ -82,7 +91,7 @@ def switch_on(
     if (certificate is None) != (key is None):
         raise OperatorMistake("A certificate and its key go together.", "Name both or neither.")
     if certificate is None or key is None:
-        certificate, key = ensure_certificate(place.folders.data / _FOLDER, names)
+        certificate, key = ensure_certificate(place.folders.data / CERTIFICATE_FOLDER, names)
     certificate, key = certificate.expanduser().absolute(), key.expanduser().absolute()
     require_pair(certificate, key)
     return _saved(

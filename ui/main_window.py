@@ -44,6 +44,7 @@ from ui.requests import RequestRunner
 from ui.review.review_page import ReviewPage
 from ui.services import ConsoleServices, Level, PartState, SystemStatus
 from ui.sessions.sessions_page import SessionsPage
+from ui.settings.own_sections import OwnSections
 from ui.settings.settings_page import SettingsPage
 from ui.status_bar import StatusBar
 from ui.theme import Theme, ThemeName, apply_theme, load_theme
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
         )
         self.timeline.acts.maker = self.review.acts.maker = self.sessions.desk
         self.settings = SettingsPage(services.settings, self.requests)
+        self.own_settings = OwnSections(self.settings, services, self.requests)
         self.diagnostics = DiagnosticsPage(services.version)
         self.backups = BackupsSection(services.backups, self.requests)
         self.diagnostics.add_section(self.tr("Backups"), self.backups)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from engine.domain.accounts import AccountDesk
 from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.health import HistogramCounts
@@ -28,6 +29,7 @@ from engine.domain.recording import (
     EditRepository,
     JobQueue,
 )
+from engine.domain.remote import RemoteDesk
 from engine.domain.sessions import CalendarRepository, SessionRepository
 from ui.engine_port import EngineBridge
 
@@ -118,7 +120,8 @@ class ConsoleServices:
     so. ``media_folder``: paths of chunks
     and of exports lie in it, None where they are not on this machine. ``backups``: None where this
     console makes none. ``farm_id``: whose console this is. ``models``: models registered
-    with the server; ``models_changed`` is called on a worker after a choice of them."""
+    with the server; ``models_changed`` is called on a worker after a choice of them. ``remote`` and
+    ``accounts``: who may come in over the API, None where this console has none."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -148,3 +151,5 @@ class ConsoleServices:
     models_changed: Callable[[], None] | None = None
     sessions: SessionRepository | None = None
     calendar: CalendarRepository | None = None
+    remote: RemoteDesk | None = None
+    accounts: AccountDesk | None = None

@@ -2,24 +2,63 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
-from barnhand_desktop.api.access import Caller
 from db.repositories.audit import AuditEntry, AuditRepository
 from db.repositories.users import User
 from engine.domain.ids import FarmId
 
+CONSOLE = "console"
+"""The address of what is done at the machine itself."""
+
+
+class Actor(Protocol):
+    """Who does something: the caller of a request, or whoever sits at the console."""
+
+    @property
+    def user_id(self) -> UUID | None: ...
+
+    @property
+    def username(self) -> str: ...
+
+    @property
+    def api_key_id(self) -> UUID | None: ...
+
+    @property
+    def farm_id(self) -> FarmId | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOperator:
+    """Whoever sits at this machine: no account of the server, but one of the machine."""
+
+    username: str
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    farm_id: FarmId | None = None
+
+
+def local_operator() -> LocalOperator:
+    """Named as the console names them in a horse's history."""
+    try:
+        return LocalOperator(f"{getpass.getuser()} at the console")
+    except (OSError, KeyError):  # an account without a name, as in a bare container
+        return LocalOperator("console")
+
 
 class AuditTrail:
-    """Writes one row for every change a caller makes."""
+    """Writes one row for every change that somebody makes."""
 
     def __init__(self, rows: AuditRepository) -> None:
         self._rows = rows
 
     def record(
         self,
-        caller: Caller,
+        caller: Actor,
         action: str,
         object_kind: str,
         object_id: UUID | str | None,

@@ -63,12 +63,29 @@ def ensure_certificate(folder: Path, names: Sequence[str] = ()) -> tuple[Path, P
 
 def fingerprint_of(path: Path) -> str:
     """The SHA-256 of a certificate as people compare it, ``AB:CD:...``. Raises OperatorMistake."""
-    return _read(path).fingerprint(hashes.SHA256()).hex(":").upper()
+    return _fingerprint(_read(path))
+
+
+def fingerprint_of_pem(pem: str) -> str:
+    """The same of a certificate as text. Raises OperatorMistake."""
+    try:
+        return _fingerprint(x509.load_pem_x509_certificate(pem.encode()))
+    except ValueError as error:
+        raise OperatorMistake("This is no certificate in PEM form.") from error
+
+
+def expires_at(path: Path) -> datetime:
+    """The last instant a certificate is good for (UTC). Raises OperatorMistake."""
+    return _read(path).not_valid_after_utc
 
 
 def names_of(path: Path) -> list[str]:
     """The host names and addresses a certificate is for. Raises OperatorMistake."""
     return _names(_read(path))
+
+
+def _fingerprint(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

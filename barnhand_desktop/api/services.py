@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from redis import Redis
 
 from barnhand_desktop.api.access import Caller
+from barnhand_desktop.api.account_acts import AccountActs
 from barnhand_desktop.api.accounts import Accounts
 from barnhand_desktop.api.addresses import AddressRules
 from barnhand_desktop.api.answer_cache import AnswerCache
@@ -128,6 +129,11 @@ class Services:
     hub: EventHub
     sockets: SocketDoor
     address_rules: AddressRules
+
+    @property
+    def account_acts(self) -> AccountActs:
+        """What administrators do with accounts."""
+        return AccountActs(self.users, self.grants, self.passwords, self.audit, self.announcer)
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -79,6 +79,17 @@ class ApiProcess:
             raise Bug("the API process was not started")
         return self._said.port
 
+    @property
+    def config(self) -> ApiConfig:
+        """What the child was, or will be, started with."""
+        return self._config
+
+    def configure(self, config: ApiConfig) -> None:
+        """Use other settings from the next start on; the port stays unless another is wanted."""
+        if config.port != self._config.port:
+            self._said = _Said()
+        self._config = config
+
     def alive(self) -> bool:
         """True while the child exists."""
         return self.pid is not None

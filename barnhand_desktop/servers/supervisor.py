@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
-from engine.domain.errors import BarnhandError, OperatorMistake
+from engine.domain.errors import BarnhandError, EnvironmentFault, OperatorMistake
 from engine.runtime.worker import StopToken, Worker, stop_all
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ _BUDGET = 5
 _BUDGET_WINDOW_S = 60.0
 _SPENT_REST_S = 30.0
 _STOP_AT_MOST_S = 30.0
+_TURN_S = 10.0
 
 
 class ManagedServer(Protocol):
@@ -72,6 +74,7 @@ class ServerSupervisor:
         self._servers = tuple(servers)
         self._on_change = on_change
         self._watched = {server.name: _Watched(server) for server in servers}
+        self._stopping = False
         self._workers = tuple(
             Worker(f"watch {name}", partial(self._watch, watched))
             for name, watched in self._watched.items()
@@ -86,8 +89,32 @@ class ServerSupervisor:
         """Every server's status, from any thread."""
         return tuple(watched.status for watched in self._watched.values())
 
+    def restart(self, name: str, between: Callable[[], None] = lambda: None) -> None:
+        """Stop one server in order, call ``between``, and start it; blocks until it answers.
+
+        The watch waits meanwhile, and no restart is counted. Raises EnvironmentFault or
+        OperatorMistake when it does not start again (it is then tried again like any other), and
+        EnvironmentFault once ``stop`` has begun or for a server that is not watched here.
+        """
+        watched = self._watched.get(name)
+        if watched is None:
+            raise EnvironmentFault(f"{name} is not run by this program.")
+        with watched.turn:
+            if self._stopping:
+                raise EnvironmentFault("The program is being closed.")
+            watched.server.stop()
+            between()
+            watched.starts.clear()
+            try:
+                watched.server.start()
+            except BarnhandError as error:
+                self._not_started(watched, error, time.monotonic())
+                raise
+            self._tell(watched, ServerState.RUNNING, "")
+
     def stop(self, deadline_s: float = 10.0) -> None:
         """Stop watching, then stop the servers, all at once so that it takes as long as one."""
+        self._stopping = True
         if late := stop_all(self._workers, deadline_s):
             log.warning("did not end in %.0f s: %s", deadline_s, ", ".join(late))
         stopping = [
@@ -100,12 +127,20 @@ class ServerSupervisor:
             worker.join(_STOP_AT_MOST_S)
 
     def _stop(self, server: ManagedServer, _token: StopToken) -> None:
-        server.stop()
-        self._tell(self._watched[server.name], ServerState.STOPPED, "")
+        watched = self._watched[server.name]
+        held = watched.turn.acquire(timeout=_TURN_S)  # a start that hangs is stopped all the same
+        try:
+            server.stop()
+        finally:
+            if held:
+                watched.turn.release()
+        self._tell(watched, ServerState.STOPPED, "")
 
     def _watch(self, watched: _Watched, token: StopToken) -> None:
         while not token.wait(_LOOK_EVERY_S):
-            self._look_at(watched, time.monotonic())
+            with watched.turn:
+                if not self._stopping:
+                    self._look_at(watched, time.monotonic())
 
     def _look_at(self, watched: _Watched, now_mono_s: float) -> None:
         if watched.server.alive():
@@ -132,15 +167,18 @@ class ServerSupervisor:
         try:
             watched.server.start()
         except BarnhandError as error:
-            log.error("%s did not start: %s", watched.server.name, error)
-            mistaken = isinstance(error, OperatorMistake)
-            rest_s = _SPENT_REST_S if mistaken else 0.5 * len(watched.starts)
-            watched.not_before_mono_s = now_mono_s + rest_s
-            state = ServerState.FAILED if mistaken else ServerState.RESTARTING
-            self._tell(watched, state, str(error))
+            self._not_started(watched, error, now_mono_s)
             return
         watched.status = replace(watched.status, restarts=watched.status.restarts + 1)
         self._tell(watched, ServerState.RUNNING, "")
+
+    def _not_started(self, watched: _Watched, error: BarnhandError, now_mono_s: float) -> None:
+        log.error("%s did not start: %s", watched.server.name, error)
+        mistaken = isinstance(error, OperatorMistake)
+        rest_s = _SPENT_REST_S if mistaken else 0.5 * len(watched.starts)
+        watched.not_before_mono_s = now_mono_s + rest_s
+        state = ServerState.FAILED if mistaken else ServerState.RESTARTING
+        self._tell(watched, state, str(error))
 
     def _tell(self, watched: _Watched, state: ServerState, reason: str) -> None:
         status = replace(watched.status, state=state, reason=reason)
@@ -157,6 +195,8 @@ class _Watched:
         self.told: ServerStatus | None = None
         self.starts: deque[float] = deque()
         self.not_before_mono_s = 0.0
+        self.turn = threading.Lock()
+        """Held by whoever starts or stops the server."""
 
     def may_start(self, now_mono_s: float) -> bool:
         while self.starts and now_mono_s - self.starts[0] > _BUDGET_WINDOW_S:

@@ -15,18 +15,13 @@ from psycopg_pool import ConnectionPool
 
 from db.pool import transaction
 from db.queries import queries
+from engine.domain.accounts import Role
 from engine.domain.errors import Conflict, NotFound
 from engine.domain.ids import FarmId, UserId
 
+__all__ = ["ApiKey", "RefreshOutcome", "Role", "Rotation", "User", "UserRepository"]
+
 Row = dict[str, Any]
-
-
-class Role(StrEnum):
-    """What an account may do; each role may do what the ones before it may."""
-
-    VIEWER = "viewer"
-    MANAGER = "manager"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)

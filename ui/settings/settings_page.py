@@ -51,6 +51,7 @@ class SettingsPage(QWidget):
         self._settings = settings
         self._requests = requests
         self._pages = pages_of(type(settings.current))
+        self._own: list[tuple[str, str]] = []
         self.editors: dict[str, FieldEditor] = {}
         self._list = QListWidget()
         self._list.setFixedWidth(200)
@@ -64,7 +65,7 @@ class SettingsPage(QWidget):
         self.search.textChanged.connect(self._on_search)
         self.apply.clicked.connect(self.save)
         self.reset.clicked.connect(self._on_reset)
-        self._list.currentRowChanged.connect(self._stack.setCurrentIndex)
+        self._list.currentRowChanged.connect(self._on_section)
         self._list.setCurrentRow(0)
         self._on_edited("")
 
@@ -80,7 +81,8 @@ class SettingsPage(QWidget):
         side.addWidget(label(self.tr("Settings"), "title"))
         side.addWidget(self.search)
         side.addWidget(self._list, 1)
-        foot = QHBoxLayout()
+        self._foot = QWidget()
+        foot = QHBoxLayout(self._foot)
         foot.setContentsMargins(24, 12, 24, 12)
         foot.setSpacing(8)
         foot.addWidget(self._hint, 1)
@@ -91,13 +93,22 @@ class SettingsPage(QWidget):
         body.setSpacing(0)
         body.addWidget(self._stack, 1)
         body.addWidget(line())
-        body.addLayout(foot)
+        body.addWidget(self._foot)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addLayout(side)
         row.addWidget(line(upright=True))
         row.addLayout(body, 1)
+
+    def add_section(self, name: str, title: str, content: QWidget, words: str) -> None:
+        """Put a section of its own above the schema's; it stores what is done there at once.
+        ``words`` are what it is found by beside its title."""
+        row = len(self._own)
+        self._own.append((name, f"{title} {words}".lower()))
+        self._stack.insertWidget(row, scroll(content))
+        self._list.insertItem(row, QListWidgetItem(title))
+        self._list.setCurrentRow(0)
 
     def _build_page(self, page: SettingPage) -> QWidget:
         content = QWidget()
@@ -126,10 +137,22 @@ class SettingsPage(QWidget):
 
     def show_section(self, path: str) -> None:
         """Open the section that holds a field or is named so."""
-        for row, page in enumerate(self._pages):
+        for row, (name, _words) in enumerate(self._own):
+            if name == path:
+                self._list.setCurrentRow(row)
+                return
+        for row, page in enumerate(self._pages, start=len(self._own)):
             if page.path == path or path in {f.path for f in page.fields}:
                 self._list.setCurrentRow(row)
                 return
+
+    def _on_section(self, row: int) -> None:
+        self._stack.setCurrentIndex(row)
+        self._show_foot()
+
+    def _show_foot(self) -> None:
+        """What is stored at once needs no Apply."""
+        self._foot.setVisible(self._list.currentRow() >= len(self._own) or bool(self.changes()))
 
     def _on_edited(self, _path: str) -> None:
         changes = self.changes()
@@ -139,6 +162,7 @@ class SettingsPage(QWidget):
         self.apply.setEnabled(bool(changes) and not problems)
         self.reset.setEnabled(bool(changes))
         self._hint.setText(self._hint_for(changes, problems))
+        self._show_foot()
 
     def _hint_for(self, changes: dict[str, object], problems: dict[str, str]) -> str:
         if problems:
@@ -174,6 +198,13 @@ class SettingsPage(QWidget):
             editor.take(value_at(self._settings.current, path))
         self._on_edited("")
 
+    def take_stored(self) -> None:
+        """Settings were stored elsewhere: show them, and leave what is being edited."""
+        for path, editor in self.editors.items():
+            if not editor.changed:
+                editor.take(value_at(self._settings.current, path))
+        self._on_edited("")
+
     def _on_failed(self, error: BarnhandError) -> None:
         self._on_edited("")
         named = field_named_in(str(error), self.editors)
@@ -204,9 +235,10 @@ class SettingsPage(QWidget):
         return f"{path} {field.title} {field.help}".lower()
 
     def _fitting(self, wanted: str) -> Sequence[int]:
-        return [
+        own = [row for row, (_name, words) in enumerate(self._own) if wanted in words]
+        return own + [
             row
-            for row, page in enumerate(self._pages)
+            for row, page in enumerate(self._pages, start=len(self._own))
             if wanted in page.title.lower()
             or any(wanted in self._words(f.path) for f in page.fields)
         ]

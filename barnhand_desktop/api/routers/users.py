@@ -12,7 +12,6 @@ from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import AddressHere, CallerHere, ServicesHere, own_farm
 from barnhand_desktop.api.paging import text_position
-from barnhand_desktop.api.passwords import require_good
 from barnhand_desktop.api.services import Services
 from db.repositories.users import User
 from engine.domain.errors import NotFound
@@ -39,17 +38,14 @@ def add_user(
     body: schemas.UserIn, caller: CallerHere, services: ServicesHere, address: AddressHere
 ) -> schemas.UserOut:
     """Make an account."""
-    password = body.password.get_secret_value()
-    require_good(password, body.username)
-    farm_id = own_farm(services, caller, body.farm_id)
-    user = services.users.add(
+    user = services.account_acts.add(
+        caller,
+        address,
         body.username,
-        services.passwords.hash(password),
+        body.password.get_secret_value(),
         body.role,
-        farm_id,
-        must_change_password=True,
+        own_farm(services, caller, body.farm_id),
     )
-    services.audit.record(caller, "user.add", "user", user.id, address, {"role": user.role})
     return _out(user)
 
 
@@ -68,26 +64,10 @@ def change_user(
     """Change role, farm or state of an account; switching it off ends its logins."""
     user = _theirs(services, caller, user_id)
     farm_id = own_farm(services, caller, body.farm_id)
-    changed = services.users.update(
-        replace(
-            user,
-            role=body.role,
-            farm_id=farm_id,
-            enabled=body.enabled,
-            version=body.version,
-        )
+    wanted = replace(
+        user, role=body.role, farm_id=farm_id, enabled=body.enabled, version=body.version
     )
-    if not changed.enabled:
-        services.users.revoke_all(changed.id, "switched off")
-    services.audit.record(
-        caller,
-        "user.change",
-        "user",
-        changed.id,
-        address,
-        {"role": changed.role, "enabled": changed.enabled},
-    )
-    services.announcer.session_revoked(changed.username, "account changed")
+    changed = services.account_acts.change(caller, address, wanted)
     return _out(changed)
 
 
@@ -96,11 +76,7 @@ def remove_user(
 ) -> None:
     """Remove an account; the audit trail keeps its name."""
     user = _theirs(services, caller, user_id)
-    services.users.remove(user.id)
-    services.audit.record(
-        caller, "user.remove", "user", user.id, address, {"username": user.username}
-    )
-    services.announcer.session_revoked(user.username, "account removed")
+    services.account_acts.remove(caller, address, user)
 
 
 def get_grants(user_id: UUID, caller: CallerHere, services: ServicesHere) -> schemas.Grants:
@@ -118,18 +94,8 @@ def set_grants(
 ) -> schemas.Grants:
     """Replace the streams granted to an account."""
     user = _theirs(services, caller, user_id)
-    services.grants.set_grants(user.id, body.stream_ids)
-    granted = list(services.grants.grants(user.id))
-    services.audit.record(
-        caller,
-        "user.grant",
-        "user",
-        user.id,
-        address,
-        {"stream_ids": [str(stream_id) for stream_id in granted]},
-    )
-    services.announcer.session_revoked(user.username, "grants changed")
-    return schemas.Grants(stream_ids=granted)
+    granted = services.account_acts.set_grants(caller, address, user, body.stream_ids)
+    return schemas.Grants(stream_ids=list(granted))
 
 
 def _theirs(services: Services, caller: Caller, user_id: UUID) -> User:

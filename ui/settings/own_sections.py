@@ -1,0 +1,24 @@
+"""The sections of the settings page that are more than fields."""
+
+from __future__ import annotations
+
+from ui.requests import RequestRunner
+from ui.services import ConsoleServices
+from ui.settings.remote_section import RemoteSection
+from ui.settings.settings_page import SettingsPage
+
+
+class OwnSections:
+    """Remote access, above the schema's sections."""
+
+    def __init__(
+        self, page: SettingsPage, services: ConsoleServices, requests: RequestRunner
+    ) -> None:
+        self.remote = RemoteSection(services.remote, services.accounts, requests)
+        page.add_section(
+            "remote",
+            page.tr("Remote access"),
+            self.remote,
+            page.tr("API phone certificate TLS fingerprint address restart"),
+        )
+        self.remote.changed.connect(page.take_stored)
