@@ -52,7 +52,6 @@ from engine.simulation.truth import Sightings
 from engine.sources.pictures import ArrayPicture
 
 BEGIN_AT = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
-MATCH_IOU = 0.5
 SEEN_FROM = 0.3
 """A horse is asked about from this visible share on."""
 SETTLE_S = 10.0
@@ -283,7 +282,7 @@ class IdentityRun:
             self.streams[camera], round(t_s * self.fps), BEGIN_AT + timedelta(seconds=t_s), t_s, t_s
         )
         (result,) = self._analysis.process([AnalysisFrame(stamp, picture, bgr, 1.0)])
-        self._take(camera, t_s, view, result)
+        self._take(camera, t_s, view, result, self._faulty[camera].sources[order])
 
     def _subjects(self, found: DetectionBatch, view: Sightings) -> list[tuple[int, int, float]]:
         """Horse, side and visible share behind each detection."""
@@ -303,22 +302,24 @@ class IdentityRun:
                 subjects.append((int(view.horse_ids[best]), int(sides[best]), share))
         return subjects
 
-    def _take(self, camera: str, t_s: float, view: Sightings, result: FrameResult) -> None:
-        """Note which identity each true horse in view was given."""
+    def _take(
+        self, camera: str, t_s: float, view: Sightings, result: FrameResult,
+        sources: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        """Note which identity each true horse in view was given: that of the surest track that
+        continues a detection of it."""
         tracks = result.tracks
-        pairs: dict[int, int] = {}
-        if len(view) and len(tracks):
-            overlaps = iou_matrix(view.visible_boxes_xyxy_px, tracks.boxes_xyxy_px)
-            for i, j in zip(*linear_sum_assignment(-overlaps), strict=True):
-                if overlaps[i, j] >= MATCH_IOU:
-                    pairs[int(i)] = int(j)
+        shown: dict[int, int] = {}
+        if tracks.detection_rows is not None:
+            for place in np.argsort(tracks.scores, kind="stable").tolist():
+                shown[int(sources[tracks.detection_rows[place]])] = place
         for row, horse in enumerate(view.horse_ids.tolist()):
             came_s, last_s = self._came_s.get((camera, horse), (t_s, t_s))
             if t_s - last_s > SETTLE_S:
                 came_s = t_s
             if view.visibility[row] >= SEEN_FROM:
                 self._came_s[camera, horse] = came_s, t_s
-            place = pairs.get(row)
+            place = shown.get(horse)
             track_id = None if place is None else tracks.track_ids[place]
             given = None if place is None else tracks.horse_ids[place]
             asked = view.visibility[row] >= SEEN_FROM and t_s - came_s >= SETTLE_S

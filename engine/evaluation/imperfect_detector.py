@@ -38,6 +38,7 @@ MILD = Faults(jitter=0.015, drift=0.02, miss_rate=0.03, miss_s=0.2, ghost_rate=0
 ROUGH = Faults(jitter=0.04, drift=0.05, miss_rate=0.2, miss_s=0.4, ghost_rate=0.4, half_rate=0.04)
 LEVELS = {"mild": MILD, "rough": ROUGH}
 
+NOTHING = -1
 HIDDEN_FROM, CLEAR_FROM = 0.15, 0.5
 """Visible shares below which an object is never found, and from which it is always found."""
 
@@ -54,7 +55,10 @@ class Sighting:
 
 
 class ImperfectDetector:
-    """Boxes and scores of one camera, picture by picture; the same for the same seed."""
+    """Boxes and scores of one camera, picture by picture; the same for the same seed.
+
+    ``sources``: of each detection of the last look the object it shows, int64 (M,); -1 for none.
+    """
 
     def __init__(self, faults: Faults, width_px: int, height_px: int, seed: int) -> None:
         self._faults = faults
@@ -63,11 +67,13 @@ class ImperfectDetector:
         self._drift: dict[int, NDArray[np.float64]] = {}
         self._missing_s: dict[int, float] = {}
         self._ghosts: list[tuple[NDArray[np.float64], float]] = []
+        self.sources: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def look(self, sighting: Sighting, dt_s: float) -> tuple[FloatArray, FloatArray]:
         """Detections ``dt_s`` after the last look: boxes float32 (M, 4) and scores (M,)."""
         boxes: list[NDArray[np.float64]] = []
         scores: list[float] = []
+        sources: list[int] = []
         for index, number in enumerate(sighting.ids.tolist()):
             share = float(sighting.visible[index])
             if self._missed(number, share, dt_s):
@@ -78,13 +84,16 @@ class ImperfectDetector:
             if self._chance.random() < self._faults.half_rate:
                 boxes.append(self._half(box))
                 scores.append(self._score(0.35))
+            sources += [number] * (len(boxes) - len(sources))
         self._age_ghosts(dt_s, sighting)
         for box, _ in self._ghosts:
             boxes.append(box + self._chance.normal(0, self._faults.jitter * (box[3] - box[1]), 4))
             scores.append(self._score(0.4))
+            sources.append(NOTHING)
         limits = np.tile(self._size, 2)
         found = np.clip(np.array(boxes).reshape(-1, 4), 0, limits).astype(np.float32)
         whole = (found[:, 2] - found[:, 0] > 4) & (found[:, 3] - found[:, 1] > 4)
+        self.sources = np.array(sources, np.int64)[whole]
         return found[whole], np.array(scores, np.float32)[whole]
 
     def _missed(self, number: int, share: float, dt_s: float) -> bool:

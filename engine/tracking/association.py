@@ -106,12 +106,13 @@ class Sightings:
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """Cosines clipped to 0..1 (N, M): ``mean`` with each track's running mean, NaN where a track
-    has no vector; ``best`` with the best of all its vectors. ``other``: bool (N, M), clear pictures
-    of another horse, which cannot continue the track unless it stands just there. ``threshold``:
-    same horse from here on."""
+    has no vector; ``best`` with the best of all its vectors. ``threshold``: same horse from here
+    on. ``like``: bool (N, M), rather like the track, or nobody knows. ``other``: bool (N, M), clear
+    pictures of another horse, which cannot continue the track unless it stands just there."""
 
     mean: FloatArray
     best: FloatArray
+    like: Mask
     other: Mask
     threshold: float
     iou_weight: float
@@ -244,6 +245,8 @@ class _Passes:
         proven = (last >= LAST_OVERLAP) | (straight >= STRAIGHT_OVERLAP)
         proven |= self._expected >= EXPECTED_OVERLAP
         proven &= self._seen.sure[None, :] | (best >= UNSURE_OVERLAP)
+        if self._likeness is not None:
+            proven &= (unseen_s <= FRESH_S) | self._likeness.like
         self._take(
             proven, self._confirmed, self._seen.confident,
             lambda: 1.0 - best + WAITING_COST_S * unseen_s,

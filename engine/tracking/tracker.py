@@ -42,6 +42,9 @@ them."""
 OTHER_CLEAR_SHARE = 0.8
 OTHER_MARGIN = 0.25
 """A crop this clear whose likeness lies this far below that of the same horse shows another one."""
+LIKE_MARGIN = 0.15
+"""Who comes after more than a moment to where a horse was last seen is that horse only if it looks
+so to within this much."""
 HALF = np.float32(0.5)
 """Boxes are given out halfway between the detection and the filter: a detector's error changes from
 picture to picture, the filter's does not."""
@@ -197,12 +200,14 @@ class Tracker:
         best = self._galleries.similarity(embeddings)
         clear = covered_shares(boxes_xyxy_px) <= 1.0 - OTHER_CLEAR_SHARE
         # Comparing with NaN is false: a track without a look is nobody else.
-        unlike = np.maximum(mean, best) < self.settings.similarity_threshold - OTHER_MARGIN
+        same, threshold = np.maximum(mean, best), self.settings.similarity_threshold
+        unlike = same < threshold - OTHER_MARGIN
         return Likeness(
             mean=mean,
             best=best,
+            like=~(same < threshold - LIKE_MARGIN),
             other=unlike & clear[None, :],
-            threshold=self.settings.similarity_threshold,
+            threshold=threshold,
             iou_weight=self.settings.iou_weight,
             appearance_weight=self.settings.appearance_weight,
         )

@@ -110,6 +110,16 @@ def test_who_comes_where_another_left_is_not_that_one() -> None:
     assert camera.look(box(110), looks=[BAY]).track_ids == before.track_ids
 
 
+@pytest.mark.parametrize(("gone_s", "same"), [(0.5, True), (1.5, False)])
+def test_a_place_alone_tells_who_it_is_for_a_moment_only(gone_s: float, same: bool) -> None:
+    camera, rather_unlike = Camera(), [0.55, 0.835, 0.0]
+    camera.wait(0.5, box(100), looks=[BAY])
+    before = camera.look(box(100), looks=[BAY])
+    camera.wait(gone_s, looks=None)
+    again = camera.look(box(100), looks=[rather_unlike])
+    assert (again.track_ids == before.track_ids) is same
+
+
 def test_who_stands_still_may_look_different() -> None:
     camera = Camera()
     camera.wait(0.5, box(100), looks=[BAY])
