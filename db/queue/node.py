@@ -222,6 +222,8 @@ class JobNode:
         )
         serving = asyncio.create_task(worker.run())
         sweeping = asyncio.create_task(self._sweep(app))
+        # The worker's first step forgets a stop that was asked for before.
+        await asyncio.sleep(0)
         try:
             await _until_done_or_stopped(serving, token)
             worker.stop()
