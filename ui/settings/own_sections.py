@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
+from ui.settings.accounts_section import AccountsSection
 from ui.settings.remote_section import RemoteSection
 from ui.settings.settings_page import SettingsPage
 
 
 class OwnSections:
-    """Remote access, above the schema's sections."""
+    """Remote access and accounts, above the schema's sections."""
 
     def __init__(
         self, page: SettingsPage, services: ConsoleServices, requests: RequestRunner
     ) -> None:
         self.remote = RemoteSection(services.remote, services.accounts, requests)
+        self.accounts = AccountsSection(services.accounts, services.streams, requests)
         page.add_section(
             "remote",
             page.tr("Remote access"),
             self.remote,
             page.tr("API phone certificate TLS fingerprint address restart"),
+        )
+        page.add_section(
+            "accounts",
+            page.tr("Accounts"),
+            self.accounts,
+            page.tr("user password role viewer manager administrator login granted cameras"),
         )
         self.remote.changed.connect(page.take_stored)
