@@ -49,6 +49,7 @@ class FacadeWatch:
         health = self._engine.health()
         named = {stream.id: stream for stream in self._engine.streams()}
         cameras = []
+        self._away_since = {s: since for s, since in self._away_since.items() if s in named}
         for one in health.streams:
             stream = named.get(one.stream_id)
             if stream is None or not stream.enabled:

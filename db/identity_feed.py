@@ -146,7 +146,8 @@ class PostgresRegistryFeed:
 
 
 class SnapshotReader:
-    """Reads snapshots over a connection. Vectors never change, so each is fetched once."""
+    """Reads snapshots over a connection. Vectors never change, so each is fetched once, and kept
+    while it is one of its horse's."""
 
     def __init__(self, model_id: ModelId | None, farm_id: FarmId | None = None) -> None:
         self._model_id = model_id
@@ -162,13 +163,15 @@ class SnapshotReader:
             horses = self._horses(connection)
             base = self._base(connection)
             known: dict[HorseId, FloatArray] = {}
+            used: set[UUID] = set()
             first = [horse.id for horse in horses[:FIRST_HORSES]]
-            known.update(self._vectors_of(connection, first))
+            known.update(self._vectors_of(connection, first, used))
             rest = [horse.id for horse in horses[FIRST_HORSES:]]
             if rest and not self._vectors_known(connection, rest):
                 yield self._snapshot(connection, horses, base, known, complete=False)
             for start in range(0, len(rest), CHUNK):
-                known.update(self._vectors_of(connection, rest[start : start + CHUNK]))
+                known.update(self._vectors_of(connection, rest[start : start + CHUNK], used))
+            self._vectors = {one: self._vectors[one] for one in used}
             yield self._snapshot(connection, horses, base, known, complete=True)
 
     def _rows(self, connection: psycopg.Connection, name: str, **fields: object) -> list[Any]:
@@ -259,9 +262,11 @@ class SnapshotReader:
         return all(one in self._vectors for many in ids.values() for one in many)
 
     def _vectors_of(
-        self, connection: psycopg.Connection, horses: Sequence[HorseId]
+        self, connection: psycopg.Connection, horses: Sequence[HorseId], used: set[UUID]
     ) -> dict[HorseId, FloatArray]:
+        """Vectors by horse; the ids of all of them go into ``used``."""
         ids = self._ids(connection, horses)
+        used.update(one for many in ids.values() for one in many)
         missing = [one for many in ids.values() for one in many if one not in self._vectors]
         if missing:
             for one, sent in self._rows(connection, "vectors", ids=missing):

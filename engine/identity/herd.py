@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from engine.domain.ids import HorseId, StreamId
 from engine.identity.cases import Case
@@ -37,6 +37,11 @@ class HerdWatch:
     def apart(self, one: HorseId, other: HorseId) -> None:
         """These two were seen side by side."""
         self._apart.add(frozenset((one, other)))
+
+    def keep(self, horses: Collection[HorseId]) -> None:
+        """Forget what was noted of everyone else."""
+        for pairs in (self._apart, self._told):
+            pairs -= {pair for pair in pairs if not all(horse in horses for horse in pair)}
 
     def founded(self, stream_id: StreamId, now_s: float) -> None:
         """A camera met a new horse."""

@@ -102,6 +102,7 @@ class Resolver:
         for case in self._cases.values():
             self._relabel(case, registry)
         self.presence.keep(registry.known)
+        self._herd.keep(registry.known)
 
     def _carry_over(self, before: Registry, after: Registry) -> None:
         """Horses that this engine founded and the store has not told of yet stay known."""
@@ -175,8 +176,10 @@ class Resolver:
         return None if known is None else known.colour
 
     def closed(self, track_id: TrackId) -> None:
-        """The track has ended."""
-        self._cases.pop(track_id, None)
+        """The track has ended: what it did with others will not be judged."""
+        if self._cases.pop(track_id, None) is not None:
+            for case in self._cases.values():
+                case.meetings.pop(track_id, None)
 
     def _suggest(self, registry: Registry, stamp: FrameStamp) -> None:
         """Now and then: does a guest look like somebody else who is known?"""

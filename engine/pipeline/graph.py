@@ -319,14 +319,20 @@ class Pipeline:
         capture.ask_to_stop()
         self._sequences[stream_id] = capture.next_sequence
         self.inbox.forget(stream_id)
-        self._leaving = [c for c in self._leaving if not c.join(0.0)]
+        self._tidy()
         self._leaving.append(capture)
+
+    def _tidy(self) -> None:
+        """Let go of captures that have left: they keep their last pictures."""
+        with self._lock:
+            self._leaving = [capture for capture in self._leaving if not capture.join(0.0)]
 
     def _forget(self, stream_id: StreamId) -> None:
         self.analysis.remove(stream_id)
         self._fan_out.forget(stream_id)
         if self._tap is not None:
             self._tap.forget(stream_id)
+        self.tally.forget(stream_id)
         self._tiles.pop(stream_id, None)
         self._sequences.pop(stream_id, None)
 
@@ -337,6 +343,7 @@ class Pipeline:
 
     def _watch(self, token: StopToken) -> None:
         while not token.wait(HEALTH_EVERY_S):
+            self._tidy()
             self._fan_out.on_health([one for one in self.health() if not one.watched_by])
             self._fan_out.on_notice(_clock_notice(self._clock.now()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,8 +16,10 @@ from engine.domain.streams import Stream, StreamHealth, StreamState, StreamStatu
 from engine.domain.tracks import TrackState
 from engine.runtime.meters import Distribution, Histogram, RateMeter
 
-TRACKS_REMEMBERED = 10_000
-"""Track ids kept for counting distinct tracks, per camera."""
+TRACKS_REMEMBERED = 256
+"""Tracks seen last, per camera, kept for counting distinct ones: more than can be live at once."""
+ERRORS_REMEMBERED = 32
+"""Different messages kept of what went wrong, per camera: the first ones."""
 LATENCY_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -25,12 +28,20 @@ class _Camera:
     analysed: RateMeter = field(default_factory=RateMeter)
     latency_ms: Distribution = field(default_factory=Distribution)
     latency_s: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
-    tracks: set[TrackId] = field(default_factory=set)
+    tracks: OrderedDict[TrackId, None] = field(default_factory=OrderedDict)
     tracks_seen: int = 0
     rows: int = 0
     pictures_with_rows: int = 0
     horses_at_once: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def count(self, track_id: TrackId) -> None:
+        """A confirmed track is in view; a new one counts."""
+        self.tracks_seen += track_id not in self.tracks
+        self.tracks[track_id] = None
+        self.tracks.move_to_end(track_id)
+        if len(self.tracks) > TRACKS_REMEMBERED:
+            self.tracks.popitem(last=False)
 
 
 class Tally:
@@ -58,18 +69,13 @@ class Tally:
         sure = tracks.confirmed_horses
         camera.horses_at_once = max(camera.horses_at_once, int(sure.sum()))
         for row in np.flatnonzero(sure):
-            track_id = tracks.track_ids[row]
-            if track_id not in camera.tracks:
-                if len(camera.tracks) >= TRACKS_REMEMBERED:
-                    camera.tracks.clear()
-                camera.tracks.add(track_id)
-                camera.tracks_seen += 1
+            camera.count(tracks.track_ids[row])
 
     def on_status(self, change: StreamStatusChanged) -> None:
         """Remember what went wrong, once per message."""
         if change.state in (StreamState.OFFLINE, StreamState.ERROR):
             errors = self._camera(change.stream_id).errors
-            if change.reason not in errors:
+            if change.reason not in errors and len(errors) < ERRORS_REMEMBERED:
                 errors.append(change.reason)
 
     def health(self, capture_side: StreamHealth, dropped: int) -> StreamHealth:
@@ -83,6 +89,11 @@ class Tally:
             analysed_fps=camera.analysed.per_second(self._clock.mono_s()),
             latency_ms=None if latency is None else latency.p50,
         )
+
+    def forget(self, stream_id: StreamId) -> None:
+        """A camera was removed."""
+        with self._lock:
+            self._cameras.pop(stream_id, None)
 
     def latency_s(self, stream_id: StreamId) -> HistogramCounts:
         """Capture to result in seconds, every result since the start."""

@@ -160,9 +160,13 @@ class Recorder:
             found = self._cameras.pop(stream_id, None)
             if found is None:
                 return
-            self._leaving = [worker for worker in self._leaving if worker.alive]
             self._leaving.append(found[1])
         found[0].intake.mailbox.close()
+
+    def _tidy(self) -> None:
+        """Let go of recorders that have ended: they keep an encoder and their last pictures."""
+        with self._lock:
+            self._leaving = [worker for worker in self._leaving if worker.alive]
 
     # --- what the engine tells (EngineSink) -----------------------------------------------------
 
@@ -236,6 +240,7 @@ class Recorder:
     def _store_rows(self, token: StopToken) -> None:
         while True:
             stopping = token.stopping
+            self._tidy()
             self.journal.changed.clear()
             away = not self._store_waiting()
             if stopping:

@@ -19,7 +19,7 @@ from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from db.batches import build_batch
 from db.delivery import WriterState
 from db.detection_store import DetectionStore
-from db.identity_feed import PostgresRegistryFeed, SnapshotReader
+from db.identity_feed import VECTORS_A_HORSE, PostgresRegistryFeed, SnapshotReader
 from db.pool import open_pool
 from db.repositories.identity import PostgresIdentityRepository
 from db.writer import DetectionWriter
@@ -442,6 +442,21 @@ def test_many_horses_come_in_two_steps_and_vectors_are_read_once(
         assert again.complete and len(again.horses) == 60
         (other,) = SnapshotReader(ModelId("another@1")).read(connection)
         assert not any(len(known.vectors) for known in other.horses)
+
+
+def test_vectors_that_newer_ones_took_the_place_of_are_let_go(
+    store: DetectionStore, postgres_dsn: str
+) -> None:
+    horse, track = meet(store, add_stream(postgres_dsn), 1)
+    reader = SnapshotReader(MODEL)
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        for lesson in range(2, 14):
+            fresh = replace(seen(track, lesson), at=datetime.now(UTC))
+            store.write(build_batch([], events=[fresh], known_tracks=store.known_tracks))
+            (snapshot,) = reader.read(connection)
+            assert len(snapshot.horses[0].vectors) == min(4 * lesson, VECTORS_A_HORSE)
+            assert len(reader._vectors) == len(snapshot.horses[0].vectors)
+    assert snapshot.horses[0].horse.id == horse
 
 
 def test_numbering_goes_on_after_the_highest(store: DetectionStore, postgres_dsn: str) -> None:

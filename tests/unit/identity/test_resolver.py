@@ -214,6 +214,29 @@ def test_horses_that_changed_places_when_they_met_are_put_right(scene: Scene) ->
     assert all(e.span.start is not None and e.span.start <= met_at for e in last)
 
 
+def test_whom_a_horse_met_is_forgotten_with_the_other_track(scene: Scene) -> None:
+    scene.load(snapshot(known(look(1))))
+    stays = Subject(look(1), LEFT)
+    scene.show(CAMERA, [stays], 2.0)
+    for seed in range(2, 12):
+        passes = Subject(look(seed), (60, 100, 260, 300))
+        scene.show(CAMERA, [stays, passes], 1.0)
+        case = scene.resolver._cases[stays.track_id]
+        assert set(case.meetings) == {passes.track_id}
+        scene.resolver.closed(passes.track_id)
+    assert not case.meetings
+
+
+def test_who_stood_beside_whom_is_forgotten_with_the_horses(scene: Scene) -> None:
+    bella, rusty, luna = known(look(1)), known(look(2)), known(look(3))
+    scene.load(snapshot(bella, rusty, luna))
+    all_three = [Subject(look(1), LEFT), Subject(look(2), MIDDLE), Subject(look(3), RIGHT)]
+    scene.show(CAMERA, all_three, 10.0)
+    assert len(scene.resolver._herd._apart) == 3
+    scene.load(snapshot(bella, rusty))
+    assert scene.resolver._herd._apart == {frozenset((bella.horse.id, rusty.horse.id))}
+
+
 def test_a_doubtful_crossing_is_asked(scene: Scene) -> None:
     bella, rusty = known(look(1)), known(between(look(1), look(2), 0.55))
     scene.load(snapshot(bella, rusty))

@@ -13,13 +13,14 @@ from engine.domain.frames import AnalysisFrame, FrameStamp
 from engine.domain.ids import ModelId, StreamId, new_stream_id
 from engine.domain.notices import Notice, Severity
 from engine.domain.results import Degradation
+from engine.domain.streams import StreamState, StreamStatusChanged
 from engine.domain.tracks import TrackState
 from engine.models.model_set import ModelSet
 from engine.pipeline.analysis import Analysis
 from engine.pipeline.fan_out import RESULTS_KEPT, FanOut
 from engine.pipeline.inbox import AnalysisInbox
 from engine.pipeline.motion_gate import MotionGate
-from engine.pipeline.tally import Tally
+from engine.pipeline.tally import ERRORS_REMEMBERED, TRACKS_REMEMBERED, Tally
 from engine.runtime.clock import SystemClock
 from engine.runtime.mailbox import Closed
 from engine.runtime.worker import StopToken, Worker, WorkerState
@@ -194,6 +195,23 @@ def test_the_tally_counts_distinct_confirmed_horses() -> None:
     tally.on_result(frame_result(A, 3, horses=5, state=TrackState.TENTATIVE))
     camera = tally._camera(A)
     assert (camera.tracks_seen, camera.horses_at_once) == (3, 2)
+
+
+def test_the_tally_of_a_day_takes_no_more_memory_than_that_of_an_hour() -> None:
+    tally = Tally(SystemClock())
+    stays = frame_result(A, 0, horses=1).tracks.track_ids[0]
+    passing = 2 * TRACKS_REMEMBERED
+    for number in range(passing):
+        comes = frame_result(A, 0, horses=1).tracks.track_ids[0]
+        tally.on_result(frame_result(A, number, track_ids=(stays, comes)))
+        reason = f"No picture for {number} s."
+        tally.on_status(StreamStatusChanged(A, StreamState.OFFLINE, reason, AT))
+    camera = tally._camera(A)
+    assert camera.tracks_seen == passing + 1, "who stays is not counted again"
+    assert len(camera.tracks) == TRACKS_REMEMBERED
+    assert len(camera.errors) == ERRORS_REMEMBERED
+    tally.forget(A)
+    assert A not in tally._cameras
 
 
 # --- analysis --------------------------------------------------------------------------------
