@@ -131,7 +131,11 @@ class Exporter:
         if request.kind is ExportKind.PACKET:
             facts = gather(self._stores.packet, self._recordings(scope.farm_id), scope, told)
             write_packet(facts, part, told)
-            return {"pages": facts.pages, "pictures": len(facts.pictures)}
+            return {
+                "pages": facts.pages,
+                "pictures": len(facts.pictures),
+                "elsewhere": facts.elsewhere,
+            }
         return self._tables(request, scope, part, told)
 
     def _clip(

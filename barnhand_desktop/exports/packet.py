@@ -363,6 +363,12 @@ def _sources(facts: PacketFacts, styles: _Styles) -> list[Flowable]:
         story.append(
             Paragraph(f"And {len(facts.chunks) - len(shown)} more recordings.", styles.small)
         )
+    if facts.elsewhere:
+        words = (
+            f"{facts.elsewhere} of the {len(facts.chunks)} recordings lie on another workstation "
+            "than this document was made on; no pictures were taken from those."
+        )
+        story.append(Paragraph(words, styles.small))
     return story
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 from statistics import mean, stdev
 from typing import Any
 
@@ -19,10 +21,10 @@ from barnhand_desktop.exports.camera_pictures import (
 )
 from db.repositories.export_rows import ExportRows, ExportScope
 from engine.domain.behaviour import Alert, AlertRepository, MotionRepository, TimeBudget
-from engine.domain.errors import BarnhandError, OperatorMistake
+from engine.domain.errors import BarnhandError, NotFound, OperatorMistake
 from engine.domain.ids import HorseId
 from engine.domain.motion import Bout, BoutKind, Gait, Stride
-from engine.domain.recording import Chunk
+from engine.domain.recording import Chunk, ChunkRepository
 from engine.motion.asymmetry import (
     FIGURES,
     AsymmetrySummary,
@@ -39,6 +41,7 @@ MOST_PICTURES = 6
 MOST_STRIDES = 100_000
 PICTURE_WIDTH_PX = 900
 _JPEG_QUALITY = 85
+_TRIED = 5
 _WORTH = (
     Gait.TROT.label, Gait.CANTER.label, Gait.GALLOP.label, Gait.WALK.label,
     "lateral", "sternal", "lying", "rolling", "grazing", "resting", "standing",
@@ -48,13 +51,15 @@ _WORTH = (
 
 @dataclass(frozen=True, slots=True)
 class PacketStores:
-    """``hashes``: SHA-256 by ``name@version`` of the models on this machine."""
+    """``hashes``: SHA-256 by ``name@version`` of the models on this machine. ``everywhere``: the
+    recordings of all workstations; None: only those of the exporter are told of."""
 
     motion: MotionRepository
     alerts: AlertRepository
     rows: ExportRows
     hashes: Callable[[], Mapping[str, str]]
     program: str
+    everywhere: ChunkRepository | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class PacketFacts:
     chunks: Sequence[Chunk]
     pictures: Sequence[Moment]
     pages: int = 0
+    elsewhere: int = 0
 
     @property
     def title(self) -> str:
@@ -130,10 +136,11 @@ def gather(
     ]
     told(0.3, "recordings")
     cameras = dict(scope.cameras)
+    every = replace(recordings, chunks=stores.everywhere or recordings.chunks)
     chunks = [
         chunk
         for stream_id in {bout.stream_id for bout in bouts} & set(cameras)
-        for chunk in chunks_of(recordings, stream_id, start, end)
+        for chunk in chunks_of(every, stream_id, start, end)
     ]
     told(0.4, "pictures")
     return PacketFacts(
@@ -152,6 +159,7 @@ def gather(
         models=_models(stores, scope),
         chunks=sorted(chunks, key=lambda chunk: (chunk.start_at, chunk.id)),
         pictures=_moments(recordings, cameras, bouts, chunks, told),
+        elsewhere=sum(not _is_here(recordings, chunk) for chunk in chunks),
     )
 
 
@@ -207,22 +215,31 @@ def _moments(
     recordings: Recordings, cameras: Mapping[Any, str], bouts: Sequence[Bout],
     chunks: Sequence[Chunk], told: Callable[[float, str], None],
 ) -> list[Moment]:  # fmt: skip
-    """Pictures of the longest bout of each thing worth one."""
-    longest: dict[str, Bout] = {}
+    """A picture of the longest bout of each thing worth one; where its recording is not here, of
+    one of the next ones."""
+    of_word: defaultdict[str, list[Bout]] = defaultdict(list)
     for bout in bouts:
-        known = longest.get(bout.value)
-        if bout.kind is not BoutKind.COMPANY and (
-            known is None or bout.duration_s > known.duration_s
-        ):
-            longest[bout.value] = bout
+        if bout.kind is not BoutKind.COMPANY:
+            of_word[bout.value].append(bout)
     moments: list[Moment] = []
     for word in _WORTH:
-        if word in longest and len(moments) < MOST_PICTURES:
-            told(0.4 + 0.4 * len(moments) / MOST_PICTURES, "pictures")
-            found = _moment(recordings, cameras, longest[word], chunks)
-            if found is not None:
-                moments.append(found)
+        if word not in of_word or len(moments) == MOST_PICTURES:
+            continue
+        told(0.4 + 0.4 * len(moments) / MOST_PICTURES, "pictures")
+        longest = nlargest(_TRIED, of_word[word], key=lambda bout: bout.duration_s)
+        tried = (_moment(recordings, cameras, bout, chunks) for bout in longest)
+        found = next((moment for moment in tried if moment is not None), None)
+        if found is not None:
+            moments.append(found)
     return moments
+
+
+def _is_here(recordings: Recordings, chunk: Chunk) -> bool:
+    try:
+        video_file(recordings.media, chunk)
+    except NotFound:
+        return False
+    return True
 
 
 def _moment(

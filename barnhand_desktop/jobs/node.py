@@ -22,6 +22,7 @@ from db.queue.jobs import PostgresJobQueue
 from db.queue.node import JobNode
 from db.repositories.alerts import PostgresAlertRepository
 from db.repositories.audit import AuditRepository
+from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.export_rows import ExportRows
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.motion import PostgresMotionRepository
@@ -92,7 +93,7 @@ def _sessions(
             PostgresSessionRepository(stores.pool, stores.jobs.home),
             stores.streams,
             PostgresHorseRepository(stores.pool),
-            StretchStores(motion, stores.chunks, past, stores.streams),
+            StretchStores(motion, PostgresChunkRepository(stores.pool), past, stores.streams),
         ),
         lane,
         lambda: place.settings.engine.motion.withers_height_m,
@@ -109,6 +110,7 @@ def _exporter(place: Installation, stores: JobStores, past: PostgresStoredPast) 
         rows,
         lambda: _hashes(open_model_store(place.folders)),
         f"Barnhand {__version__}",
+        PostgresChunkRepository(stores.pool),
     )
     return Exporter(
         place.folders.media,

@@ -94,7 +94,7 @@ class Reanalysis:
         """All closed chunks of cameras between two instants. A chunk that cannot be analysed is
         counted and passed over."""
         request = reprocess_request(job.arguments)
-        chunks = self._closed(request.stream_ids, request.start_at, request.end_at, job.farm_id)
+        chunks = self.closed(request.stream_ids, request.start_at, request.end_at, job.farm_id)
         results: list[LaneResult] = []
         skipped: list[str] = []
         for index, chunk in enumerate(chunks):
@@ -133,8 +133,8 @@ class Reanalysis:
     def closed(
         self, stream_ids: Sequence[StreamId], start: datetime, end: datetime, farm_id: FarmId
     ) -> list[Chunk]:
-        """All closed chunks of a farm's cameras that reach into [start, end)."""
-        return self._closed(stream_ids, start, end, farm_id)
+        """See ``closed_chunks``; those of this workstation."""
+        return closed_chunks(self._chunks, stream_ids, start, end, farm_id)
 
     # --- what nobody asked for -----------------------------------------------------------------
 
@@ -200,19 +200,6 @@ class Reanalysis:
         after = [c for c in near if c.id != chunk.id and abs(c.start_at - chunk.end_at) <= slack]
         return (before[-1] if before else None), (after[0] if after else None)
 
-    def _closed(
-        self, stream_ids: Sequence[StreamId], start: datetime, end: datetime, farm_id: FarmId
-    ) -> list[Chunk]:
-        found: list[Chunk] = []
-        while True:
-            after = found[-1].id if found else None
-            page = self._chunks.list(
-                stream_ids, start, end, CLOSED, limit=_PAGE, after=after, farm_id=farm_id
-            )
-            found += page
-            if len(page) < _PAGE:
-                return found
-
     def _own_models(self, settings: EngineSettings) -> ModelSet:
         if self._models is not None and self._loaded_for != settings:
             self.at_rest()
@@ -225,6 +212,22 @@ class Reanalysis:
         if len(self._given_up) >= _MOST_GIVEN_UP:
             self._given_up.pop(next(iter(self._given_up)))
         self._given_up[chunk_id] = None
+
+
+def closed_chunks(
+    chunks: ChunkRepository, stream_ids: Sequence[StreamId], start: datetime, end: datetime,
+    farm_id: FarmId,
+) -> list[Chunk]:  # fmt: skip
+    """All closed chunks of a farm's cameras that reach into [start, end)."""
+    found: list[Chunk] = []
+    while True:
+        after = found[-1].id if found else None
+        page = chunks.list(
+            stream_ids, start, end, CLOSED, limit=_PAGE, after=after, farm_id=farm_id
+        )
+        found += page
+        if len(page) < _PAGE:
+            return found
 
 
 def _background(settings: EngineSettings) -> EngineSettings:

@@ -31,7 +31,7 @@ _USUAL_SIZE_PX = (1920, 1080)
 
 @dataclass(frozen=True, slots=True)
 class StretchStores:
-    """Where what cameras saw is kept."""
+    """Where what cameras saw is kept. ``chunks``: of all workstations."""
 
     motion: MotionRepository
     chunks: ChunkRepository

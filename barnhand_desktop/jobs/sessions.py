@@ -12,7 +12,7 @@ from uuid import UUID
 from barnhand_desktop.exports.names import sha256_of, unfinished
 from barnhand_desktop.exports.session_report import SessionReport, write_session_report
 from barnhand_desktop.jobs.part import JobPart
-from barnhand_desktop.jobs.reanalysis import SETTLED_S, Reanalysis
+from barnhand_desktop.jobs.reanalysis import SETTLED_S, Reanalysis, closed_chunks
 from barnhand_desktop.jobs.session_stretch import StretchStores, stretch_result
 from barnhand_desktop.stated_length import stated_length
 from engine.domain.errors import (
@@ -174,7 +174,7 @@ class SessionAnalysis:
         if session.end_at is None:
             raise OperatorMistake("That session has no end yet.", "Stop it first.")
         self._await_recordings(session, session.end_at, context)
-        missed = self._finish_chunks(session, session.end_at, context)
+        missed, elsewhere = self._finish_chunks(session, session.end_at, context)
         context.progress(_LANE_SHARE, "gaits and strides")
         height = self._height_m
         result, facts = stretch_result(
@@ -182,6 +182,12 @@ class SessionAnalysis:
         )
         if missed:
             words = f"{missed} recordings could not be looked at again; live figures stand in."
+            result = _remarked(result, words)
+        if elsewhere:
+            words = (
+                f"{elsewhere} recordings lie on another workstation, which has not looked at them "
+                "again yet; live figures stand in. Analyse the session again later."
+            )
             result = _remarked(result, words)
         return result, facts, None
 
@@ -202,11 +208,19 @@ class SessionAnalysis:
             context.progress(0.0, "waits for the last recording")
             self._clock.sleep(_WAIT_S)
 
-    def _finish_chunks(self, session: Session, end_at: datetime, context: JobContext) -> int:
+    def _finish_chunks(
+        self, session: Session, end_at: datetime, context: JobContext
+    ) -> tuple[int, int]:
         """Recordings of moving horses that the chunk lane has not seen go through it; how many
-        could not."""
-        closed = self._lane.closed(session.stream_ids, session.start_at, end_at, session.farm_id)
-        waiting = [chunk for chunk in closed if chunk.moving and not chunk.final]
+        could not, and how many lie elsewhere."""
+        asked = (session.stream_ids, session.start_at, end_at, session.farm_id)
+        here = {chunk.id for chunk in self._lane.closed(*asked)}
+        unseen = [
+            chunk
+            for chunk in closed_chunks(self._stores.stretch.chunks, *asked)
+            if chunk.moving and not chunk.final
+        ]
+        waiting = [chunk for chunk in unseen if chunk.id in here]
         missed = 0
         for index, chunk in enumerate(waiting):
             words = f"{index + 1} of {len(waiting)} recordings"
@@ -218,7 +232,7 @@ class SessionAnalysis:
             except BarnhandError as error:
                 log.warning("recording %s was passed over: %s", chunk.id, error)
                 missed += 1
-        return missed
+        return missed, len(unseen) - len(waiting)
 
     def _tell(self, session_id: SessionId, why: str) -> None:
         """Note why it failed, where it is still there."""

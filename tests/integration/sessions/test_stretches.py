@@ -9,10 +9,12 @@ from uuid import uuid4
 import pytest
 
 from barnhand_desktop.api.session_desk import session_desk
+from barnhand_desktop.api.whereabouts import Whereabouts
 from barnhand_desktop.jobs.session_stretch import StretchStores, stretch_result
 from db.queue.jobs import PostgresJobQueue
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.media_folders import PostgresMediaFolders
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.stored_past import PostgresStoredPast
 from engine.domain.errors import OperatorMistake
@@ -109,7 +111,8 @@ def test_a_stretch_without_the_horse_says_so(barn: MotionBarn) -> None:
 
 def test_a_live_session_sums_up_at_its_end_and_is_queued(barn: MotionBarn) -> None:
     camera, bella = ridden(barn)
-    desk = session_desk(barn.pool, PostgresJobQueue(barn.pool), None, 1)
+    nowhere = Whereabouts(PostgresMediaFolders(barn.pool), None)
+    desk = session_desk(barn.pool, PostgresJobQueue(barn.pool), nowhere, 1)
     live = session(camera, bella, source=SessionSource.LIVE, state=SessionState.OPEN, end_at=None)
     begun = desk.sessions.add(live)
     so_far = desk.so_far(begun, at(20))
