@@ -18,7 +18,6 @@ from db.live.protocol import (
     EVENTS_CHANNEL_PREFIX,
     FARM_ROOM,
     SEQUENCE_KEY,
-    decode_event,
     events_channel,
 )
 from engine.domain.errors import OperatorMistake
@@ -79,13 +78,11 @@ class EventHub:
 
     def _on_event(self, payload: bytes) -> None:
         try:
-            event = LiveEvent(decode_event(payload), payload)
+            self._rouse(self.rooms.publish(LiveEvent(payload)))
         except OperatorMistake as error:
             self._undecodable += 1
             if self._undecodable == 1:
                 log.warning("%s", error)
-            return
-        self._rouse(self.rooms.publish(event))
 
     def _set_connected(self, connected: bool, reason: str) -> None:
         self._metrics.live_state_up.set(1.0 if connected else 0.0)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from barnhand_desktop.api.config import SocketLimits
 from db.live.personal import SESSION_REVOKED, USER_ROOM_PREFIX, user_room
-from db.live.protocol import FARM_ROOM, EventMessage
+from db.live.protocol import FARM_ROOM, decode_event, decode_frequent
 
 _OWN_ROOMS = 1000
 """Rooms of accounts that are buffered at once; the oldest is forgotten."""
@@ -39,10 +39,16 @@ _NEEDS = {
 
 
 class LiveEvent:
-    """One event with its texts, made at most once however many clients get it."""
+    """One event with its texts, made at most once however many clients get it.
 
-    def __init__(self, message: EventMessage, payload: bytes) -> None:
-        self.message = message
+    Of the frequent kinds the data are read only for those who want a part of them.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        """Raises OperatorMistake when the bytes hold no event."""
+        frequent = decode_frequent(payload)
+        message = self.message = frequent or decode_event(payload)
+        self._has_data = frequent is None
         own = None if message.user is None else user_room(message.user)
         self.room = own or message.stream_id or FARM_ROOM
         self.sequence = message.sequence
@@ -57,11 +63,14 @@ class LiveEvent:
     def lean(self) -> str:
         """The event without keypoints."""
         message = self.message
-        horses = message.data.get("horses")
-        if message.event != "detection:update" or not isinstance(horses, list):
+        if message.event != "detection:update":
+            return self.full
+        told = message.data if self._has_data else decode_event(self._payload).data
+        horses = told.get("horses")
+        if not isinstance(horses, list):
             return self.full
         data = {
-            **message.data,
+            **told,
             "horses": [
                 {name: value for name, value in horse.items() if name != "keypoints"}
                 for horse in horses
@@ -213,13 +222,14 @@ class Listener:
 
     ``visible`` are the streams it may see; ``sees_farm`` whether events of no stream reach it,
     ``farm_id`` of which farm (None: of all). ``own_room`` is its account's; ``judge_again`` is
-    called when something happened to the account.
+    called when something happened to the account, ``give_up`` once the queue has overflowed.
     """
 
     def __init__(self, subject: str, limits: SocketLimits, username: str = "") -> None:
         self.subject = subject
         self.own_room = user_room(username)
         self.judge_again: Callable[[], object] = lambda: None
+        self.give_up: Callable[[], object] = lambda: None
         self.visible: frozenset[str] = frozenset()
         self.sees_farm = False
         self.farm_id: str | None = None
@@ -240,6 +250,7 @@ class Listener:
             self.overflowed = True
             self._texts.clear()
             self._bytes = 0
+            self.give_up()
             return False
         self._texts.append(text)
         self._bytes += len(text)

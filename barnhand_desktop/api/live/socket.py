@@ -159,6 +159,8 @@ class Conversation:
         self._listener = Listener(caller.subject, self._hub.limits, caller.username)
         self._judge_now = asyncio.Event()
         self._listener.judge_again = self._judge_now.set
+        self._overflowed = asyncio.Event()
+        self._listener.give_up = self._overflowed.set
         self._rates = MemoryRates()
 
     async def run(self, stream_id: UUID | None) -> None:
@@ -173,7 +175,9 @@ class Conversation:
             self._say(state_text(self._hub.connected))
             if stream_id is not None:
                 await self._subscribe(Subscription(stream_id=stream_id))
-            await _first_to_end(self._send(wake), self._receive(wake), self._recheck())
+            await _first_to_end(
+                self._watch_reader(), self._send(wake), self._receive(wake), self._recheck()
+            )
         finally:
             self._hub.leave(self._listener)
 
@@ -182,28 +186,18 @@ class Conversation:
 
     async def _send(self, wake: asyncio.Event) -> None:
         wake.set()
+        sent = self._door.metrics.socket_sent
         while True:
             await wake.wait()
             wake.clear()
             while (text := self._listener.take()) is not None:
-                await self._deliver(text)
-            self._require_reader()
+                await self._socket.send_text(text)
+                sent.inc()
 
-    async def _deliver(self, text: str) -> None:
-        """Send, and notice while a reader takes nothing that its queue has overflowed."""
-        sending = asyncio.ensure_future(self._socket.send_text(text))
-        try:
-            while not sending.done():
-                await asyncio.wait((sending,), timeout=0.25)
-                self._require_reader()
-            sending.result()
-            self._door.metrics.socket_sent.inc()
-        finally:
-            sending.cancel()
-
-    def _require_reader(self) -> None:
-        if self._listener.overflowed:
-            raise Farewell(Close.SLOW_READER, "slow reader: events were not taken in time")
+    async def _watch_reader(self) -> None:
+        """Notice, also while a reader takes nothing, that its queue has overflowed."""
+        await self._overflowed.wait()
+        raise Farewell(Close.SLOW_READER, "slow reader: events were not taken in time")
 
     async def _receive(self, wake: asyncio.Event) -> None:
         while True:

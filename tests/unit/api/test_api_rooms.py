@@ -29,7 +29,7 @@ def event(
 ) -> LiveEvent:
     data = {"horses": [{"track_id": "t", "keypoints": {"nose": [1, 2, 0.9]}}], "pad": "x" * pad}
     message = EventMessage(name, stream_id, "2025-01-01T00:00:00+00:00", sequence, data)
-    return LiveEvent(message, encode_event(message))
+    return LiveEvent(encode_event(message))
 
 
 def listener(
@@ -227,7 +227,7 @@ def test_own_rooms_are_heard_by_their_account_only_and_are_bounded() -> None:
     ben.judge_again = lambda: judged.append("ben")
     at = "2025-01-01T00:00:00+00:00"
     message = EventMessage("session:revoked", None, at, 1, {"reason": "x"}, user="anna")
-    event = LiveEvent(message, encode_event(message))
+    event = LiveEvent(encode_event(message))
     assert set(rooms.publish(event)) == {anna} and judged == ["anna"]
     for number in range(1100):
         rooms.buffer(user_room(f"u{number}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -15,16 +16,18 @@ from db.live.protocol import (
     EventMessage,
     decode_command,
     decode_event,
+    decode_frequent,
     degradation_names,
     detection_update,
     encode_command,
     encode_event,
+    event_halves,
     notice,
     stream_status,
 )
 from engine.domain.commands import StartStream, StopStream, StreamsChanged, TakeSnapshot
 from engine.domain.errors import OperatorMistake
-from engine.domain.ids import new_stream_id
+from engine.domain.ids import StreamId, new_stream_id
 from engine.domain.notices import Notice, Severity
 from engine.domain.poses import PoseBatch
 from engine.domain.results import Degradation
@@ -137,3 +140,38 @@ def test_statuses_and_notices_are_plain_objects() -> None:
     assert stream_status(change) == {"state": "ended", "reason": "Over.", "at": AT.isoformat()}
     told = notice(Notice("k", Severity.CRITICAL, "m", "a", AT, stream, active=False))
     assert (told["severity"], told["active"]) == ("critical", False)
+
+
+@pytest.mark.parametrize("event", ["detection:update", "metrics:update"])
+def test_the_head_of_a_frequent_event_is_read_without_its_data(event: str) -> None:
+    stream, at = str(uuid4()), "2026-11-01T12:00:00+00:00"
+    data = {"horses": [{"keypoints": {"nose": [1.0, 2.0, 0.9]}}], "note": ',"data":{'}
+    whole = EventMessage(event, stream, at, 41, data)
+    read = decode_frequent(encode_event(whole))
+    assert read is not None
+    assert read == replace(whole, data={})
+    head, tail = event_halves(event, StreamId(UUID(stream)), at, data)
+    assert decode_frequent(head + b"41" + tail) == replace(whole, data={})
+
+
+def test_events_that_may_be_somebodys_own_are_read_whole() -> None:
+    stream, at = str(uuid4()), "2026-11-01T12:00:00+00:00"
+    personal = EventMessage("session:revoked", None, at, 1, {"reason": "x"}, user="anna")
+    disguised = EventMessage("detection:update", stream, at, 1, {}, user="anna")
+    of_the_farm = EventMessage("alert:raised", None, at, 1, {"farm_id": stream})
+    for message in (personal, disguised, of_the_farm):
+        assert decode_frequent(encode_event(message)) is None
+        assert decode_event(encode_event(message)) == message
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"event":"detection:update","stream_id":"x"',
+        b'{"event":"detection:update","stream_id":"x","data":{}}',
+        b'{"event":"detection:update","stream_id":"x","timestamp":"t","sequence":"n","data":{}}',
+    ],
+)
+def test_what_is_no_frequent_event_is_said(payload: bytes) -> None:
+    with pytest.raises(OperatorMistake):
+        decode_frequent(payload) or decode_event(payload)
