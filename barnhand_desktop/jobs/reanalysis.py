@@ -31,6 +31,7 @@ from engine.reanalysis.lane import ChunkLane, ChunkToAnalyse, LaneResult
 from engine.reanalysis.stored import StoredPast
 from engine.recording.layout import inside, overlay_path
 from engine.recording.overlay import write_overlay
+from engine.runtime.allocator import give_back
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -113,10 +114,12 @@ class Reanalysis:
         return {**_told(results), "skipped": len(skipped), "why": skipped[:3]}
 
     def at_rest(self) -> None:
-        """Let the models go."""
+        """Let the models go, and their memory with them."""
         models, self._models = self._models, None
         if models is not None:
             models.close()
+            del models
+            give_back()
 
     # --- for sessions --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.allocator import bound_arenas
+from engine.runtime.allocator import bound_arenas, give_back
 
 GLIBC = platform.libc_ver()[0] == "glibc"
 THREADS = 12
@@ -45,6 +45,18 @@ print(json.dumps([done, len(re.findall("<heap nr", report.read_text()))]))
 """
 """A process of its own: glibc counts once in a process's life."""
 
+FREE = """
+import json, psutil
+from engine.runtime.allocator import give_back
+
+blocks = [b"x" * 100_000 for _ in range(500)]  # too small to be mapped each by itself
+kept = b"x" * 100_000  # lies behind them: the pool's end does not move
+blocks.clear()
+before = psutil.Process().memory_info().rss
+done = give_back()
+print(json.dumps([done, before - psutil.Process().memory_info().rss]))
+"""
+
 
 def _arenas(how: str, folder: Path, **environment: str) -> tuple[bool, int]:
     """Whether the bound was set, and how many arenas threads that allocate at once brought."""
@@ -71,6 +83,16 @@ def test_whoever_starts_the_program_may_choose(tmp_path: Path) -> None:
     assert _arenas("bounded", tmp_path, MALLOC_ARENA_MAX="3") == (False, 3)
 
 
+@pytest.mark.skipif(not GLIBC, reason="this C library has no arenas")
+def test_what_lies_free_goes_back_to_the_system() -> None:
+    line = [sys.executable, "-c", FREE]
+    ended = subprocess.run(line, capture_output=True, text=True, timeout=60.0, check=True)
+    done, freed_bytes = json.loads(ended.stdout)
+    assert done
+    assert freed_bytes > 25_000_000
+
+
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert not bound_arenas()
+    assert not give_back()
