@@ -21,16 +21,18 @@ from db.queue.jobs import PostgresJobQueue
 from db.repositories.bookmarks import PostgresBookmarkRepository
 from db.repositories.chunks import PostgresChunkRepository
 from db.repositories.horses import PostgresHorseRepository
+from db.repositories.media_folders import PostgresMediaFolders
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.timeline import PostgresTimelineRepository
 from engine.domain.behaviour import LaneKind
 from engine.domain.ids import StreamId
-from engine.domain.job_arguments import export_request, reprocess_request
+from engine.domain.job_arguments import export_arguments, export_request, reprocess_request
 from engine.domain.recording import (
     Chunk,
     ChunkId,
     ChunkState,
     ExportKind,
+    ExportRequest,
     Job,
     JobKind,
     JobState,
@@ -415,6 +417,33 @@ def test_a_result_that_is_elsewhere_is_said(
     assert told[0][1] == ""
     one.panel.open_folder(queue.get(job.id))
     assert "not on this machine" in str(heard[0])
+
+
+def test_a_job_waits_for_and_lies_on_another_workstation(
+    postgres_dsn: str,
+    days: GeneratedDays,
+    request: pytest.FixtureRequest,
+    bench: TimelineBench,
+    desk: tuple[JobsDesk, list[tuple[str, str, object, bool]]],
+) -> None:
+    one, told = desk
+    pool = open_pool(postgres_dsn, max_size=2)
+    request.addfinalizer(pool.close)
+    stud, folders = uuid4(), PostgresMediaFolders(pool)
+    folders.work(stud, "Stud")
+    theirs = PostgresJobQueue(pool, home=lambda: stud)
+    table = ExportRequest(ExportKind.CSV, days.end - timedelta(minutes=1), days.end)
+    job = theirs.submit(JobKind.EXPORT, "Table", export_arguments(table), "Ben")
+    folders.leave(stud)
+    one.panel.toggle()
+    shown = card(one, job, bench.wait)
+    bench.wait(lambda: "waits for Stud, where it was asked for" in shown.state_words(shown.job))
+    assert shown.cancel.isVisible()
+    theirs.begin(job.id, "stud:1")
+    theirs.end(job.id, JobState.DONE, "", {"path": "exports/table.csv"})
+    bench.wait(lambda: bool(told))
+    assert told[0][:2] == ("Export ready on Stud: Table", "")
+    assert "lies on Stud" in shown.state_words(shown.job) and not shown.open.isVisible()
 
 
 def test_without_a_queue_the_panel_says_so(bench: TimelineBench, tmp_path: Path) -> None:

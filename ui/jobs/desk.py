@@ -62,12 +62,16 @@ class JobsDesk(QObject):
             words = self.tr("Export ready: {0}") if ready else self.tr("Done: {0}")
             if ready and self.watch.file_of(job) is not None:
                 act, then = self.tr("Show in folder"), self._opener(job)
+            elif ready and job.workstation:
+                words = self.tr("Export ready on {1}: {0}")
         elif job.state is JobState.FAILED:
             words = self.tr("Failed: {0}") + (f" – {job.message}" if job.message else "")
             act, then = self.tr("Details"), self.panel.show
         else:
             words = self.tr("Cancelled: {0}")
-        self.told.emit(words.format(job.title), act, then, job.state is JobState.FAILED)
+        self.told.emit(
+            words.format(job.title, job.workstation), act, then, job.state is JobState.FAILED
+        )
 
     def _opener(self, job: Job) -> Callable[[], None]:
         return lambda: self.panel.open_folder(job)

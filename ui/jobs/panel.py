@@ -37,6 +37,7 @@ class JobCard(QFrame):
         super().__init__()
         self._theme = theme
         self.job = job
+        self.has_file = has_file
         self._mark = icon_label("jobs", theme, "muted")
         self._title = label("", wrap=True)
         self._state = label("", "small", wrap=True)
@@ -62,7 +63,7 @@ class JobCard(QFrame):
 
     def show_job(self, job: Job, has_file: bool) -> None:
         """Show where it stands."""
-        self.job = job
+        self.job, self.has_file = job, has_file
         set_icon(self._mark, MARKS[job.state][0], self._theme, MARKS[job.state][1])
         self._title.setText(job.title)
         self._state.setText(self.state_words(job))
@@ -73,7 +74,7 @@ class JobCard(QFrame):
         self.open.setVisible(has_file)
 
     def state_words(self, job: Job) -> str:
-        """Its state, how far it is, and what it says."""
+        """Its state, how far it is, what it says, and who has what it made."""
         words = {
             JobState.QUEUED: self.tr("waits"),
             JobState.RUNNING: f"{round(job.progress * 100)} %",
@@ -85,7 +86,11 @@ class JobCard(QFrame):
         if job.state is JobState.DONE and job.started_at is not None and job.ended_at is not None:
             seconds = (job.ended_at - job.started_at).total_seconds()
             took = self.tr("took {0}").format(duration(seconds))
-        return " · ".join(part for part in (words, took, job.message) if part)
+        made = job.state is JobState.DONE and job.kind is JobKind.EXPORT
+        place = ""
+        if made and not self.has_file and job.workstation:
+            place = self.tr("lies on {0}").format(job.workstation)
+        return " · ".join(part for part in (words, took, job.message, place) if part)
 
 
 class JobsPanel(QFrame):
@@ -188,7 +193,7 @@ class JobsPanel(QFrame):
             card.opened.connect(self.open_folder)
             self.cards[job.id] = card
             self._list.insertWidget(place, card)
-        elif card.job != job:
+        elif card.job != job or card.has_file != has_file:
             card.show_job(job, has_file)
 
     def _empty_words(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from engine.domain.errors import BarnhandError, EnvironmentFault
-from engine.domain.recording import Job, JobId, JobKind, JobState
+from engine.domain.recording import Job, JobId, JobKind, JobQueue, JobState
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 
@@ -40,6 +40,7 @@ class JobWatch(QObject):
         self.jobs: tuple[Job, ...] = ()
         self.problem: BarnhandError | None = None
         self._active: set[JobId] = set()
+        self._here: frozenset[JobId] = frozenset()
         self._asked = self._stopped = False
         self._watched = False
         self._timer = QTimer(self, interval=REST_MS)
@@ -91,7 +92,7 @@ class JobWatch(QObject):
             return
         self._asked = True
         self._requests.submit(
-            "jobs", lambda: jobs.list(limit=READ), self._on_read, self._on_failed, self
+            "jobs", lambda: self._read(jobs), self._on_read, self._on_failed, self
         )
 
     def cancel(self, job_id: JobId) -> None:
@@ -107,12 +108,25 @@ class JobWatch(QObject):
             )
 
     def file_of(self, job: Job) -> Path | None:
-        """Where the result of a finished export lies on this machine, None if nowhere."""
+        """Where the result of a finished export lies on this machine, None if nowhere; as it was
+        found when the jobs were last read."""
+        return self._place(job) if job.id in self._here else None
+
+    def _place(self, job: Job) -> Path | None:
+        """Where the result would lie in this machine's media folder."""
         path = job.result.get("path")
         if self._media is None or not isinstance(path, str) or job.state is not JobState.DONE:
             return None
         whole = (self._media / path).resolve()
         return whole if whole.is_relative_to(self._media.resolve()) else None
+
+    def _read(self, jobs: JobQueue) -> tuple[Sequence[Job], frozenset[JobId]]:
+        """On a worker: the jobs, and those whose result lies on this machine."""
+        found = jobs.list(limit=READ)
+        places = ((job.id, self._place(job)) for job in found if job.kind is JobKind.EXPORT)
+        return found, frozenset(
+            job_id for job_id, place in places if place is not None and place.is_file()
+        )
 
     def folder_of(self, job: Job) -> Path:
         """The folder of a result. Raises EnvironmentFault when the file is not on this machine."""
@@ -120,19 +134,21 @@ class JobWatch(QObject):
         if whole is None or not whole.parent.is_dir():
             raise EnvironmentFault(
                 self.tr("The result of “{0}” is not on this machine.").format(job.title),
-                self.tr("It lies where “{0}” keeps its recordings.").format(job.node or "?"),
+                self.tr("It lies where “{0}” keeps its recordings.").format(
+                    job.workstation or job.node or "?"
+                ),
             )
         return whole.parent
 
-    def _on_read(self, jobs: Sequence[Job]) -> None:
+    def _on_read(self, read: tuple[Sequence[Job], frozenset[JobId]]) -> None:
         self._asked = False
         self.problem = None
-        fresh = tuple(jobs)
+        fresh, here = tuple(read[0]), read[1]
         running = {job.id for job in fresh if job.state in ACTIVE}
         over = [j for j in fresh if j.id in self._active and j.state not in ACTIVE]
         self._active = running
-        if fresh != self.jobs:
-            self.jobs = fresh
+        if fresh != self.jobs or here != self._here:
+            self.jobs, self._here = fresh, here
             self.changed.emit()
         self._pace()
         for job in over:
