@@ -14,7 +14,7 @@ from PySide6.QtCore import (
     QSortFilterProxyModel,
     Qt,
 )
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from engine.domain.motion import Stride
@@ -96,10 +96,10 @@ class StrideModel(QAbstractTableModel):
 
     def _heads(self) -> tuple[str, ...]:
         return (
-            self.tr("At (s)"), self.tr("Gait"), self.tr("Lead"), self.tr("Rate (Hz)"),
-            self.tr("Length (m)"), self.tr("Speed (m/s)"), self.tr("Symmetry"),
-            self.tr("Head min (mm)"), self.tr("Head max (mm)"), self.tr("Pelvis min (mm)"),
-            self.tr("Pelvis max (mm)"), self.tr("Straight"), self.tr("Quality"),
+            self.tr("At\n(s)"), self.tr("Gait\n"), self.tr("Lead\n"), self.tr("Rate\n(Hz)"),
+            self.tr("Length\n(m)"), self.tr("Speed\n(m/s)"), self.tr("Sym-\nmetry"),
+            self.tr("Head\nmin (mm)"), self.tr("Head\nmax (mm)"), self.tr("Pelvis\nmin (mm)"),
+            self.tr("Pelvis\nmax (mm)"), self.tr("Straight\n"), self.tr("Quality\n"),
         )  # fmt: skip
 
     def headerData(
@@ -143,7 +143,7 @@ class FigureTable(QTableView):
         super().__init__()
         self.figures = FigureModel(theme, self)
         self.setModel(self.figures)
-        _plain(self)
+        plain_table(self)
         self.setWordWrap(True)
         head = self.horizontalHeader()
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
@@ -151,6 +151,10 @@ class FigureTable(QTableView):
         head.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         head.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setAccessibleName(self.tr("Figures of the session"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resizeRowsToContents()
 
     def set_theme(self, theme: Theme) -> None:
         """Another look."""
@@ -168,7 +172,7 @@ class StrideTable(QTableView):
         self.sorted.setSortRole(SORT)
         self.sorted.setSourceModel(self.strides)
         self.setModel(self.sorted)
-        _plain(self)
+        plain_table(self)
         self.setSortingEnabled(True)
         self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -176,7 +180,8 @@ class StrideTable(QTableView):
         self.setAccessibleName(self.tr("Strides of the session"))
 
 
-def _plain(table: QTableView) -> None:
+def plain_table(table: QTableView) -> None:
+    """Rows to read: chosen whole, not edited, no grid."""
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setShowGrid(False)

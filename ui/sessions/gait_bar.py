@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from engine.domain.motion import Gait
 from engine.domain.sessions import MetricValue
-from ui.sessions.words import gait_word
+from ui.sessions.words import gait_word, percent
 from ui.theme import Theme
 
 BAR_PX, HEIGHT_PX, GAP_PX, SWATCH_PX = 16, 44, 16.0, 10.0
@@ -61,7 +61,7 @@ class GaitBar(QWidget):
         """The shares, or why there are none."""
         if not self._shares:
             return self._reason or self.tr("No gait was told.")
-        return ", ".join(f"{gait_word(gait)} {share:.0%}" for gait, share in self._shares)
+        return ", ".join(f"{gait_word(gait)} {percent(share)}" for gait, share in self._shares)
 
     def sizeHint(self) -> QSize:
         return QSize(320, HEIGHT_PX)
@@ -86,7 +86,7 @@ class GaitBar(QWidget):
             wide = self.width() * share / whole
             painter.fillRect(QRectF(x, 0, max(wide - 1, 1), BAR_PX), gait_colour(gait, theme))
             x += wide
-            words = f"{gait_word(gait)} {share:.0%}"
+            words = f"{gait_word(gait)} {percent(share)}"
             painter.fillRect(
                 QRectF(at, BAR_PX + 12, SWATCH_PX, SWATCH_PX), gait_colour(gait, theme)
             )

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
+    QButtonGroup,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
     QSplitter,
-    QTabWidget,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +24,7 @@ from ui.sessions.heat_picture import HeatPicture
 from ui.sessions.reading import SessionReading
 from ui.sessions.session_rows import MARKS, about_words
 from ui.sessions.speed_plot import SpeedPlot
-from ui.sessions.words import scale_words, short_mode, source_word, state_line
+from ui.sessions.words import percent, scale_words, short_mode, source_word, state_line
 from ui.theme import Theme
 from ui.widgets import button, icon_label, label, set_icon
 from ui.wording import duration
@@ -59,7 +60,9 @@ class SessionDetail(QWidget):
         self.speed = SpeedPlot(theme)
         self.heat = HeatPicture(theme)
         self.strides = StrideTable()
-        self.tabs = QTabWidget()
+        self.tabs = QStackedWidget()
+        self.tab_buttons = QButtonGroup(self)
+        self.found = QWidget()
         self._build()
 
     # --- layout ---------------------------------------------------------------------------------
@@ -99,7 +102,7 @@ class SessionDetail(QWidget):
         column.addLayout(acts)
         column.addWidget(self.remarks)
         column.addWidget(self.gaits)
-        column.addWidget(self.tabs, 1)
+        column.addWidget(self.found, 1)
 
     def _build_tabs(self) -> None:
         beside = QWidget()
@@ -114,9 +117,27 @@ class SessionDetail(QWidget):
         split.addWidget(self.figures)
         split.addWidget(beside)
         split.setSizes([FIGURES_PX, BESIDE_PX])
-        self.tabs.addTab(split, self.tr("Figures"))
-        self.tabs.addTab(self.strides, self.tr("Strides"))
-        self.tabs.setDocumentMode(True)
+        tabs = QHBoxLayout()
+        for number, text in enumerate((self.tr("Figures"), self.tr("Strides"))):
+            tab = button(text)
+            tab.setCheckable(True)
+            tab.setChecked(number == 0)
+            self.tab_buttons.addButton(tab, number)
+            tabs.addWidget(tab)
+        tabs.addStretch(1)
+        self.tab_buttons.idClicked.connect(self.show_tab)
+        self.tabs.addWidget(split)
+        self.tabs.addWidget(self.strides)
+        whole = QVBoxLayout(self.found)
+        whole.setContentsMargins(0, 4, 0, 0)
+        whole.setSpacing(8)
+        whole.addLayout(tabs)
+        whole.addWidget(self.tabs, 1)
+
+    def show_tab(self, number: int) -> None:
+        """The figures (0) or the strides (1)."""
+        self.tab_buttons.button(number).setChecked(True)
+        self.tabs.setCurrentIndex(number)
 
     def _act(self, name: str, text: str, role: str) -> QPushButton:
         result = button(text, role)
@@ -140,7 +161,7 @@ class SessionDetail(QWidget):
         folder is on this machine."""
         if self.session is None or self.session.id != session.id:
             self.reading = None
-            for part in (self.tabs, self.gaits, self.remarks):
+            for part in (self.found, self.gaits, self.remarks):
                 part.hide()
         self.session = session
         name, colour = MARKS[session.state]
@@ -168,7 +189,7 @@ class SessionDetail(QWidget):
             upload = session.source is SessionSource.UPLOAD
             return words.format(self.tr(" and the video are") if upload else self.tr(" is"))
         if session.source is SessionSource.UPLOAD and not session.video:
-            return self.tr("The video was no video that can be read; it was taken away.")
+            return self.tr("The video is gone: it cannot be played or analysed again.")
         return ""
 
     def _show_acts(self, session: Session, files_here: bool) -> None:
@@ -205,7 +226,7 @@ class SessionDetail(QWidget):
         """Show what was found."""
         self.reading = reading
         metrics = reading.metrics
-        for part in (self.tabs, self.gaits):
+        for part in (self.found, self.gaits):
             part.setVisible(metrics is not None)
         self.remarks.setVisible(True)
         if metrics is None:
@@ -225,11 +246,11 @@ class SessionDetail(QWidget):
         self.heat.show_maps(reading.heat_maps, names, self._why_no_map(reading))
         self.strides.strides.show_strides(reading.strides, reading.session.start_at)
         words = self.tr("Strides ({0})").format(len(reading.strides))
-        self.tabs.setTabText(1, words)
+        self.tab_buttons.button(1).setText(words)
 
     def _rests_on(self, metrics: SessionMetrics) -> str:
         seen = self.tr("Seen {0} of {1} ({2}), {3} pictures at {4} a second.").format(
-            duration(metrics.seen_s), duration(metrics.duration_s), f"{metrics.coverage:.0%}",
+            duration(metrics.seen_s), duration(metrics.duration_s), percent(metrics.coverage),
             metrics.pictures, f"{metrics.fps:.1f}",
         )  # fmt: skip
         lines = [f"{seen} {scale_words(metrics.scale)}"]

@@ -29,7 +29,7 @@ from ui.sessions.feed import SessionFeed
 from ui.sessions.reading import SessionReading, read_session
 from ui.sessions.session_detail import SessionDetail
 from ui.sessions.session_rows import SessionDelegate, SessionModel
-from ui.sessions.words import kind_word
+from ui.sessions.words import kind_word, percent
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label
 
@@ -81,7 +81,7 @@ class CopyStrip(QFrame):
     def _show(self) -> None:
         intake = self._desk.intake
         if intake is not None:
-            words = self.tr("Copying {0}: {1}").format(intake.source.name, f"{intake.share:.0%}")
+            words = self.tr("Copying {0}: {1}").format(intake.source.name, percent(intake.share))
             self.words.setText(words)
             self.bar.setAccessibleName(words)
             self.bar.setValue(round(1000 * intake.share))

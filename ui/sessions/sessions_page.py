@@ -15,12 +15,14 @@ from ui.commands import CommandLog
 from ui.registry.directory import HorseDirectory
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
+from ui.sessions.calendar_view import CalendarView
+from ui.sessions.compare_view import CompareView
 from ui.sessions.desk import SessionDesk
 from ui.sessions.feed import SessionFeed
 from ui.sessions.session_list import SessionList
 from ui.theme import Theme, icon
 from ui.timeline.range_actions import RangeViewer
-from ui.widgets import button, icon_label, label
+from ui.widgets import button, icon_label, label, set_icon
 
 LIST, COMPARE, CALENDAR = range(3)
 
@@ -53,6 +55,10 @@ class SessionsPage(QWidget):
         self.desk.viewer = viewer
         files_here = services.media_folder is not None
         self.list = SessionList(self.desk, self.feed, directory, requests, files_here, theme)
+        self.compare = CompareView(services.sessions, self.feed, requests, directory.title, theme)
+        self.calendar = CalendarView(
+            services, requests, log, directory, self.desk, self.feed, theme
+        )
         self._build()
         self._connect()
         self._add_actions(book)
@@ -61,7 +67,8 @@ class SessionsPage(QWidget):
 
     def _build(self) -> None:
         self.parts = QStackedWidget()
-        self.parts.addWidget(self.list)
+        for part in (self.list, self.compare, self.calendar):
+            self.parts.addWidget(part)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -74,7 +81,8 @@ class SessionsPage(QWidget):
         row = QHBoxLayout(head)
         row.setContentsMargins(16, 8, 16, 8)
         row.setSpacing(8)
-        row.addWidget(icon_label("sessions", self._theme, "accent", 20))
+        self.mark = icon_label("sessions", self._theme, "accent", 20)
+        row.addWidget(self.mark)
         row.addWidget(label(self.tr("Sessions"), "title"))
         row.addSpacing(12)
         self.tabs = QButtonGroup(self)
@@ -93,6 +101,7 @@ class SessionsPage(QWidget):
         return head
 
     def _dress(self) -> None:
+        set_icon(self.mark, "sessions", self._theme, "accent", 20)
         self.live.setIcon(icon("live", self._theme))
         self.video.setIcon(icon("film", self._theme, "accent_text", "accent_text"))
 
@@ -100,11 +109,13 @@ class SessionsPage(QWidget):
         self.tabs.idClicked.connect(self.show_part)
         self.live.clicked.connect(self.desk.ask_live)
         self.video.clicked.connect(self.desk.ask_video)
-        for part in (self.desk, self.list):
+        for part in (self.desk, self.list, self.calendar):
             part.failed.connect(self.failed)
         self.desk.said.connect(self.said)
         self.desk.made.connect(self._on_made)
         self.list.profile_asked.connect(self.profile_asked)
+        self.list.compare_asked.connect(self.open_comparison)
+        self.calendar.session_asked.connect(self.open_session)
         self._log.changed.connect(self.feed.refresh)
 
     def _add_actions(self, book: ActionBook) -> None:
@@ -113,6 +124,9 @@ class SessionsPage(QWidget):
             ("video", self.tr("New session from a video…"), self.desk.ask_video),
             ("live", self.tr("Start a live session…"), self.desk.ask_live),
             ("list", self.tr("List of sessions"), lambda: self.go_to(LIST)),
+            ("compare", self.tr("Compare two sessions"), lambda: self.go_to(COMPARE)),
+            ("calendar", self.tr("Training calendar"), lambda: self.go_to(CALENDAR)),
+            ("plan", self.tr("Plan in the calendar…"), self.ask_plan),
         ):
             book.add(f"sessions.{name}", group, text, run)
 
@@ -122,7 +136,8 @@ class SessionsPage(QWidget):
         """Another look."""
         self._theme = theme
         self._dress()
-        self.list.set_theme(theme)
+        for part in (self.list, self.compare, self.calendar):
+            part.set_theme(theme)
 
     def follow(self, cameras: Mapping[StreamId, str]) -> None:
         """Names of the cameras now."""
@@ -132,8 +147,9 @@ class SessionsPage(QWidget):
     def take_focus(self) -> None:
         """The page was opened."""
         self.feed.refresh()
-        if self.parts.currentIndex() == LIST:
-            self.list.view.setFocus()
+        self.calendar.refresh()
+        focus = (self.list.view, self.compare.a, self.calendar.grid)
+        focus[self.parts.currentIndex()].setFocus()
 
     def go_to(self, number: int) -> None:
         """Open the page at one of its parts."""
@@ -145,11 +161,22 @@ class SessionsPage(QWidget):
         for other in range(3):
             self.tabs.button(other).setChecked(other == number)
         self.parts.setCurrentIndex(number)
+        self.take_focus()
 
     def open_session(self, session: Session) -> None:
         """Show one."""
         self.go_to(LIST)
         self.list.open_session(session)
+
+    def open_comparison(self, session: Session) -> None:
+        """Set one beside the one before it."""
+        self.compare.begin_with(session)
+        self.show_part(COMPARE)
+
+    def ask_plan(self) -> None:
+        """Plan on the day that is chosen in the calendar."""
+        self.go_to(CALENDAR)
+        self.calendar.ask(self.calendar.grid.day)
 
     def stop(self) -> None:
         """The window is closing."""

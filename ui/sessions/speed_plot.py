@@ -73,8 +73,8 @@ class SpeedPlot(QWidget):
             item.plot(reading.speed_t_s, reading.speed_mps, pen=pen, connect="finite")
             words.append(self.tr("— as recorded"))
         words += self._strides(reading)
-        item.getViewBox().setLimits(yMin=0.0)
         item.enableAutoRange()
+        item.setYRange(0.0, _fastest(reading), padding=0.05)
         self.canvas.setVisible(bool(words))
         said = self.tr("m/s over seconds; strides: {0}").format("  ".join(words))
         self.note.setText(said if words else self._why(reading))
@@ -104,3 +104,9 @@ class SpeedPlot(QWidget):
         if reading.session.archived_at is not None:
             return self.tr("The session is archived: its strides are gone.")
         return self.tr("No stride with a known speed was measured.")
+
+
+def _fastest(reading: SessionReading) -> float:
+    """The greatest speed on show, 1 m/s at least."""
+    every = [s.speed_mps for s in reading.strides] + list(reading.speed_mps)
+    return max((v for v in every if math.isfinite(v)), default=1.0)

@@ -18,11 +18,18 @@ from engine.domain.sessions import (
     SessionState,
 )
 
+NARROW = "\u00a0"
+"""Between a number and its unit: no line ends there."""
 UNITS = {"m_s": "m/s", "m": "m", "s": "s", "hz": "Hz", "mm": "mm"}
 
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("Sessions", text)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """``62 %``, which is never broken apart."""
+    return f"{100 * share:.{digits}f}{NARROW}%"
 
 
 def kind_word(kind: SessionKind) -> str:
@@ -78,7 +85,7 @@ def state_line(session: Session) -> str:
     """Where it stands, how far it is, and what its job says."""
     words = [state_word(session.state)]
     if session.state is SessionState.RUNNING:
-        words.append(f"{session.progress:.0%}")
+        words.append(percent(session.progress))
     if session.message:
         words.append(session.message)
     if session.archived_at is not None:
@@ -149,11 +156,11 @@ def number_words(value: float, unit: str, sign: bool = False) -> str:
     """``3.42 m/s``, ``+4.1 mm``, ``62 %``, ``14``."""
     plus = "+" if sign or unit == "mm" else ""
     if unit == "share":
-        return f"{100 * value:{plus}.0f} %"
+        return f"{100 * value:{plus}.0f}{NARROW}%"
     if unit == "count":
         return f"{value:{plus}.0f}"
     digits = 1 if unit == "mm" else 2
-    return f"{value:{plus}.{digits}f} {unit_word(unit)}".strip()
+    return f"{value:{plus}.{digits}f}{NARROW}{unit_word(unit)}".strip()
 
 
 def value_words(one: MetricValue) -> str:
@@ -171,13 +178,11 @@ def basis_words(one: MetricValue) -> str:
     if one.value is None:
         return one.reason
     if one.unit == "count":
-        return _tr("{0} of the time").format(f"{one.coverage:.0%}")
+        return _tr("{0} of time").format(percent(one.coverage))
     behind = _tr("{0} s") if one.spread is None else _tr("{0} strides")
     if one.name == "left_lead":
         behind = _tr("{0} strides")
-    return " · ".join(
-        (behind.format(one.count), _tr("{0} of the time").format(f"{one.coverage:.0%}"))
-    )
+    return " · ".join((behind.format(one.count), _tr("{0} of time").format(percent(one.coverage))))
 
 
 def scale_words(scale: SessionScale) -> str:
@@ -190,8 +195,8 @@ def scale_words(scale: SessionScale) -> str:
         ScaleKind.NONE: _tr("Nothing tells metres here."),
     }[scale.kind].format(height)
     if scale.uncertainty is not None:
-        doubt = f"{scale.uncertainty:.0%}"
-        words += " " + _tr("Lengths and speeds may all be wrong by ± {0} together.").format(doubt)
+        doubt = f"±{NARROW}{percent(scale.uncertainty)}"
+        words += " " + _tr("Lengths and speeds may all be wrong by {0} together.").format(doubt)
     return words
 
 
