@@ -16,6 +16,7 @@ from barnhand_desktop.account_desk import ConsoleAccountDesk
 from barnhand_desktop.api.account_acts import AccountActs
 from barnhand_desktop.api.audit import AuditTrail
 from barnhand_desktop.api.passwords import Passwords
+from barnhand_desktop.console_models import ConsoleModelDesk
 from barnhand_desktop.headless import streams_of
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.remote_desk import ConsoleRemoteDesk
@@ -33,6 +34,7 @@ from db.repositories.grants import GrantRepository
 from db.repositories.sessions import PostgresSessionRepository
 from db.repositories.users import UserRepository
 from engine.facade import Engine
+from engine.runtime.clock import SystemClock
 from engine.settings import EngineSettings
 from ui.app import run_console
 from ui.engine_bridge import FacadeBridge
@@ -137,6 +139,7 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
             models_changed=barn.model_keeper.refresh,
             timeline=barn.timeline,
             backups=barn.daily.keeper,
+            model_desk=model_desk(barn, access),
             remote=remote_desk(barn, access),
             accounts=ConsoleAccountDesk(account_acts(barn), FarmRepository(barn.pool)),
             sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
@@ -156,6 +159,20 @@ def account_acts(barn: Barn) -> AccountActs:
         Passwords(),
         AuditTrail(AuditRepository(barn.pool)),
         barn.announcer,
+    )
+
+
+def model_desk(barn: Barn, access: FileSettings) -> ConsoleModelDesk:
+    """Where models are registered and chosen."""
+    return ConsoleModelDesk(
+        barn.registered,
+        barn.streams,
+        AuditTrail(AuditRepository(barn.pool)),
+        barn.place.folders.data / "uploads",
+        lambda: access.current.api.model_upload_mb << 20,
+        DEFAULT_FARM,
+        SystemClock(),
+        barn.model_keeper.refresh,
     )
 
 

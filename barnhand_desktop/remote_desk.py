@@ -201,13 +201,15 @@ def _addresses(
     suggested: Sequence[str],
 ) -> tuple[str, ...]:
     """What another machine opens, those that the certificate is for only: networks first."""
-    if not api.remote_access:
+    if not api.remote_access or port == 0:
         return ()
     if api.tls_certificate is None:
         return tuple(f"https://{name}" for name in api.public_hosts)
     names = [] if certificate is None else [n for n in certificate.names if not is_loopback(n)]
     everywhere = api.host in (EVERYWHERE, "::")
-    best = [name for name in (*suggested, *names) if name in names]
+    *networks, this_machine = suggested
+    best = [n for n in (*networks, *names) if n in names and n != this_machine]
+    best += [this_machine] if this_machine in names else []
     hosts = dict.fromkeys(best if everywhere else [n for n in best if not _other(n, api.host)])
     return tuple(f"https://[{h}]:{port}" if ":" in h else f"https://{h}:{port}" for h in hosts)
 

@@ -533,5 +533,6 @@ class MainWindow(QMainWindow):
         self.sessions.stop()
         self.jobs.watch.stop()
         self.backups.stop()
+        self.own_settings.stop()
         self.directory.stop()
         return self.requests.close(2.0)

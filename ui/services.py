@@ -15,6 +15,7 @@ from engine.domain.backups import BackupDesk
 from engine.domain.behaviour import AlertRepository, MotionRepository, TimelineRepository
 from engine.domain.health import HistogramCounts
 from engine.domain.ids import FarmId, StreamId
+from engine.domain.model_desk import ModelDesk
 from engine.domain.models import ModelRegistry
 from engine.domain.ports import (
     HorseRepository,
@@ -121,7 +122,8 @@ class ConsoleServices:
     and of exports lie in it, None where they are not on this machine. ``backups``: None where this
     console makes none. ``farm_id``: whose console this is. ``models``: models registered
     with the server; ``models_changed`` is called on a worker after a choice of them. ``remote`` and
-    ``accounts``: who may come in over the API, None where this console has none."""
+    ``accounts``: who may come in over the API, and ``model_desk``: where models are registered;
+    None where this console has none."""
 
     engine: EngineBridge
     streams: StreamRepository
@@ -153,3 +155,4 @@ class ConsoleServices:
     calendar: CalendarRepository | None = None
     remote: RemoteDesk | None = None
     accounts: AccountDesk | None = None
+    model_desk: ModelDesk | None = None

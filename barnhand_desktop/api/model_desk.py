@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
-from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.model_uploads import Received, sweep
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.model_catalogue import known_models
-from barnhand_desktop.model_inspection.inspector import Inspector
-from barnhand_desktop.model_inspection.verdict import ModelRefused
+from barnhand_desktop.model_inspection.inspector import Inspector, never
+from barnhand_desktop.model_inspection.verdict import InspectionCancelled, ModelRefused
 from engine.domain.errors import Conflict
 from engine.domain.ids import FarmId
 from engine.domain.models import (
@@ -26,6 +25,8 @@ from engine.domain.models import (
     RegisteredModel,
 )
 from engine.domain.ports import Clock
+
+__all__ = ["MODELS_MAX", "UPLOADS_AT_ONCE", "ModelDesk", "never"]
 
 UPLOADS_AT_ONCE = 2
 MODELS_MAX = 100
@@ -62,8 +63,15 @@ class ModelDesk:
         finally:
             self._free.release()
 
-    def take_in(self, upload: Received, caller: Caller, farm_id: FarmId | None) -> RegisteredModel:
-        """Inspect and store an upload. Raises ModelRefused, Conflict, StoreUnavailable."""
+    def take_in(
+        self,
+        upload: Received,
+        uploaded_by: str,
+        farm_id: FarmId | None,
+        cancelled: Callable[[], bool] = never,
+    ) -> RegisteredModel:
+        """Inspect and store an upload. Raises ModelRefused, Conflict, StoreUnavailable, and
+        InspectionCancelled as soon as ``cancelled`` says so, which leaves nothing behind."""
         said = upload.description
         self._require_room(f"{said.name}@{said.version}")
         if said.sha256 is not None and said.sha256 != upload.sha256:
@@ -74,11 +82,11 @@ class ModelDesk:
             )
         entry = said.entry()
         verdict = self._inspector.inspect(
-            upload.path, {**entry, "format": said.format.value}, upload.file_name
+            upload.path, {**entry, "format": said.format.value}, upload.file_name, cancelled
         )
-        model = self._model(upload, entry, caller, farm_id, dict(verdict.figures))
+        model = self._model(upload, entry, uploaded_by, farm_id, dict(verdict.figures))
         with upload.path.open("rb") as file:
-            self.registry.add(model, iter(lambda: file.read(PART_BYTES), b""))
+            self.registry.add(model, _parts(file, cancelled))
         return model
 
     def _require_room(self, model_id: str) -> None:
@@ -95,7 +103,7 @@ class ModelDesk:
         self,
         upload: Received,
         entry: dict[str, Any],
-        caller: Caller,
+        uploaded_by: str,
         farm_id: FarmId | None,
         figures: dict[str, Any],
     ) -> RegisteredModel:
@@ -117,7 +125,7 @@ class ModelDesk:
             licence=said.licence,
             description={**entry, "files": [file]},
             state=ModelState.READY if ready else ModelState.NEEDS_EXPORT,
-            uploaded_by=caller.username,
+            uploaded_by=uploaded_by,
             created_at=self._clock.now(),
             farm_id=farm_id,
             skeleton=said.skeleton,
@@ -125,6 +133,13 @@ class ModelDesk:
             threshold=said.threshold,
             measured={**said.measured, **_figures(figures)},
         )
+
+
+def _parts(file: IO[bytes], cancelled: Callable[[], bool]) -> Iterator[bytes]:
+    while part := file.read(PART_BYTES):
+        if cancelled():
+            raise InspectionCancelled
+        yield part
 
 
 def _figures(found: dict[str, Any]) -> dict[str, object]:

@@ -22,7 +22,7 @@ __all__ = ["OVERHEAD_BYTES", "REQUEST_BODY", "Received", "received", "sweep", "t
 
 TOTAL_S = 1800.0
 LEFTOVER_S = 2 * TOTAL_S
-_PREFIX = "model-upload-"
+PREFIX = "model-upload-"
 
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -55,14 +55,14 @@ def received(
     """The upload in a request, on disk while the block runs and gone after it (see
     ``upload_form.received_file``)."""
     rules = UploadRules(
-        _PREFIX, ModelDescription, "model_description", limit_bytes, too_large, TOTAL_S
+        PREFIX, ModelDescription, "model_description", limit_bytes, too_large, TOTAL_S
     )
     return received_file(request, folder, rules)
 
 
 def sweep(folder: Path) -> None:
     """Remove uploads that a killed process left behind."""
-    sweep_uploads(folder, _PREFIX, LEFTOVER_S)
+    sweep_uploads(folder, PREFIX, LEFTOVER_S)
 
 
 def too_large(limit_bytes: int) -> Problem:

@@ -23,6 +23,7 @@ from barnhand_desktop.api.live.hub import EventHub
 from barnhand_desktop.api.live.socket import SocketDoor
 from barnhand_desktop.api.media_tokens import MediaTokens
 from barnhand_desktop.api.metrics import ApiMetrics
+from barnhand_desktop.api.model_acts import ModelActs
 from barnhand_desktop.api.model_desk import ModelDesk
 from barnhand_desktop.api.operation import FarmCollector, NodeCollector
 from barnhand_desktop.api.passwords import Passwords
@@ -134,6 +135,11 @@ class Services:
     def account_acts(self) -> AccountActs:
         """What administrators do with accounts."""
         return AccountActs(self.users, self.grants, self.passwords, self.audit, self.announcer)
+
+    @property
+    def model_acts(self) -> ModelActs:
+        """What administrators do with registered models."""
+        return ModelActs(self.model_desk, self.audit)
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -10,17 +10,24 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 from barnhand_desktop.model_inspection.file_kinds import HEAD_BYTES, refuse_strangers
-from barnhand_desktop.model_inspection.verdict import CODES, ModelRefused, Verdict
+from barnhand_desktop.model_inspection.verdict import (
+    CODES,
+    InspectionCancelled,
+    ModelRefused,
+    Verdict,
+)
 from engine.domain.errors import EnvironmentFault
 
 _ANSWER_BYTES = 64 * 1024
+_LOOK_EVERY_S = 0.1
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -44,6 +51,11 @@ def default_command() -> tuple[str, ...]:
     return (sys.executable, "-m", "barnhand_desktop.model_inspection.child")
 
 
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
 class Inspector:
     """Looks at files, each in a process of its own. May be used from any thread.
 
@@ -57,11 +69,18 @@ class Inspector:
         self._limits = limits
         self._command = tuple(command or default_command())
 
-    def inspect(self, path: Path, description: Mapping[str, Any], file_name: str = "") -> Verdict:
+    def inspect(
+        self,
+        path: Path,
+        description: Mapping[str, Any],
+        file_name: str = "",
+        cancelled: Callable[[], bool] = never,
+    ) -> Verdict:
         """Look at a file as the model that ``description`` says it is.
 
         ``description`` holds ``format`` (onnx, safetensors) and the fields of a manifest entry.
-        Raises ModelRefused with a code; EnvironmentFault when no process can be started at all.
+        Raises ModelRefused with a code; EnvironmentFault when no process can be started at all;
+        InspectionCancelled soon after ``cancelled`` says so, with the child ended.
         """
         with path.open("rb") as file:
             refuse_strangers(file.read(HEAD_BYTES), description["format"], file_name)
@@ -73,11 +92,13 @@ class Inspector:
         with _scratch(self._folder) as asked, _scratch(self._folder) as answered:
             asked.write(json.dumps(question).encode())
             asked.seek(0)
-            status = self._run(asked, answered)
+            status = self._run(asked, answered, cancelled)
             answered.seek(0)
             return _verdict(status, answered.read(_ANSWER_BYTES + 1))
 
-    def _run(self, asked: IO[bytes], answered: IO[bytes]) -> int | None:
+    def _run(
+        self, asked: IO[bytes], answered: IO[bytes], cancelled: Callable[[], bool]
+    ) -> int | None:
         """The child's exit status; None when it had to be killed."""
         try:
             process = subprocess.Popen(
@@ -94,11 +115,22 @@ class Inspector:
                 f"The process that inspects models could not be started: {error.strerror}."
             ) from error
         try:
-            return process.wait(self._limits.wall_s)
-        except subprocess.TimeoutExpired:
-            return None
+            return _ended(process, self._limits.wall_s, cancelled)
         finally:
             _end(process)
+
+
+def _ended(
+    process: subprocess.Popen[bytes], wall_s: float, cancelled: Callable[[], bool]
+) -> int | None:
+    """The exit status, None after ``wall_s``. Raises InspectionCancelled."""
+    end_mono_s = time.monotonic() + wall_s
+    while (left_s := end_mono_s - time.monotonic()) > 0:
+        if cancelled():
+            raise InspectionCancelled
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(left_s if cancelled is never else min(left_s, _LOOK_EVERY_S))
+    return None
 
 
 def _environment() -> dict[str, str]:

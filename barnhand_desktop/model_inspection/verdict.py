@@ -17,6 +17,13 @@ class ModelRefused(OperatorMistake):
         self.code = code
 
 
+class InspectionCancelled(OperatorMistake):
+    """Whoever asked for it does not want it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled; nothing was stored.")
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is known of an accepted file. ``figures``: parameters, nodes, opset, outputs, cpu_ms

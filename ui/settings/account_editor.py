@@ -19,7 +19,7 @@ from engine.domain.accounts import Account, FarmName, Role
 from engine.domain.ids import FarmId, StreamId
 from ui.widgets import button, label
 
-ROW_HEIGHT, ROWS_SHOWN = 26, 7
+ROW_HEIGHT, ROWS_SHOWN = 28, 8
 _WIDTH = 260
 
 
@@ -119,7 +119,6 @@ class AccountEditor(QWidget):
             grid.addWidget(name, row, 0)
             grid.addWidget(widget, row, 1)
         grid.addWidget(self.role_help, 1, 2)
-        self.cameras.setFixedHeight(ROW_HEIGHT * ROWS_SHOWN)
         self.cameras_words.setBuddy(self.cameras)
         grid.addWidget(self.cameras_words, 3, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(self.cameras, 3, 1, 1, 2)
@@ -163,6 +162,7 @@ class AccountEditor(QWidget):
             ticked = Qt.CheckState.Checked if stream_id in granted else Qt.CheckState.Unchecked
             item.setCheckState(ticked)
             self.cameras.addItem(item)
+        self.cameras.setFixedHeight(ROW_HEIGHT * min(max(len(names), 1), ROWS_SHOWN) + 4)
         self.cameras.blockSignals(False)
         self._on_edited()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 
 from engine.domain.accounts import Account, AccountDesk
@@ -45,7 +45,7 @@ class OwnPassword(QWidget):
             words.setBuddy(field)
             grid.addWidget(words, row, 0)
             grid.addWidget(field, row, 1)
-        grid.addWidget(self.set, 2, 2)
+        grid.addWidget(self.set, 2, 2, Qt.AlignmentFlag.AlignLeft)
         grid.addWidget(self.problem, 3, 0, 1, 3)
         grid.setColumnStretch(2, 1)
         self.set.clicked.connect(self.store)

@@ -292,6 +292,11 @@ class RemoteSection(QWidget):
         self.password.show_account(access.admin)
         self._show_addresses(access)
         self._show_certificate(access.certificate)
+        self._address_head.setText(
+            self.tr("OPEN ON A PHONE, ONCE THE API WAS RESTARTED")
+            if access.restart_needed or not access.runs
+            else self.tr("OPEN ON A PHONE")
+        )
         self.on.setText(self.tr("Use these names") if access.on else self.tr("Switch on"))
         self.off.setVisible(access.on)
         self._set_busy(self.busy)
@@ -328,7 +333,7 @@ class RemoteSection(QWidget):
             (self.tr("From"), label(f"{kind} · {certificate.path}", wrap=True)),
             (self.tr("For"), label(", ".join(certificate.names), wrap=True)),
             (self.tr("Good until"), self._expiry(certificate)),
-            (self.tr("SHA-256"), self._copied(certificate.sha256)),
+            (self.tr("SHA-256"), self._fingerprint(certificate.sha256)),
             (
                 "",
                 label(
@@ -353,6 +358,26 @@ class RemoteSection(QWidget):
         words = self.tr("{0}, {1} days").format(date, days)
         return label(words, "problem" if days < SOON_DAYS else "")
 
+    def _fingerprint(self, text: str) -> QWidget:
+        """All of it in two lines, with a button that copies it."""
+        row = QWidget()
+        across = QHBoxLayout(row)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(16)
+        half = len(text) // 2 + 1
+        shown = label(f"{text[:half]}\n{text[half:]}", "mono")
+        shown.setAccessibleName(text)
+        across.addWidget(shown)
+        across.addWidget(self._copier(text))
+        across.addStretch(1)
+        return row
+
+    def _copier(self, text: str) -> QWidget:
+        copy = button(self.tr("Copy"))
+        copy.setAccessibleName(self.tr("Copy {0}").format(text))
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+        return copy
+
     def _copied(self, text: str) -> QWidget:
         """A line that can be selected, with a button that copies it."""
         row = QWidget()
@@ -364,11 +389,8 @@ class RemoteSection(QWidget):
         shown.setFrame(False)
         shown.setCursorPosition(0)
         shown.setAccessibleName(text)
-        copy = button(self.tr("Copy"))
-        copy.setAccessibleName(self.tr("Copy {0}").format(text))
-        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
         across.addWidget(shown, 1)
-        across.addWidget(copy)
+        across.addWidget(self._copier(text))
         return row
 
     def _say(self, words: str) -> None:

@@ -18,7 +18,6 @@ from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.schemas import Page
 from barnhand_desktop.api.services import Services
 from barnhand_desktop.model_catalogue import known_models
-from barnhand_desktop.model_inspection.verdict import ModelRefused
 from engine.domain.commands import ModelsChanged
 from engine.domain.errors import NotFound
 from engine.domain.ids import FarmId, StreamId
@@ -74,10 +73,7 @@ def remove_model(
 ) -> None:
     """Remove a registered model that no stream uses, with its bytes."""
     model = _administered(services, caller, model_id)
-    services.model_desk.registry.remove(model.id)
-    services.audit.record(
-        caller, "model.remove", "model", model.id, address, {"model": model.model_id}
-    )
+    services.model_acts.remove(caller, address, model)
 
 
 def activate_model(
@@ -128,17 +124,8 @@ def deactivate_model(
 
 
 def _take_in(upload: Received, caller: Caller, services: Services, address: str) -> bodies.ModelOut:
-    said = upload.description
-    details = {"model": f"{said.name}@{said.version}", "sha256": upload.sha256}
-    farm = own_farm(services, caller, said.farm_id)
-    try:
-        model = services.model_desk.take_in(upload, caller, farm)
-    except ModelRefused as error:
-        services.audit.record(
-            caller, "model.refuse", "model", None, address, {**details, "code": error.code}
-        )
-        raise
-    services.audit.record(caller, "model.upload", "model", model.id, address, details)
+    farm = own_farm(services, caller, upload.description.farm_id)
+    model = services.model_acts.take_in(caller, address, upload, farm)
     return _out(services, caller, model)
 
 
@@ -186,9 +173,7 @@ def _told(
     address: str,
 ) -> bodies.ModelUsed:
     """Audited and told to the engines."""
-    services.audit.record(
-        caller, action, "model", model.id, address, {"model": model.model_id, **details}
-    )
+    services.model_acts.note(caller, address, action, model, details)
     notified = services.tell_engine(ModelsChanged())
     return bodies.ModelUsed(model=_out(services, caller, model), engine_notified=notified)
 
