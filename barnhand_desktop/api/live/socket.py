@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -35,6 +36,8 @@ from engine.domain.ids import StreamId
 
 log = logging.getLogger(__name__)
 
+_TURN = 8
+"""Texts that one client is sent before others have their turn."""
 PROTOCOL = "barnhand.v1"
 TOKEN_PROTOCOL_PREFIX = "bearer."
 _TOKEN_PARAMETERS = ("token", "access_token", "api_key", "key", "authorization")
@@ -190,9 +193,14 @@ class Conversation:
         while True:
             await wake.wait()
             wake.clear()
-            while (text := self._listener.take()) is not None:
+            for turn in itertools.count(1):
+                text = self._listener.take()
+                if text is None:
+                    break
                 await self._socket.send_text(text)
                 sent.inc()
+                if turn % _TURN == 0:  # what can be sent at once never waits: others' turn
+                    await asyncio.sleep(0)
 
     async def _watch_reader(self) -> None:
         """Notice, also while a reader takes nothing, that its queue has overflowed."""
