@@ -35,16 +35,21 @@ from barnhand_desktop.desktop import system_status
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.wiring import Barn, Servers, build
+from db.repositories.calendar import PostgresCalendarRepository
 from db.repositories.farms import DEFAULT_FARM
+from db.repositories.sessions import PostgresSessionRepository
 from docs.past_pictures import render_past
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
 from docs.review_pictures import render_review
-from docs.simulated_past import Past, store_past
+from docs.session_pictures import render_sessions
+from docs.simulated_past import SEED, Past, store_horses, store_past
 from docs.timeline_pictures import render_timeline
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
+from engine.domain.sessions import CalendarRepository
 from engine.domain.streams import SourceKind, Stream
+from engine.simulation.days import day
 from ui.app import make_application
 from ui.engine_bridge import FacadeBridge
 from ui.live.camera_dialog import CameraDialog
@@ -53,7 +58,9 @@ from ui.main_window import MainWindow
 from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
-GROUPS = ("live", "pages", "registry", "timeline", "review", "steering", "dialogs", "past")
+ALONE = ("past", "sessions")
+"""Groups that are drawn in a barn of their own."""
+GROUPS = ("live", "pages", "registry", "timeline", "review", "steering", "dialogs", *ALONE)
 """What can be drawn alone with ``--only``; ``past`` needs the simulated farm."""
 
 Wait = Callable[[Callable[[], bool], float], None]
@@ -121,6 +128,7 @@ def render(
     app: QApplication,
     window: MainWindow,
     past: Past | None,
+    calendar: CalendarRepository,
     out: Path,
     seconds: float,
     groups: Sequence[str],
@@ -142,6 +150,7 @@ def render(
         "review": lambda: render_review(window, wait_for, save_window),
         "steering": lambda: render_steering(window, wait_for, save_one),
         "dialogs": lambda: _render_dialogs(window, wait_for, save_one),
+        "sessions": lambda: render_sessions(window, calendar, wait_for, save_window),
     }
     wait(app, lambda: False, seconds)
     for name in groups:
@@ -178,7 +187,7 @@ def _render_live(window: MainWindow, wait: Wait, save: Save) -> None:
 
 
 def _render_pages(window: MainWindow, wait: Wait, save: Save) -> None:
-    for page in ("sessions", "settings", "health"):
+    for page in ("settings", "health"):
         window.show_page(page)
         wait(lambda: False, 0.3)
         save(page)
@@ -224,6 +233,8 @@ def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
         alerts=barn.alerts,
         farm_id=DEFAULT_FARM,
         timeline=barn.timeline,
+        sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
+        calendar=PostgresCalendarRepository(barn.pool),
     )
 
 
@@ -243,9 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = make_application(sys.argv[:1])
     apply_theme(app, load_theme(options.look))
     chosen = options.only or GROUPS
-    rounds = [[name for name in chosen if name != "past"]]
-    if "past" in chosen:  # in a barn of its own, whose registry begins with the past's horses
-        rounds.append(["past"])
+    rounds = [[name for name in chosen if name not in ALONE]]
+    # In barns of their own, whose registries begin with their horses.
+    rounds += [[name] for name in ALONE if name in chosen]
     for groups in rounds:
         if groups:
             _run(app, options, groups)
@@ -260,16 +271,20 @@ def _run(app: QApplication, options: argparse.Namespace, groups: Sequence[str]) 
         environment = {**os.environ, "BARNHAND_DATA_DIR": str(Path(folder) / "data")}
         place = Installation.read(config, environment)
         barn = build(place, Servers.start(place))
-        cameras = sources(options.videos)
+        cameras = [] if list(groups) == ["sessions"] else sources(options.videos)
         past = None
         try:
             if "past" in groups:
                 past = store_past(barn, cameras)
+            if "sessions" in groups:
+                store_horses(barn, day(SEED, (), 3, compress=1.0))
             lifecycle.start(barn, cameras)
             window = MainWindow(console(barn, place, options.look))
             window.resize(1600, 940)
             window.show()
-            render(app, window, past, options.out, options.seconds, groups)
+            calendar = PostgresCalendarRepository(barn.pool)
+            seconds = options.seconds if cameras else 1.0
+            render(app, window, past, calendar, options.out, seconds, groups)
             window.close()
         finally:
             survivors = lifecycle.stop(barn)

@@ -80,7 +80,7 @@ def store_past(barn: Barn, streams: Sequence[Stream]) -> Past:
     simulated places ``stall``, ``paddock`` and ``arena``, stored if they are not yet."""
     cameras = {s.address.rpartition(":")[2]: barn.streams.ensure(s) for s in streams}
     today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    horses = _store_horses(barn, day(SEED + 1, EVENTS, HORSES, compress=1.0))
+    horses = store_horses(barn, day(SEED + 1, EVENTS, HORSES, compress=1.0))
     yesterday: SimulatedFarm | None = None
     midnight = today
     for back in reversed(range(DAYS)):
@@ -190,7 +190,8 @@ class _Heard:
 # --- rows, as the writer leaves them --------------------------------------------------------------
 
 
-def _store_horses(barn: Barn, farm: SimulatedFarm) -> tuple[HorseId, ...]:
+def store_horses(barn: Barn, farm: SimulatedFarm) -> tuple[HorseId, ...]:
+    """Put the horses of a farm into the registry, by their names."""
     stored = []
     with transaction(barn.pool, "storing simulated horses") as connection:
         for horse in farm.horses:

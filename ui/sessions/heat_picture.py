@@ -13,7 +13,7 @@ from engine.domain.sessions import HeatMap, HeatMapUnit
 from ui.theme import Theme
 from ui.widgets import label
 
-LEAST_PX = 200
+LEAST_PX = 150
 PICTURE_RATIO = 16 / 9
 
 

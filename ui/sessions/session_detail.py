@@ -26,7 +26,7 @@ from ui.sessions.session_rows import MARKS, about_words
 from ui.sessions.speed_plot import SpeedPlot
 from ui.sessions.words import percent, scale_words, short_mode, source_word, state_line
 from ui.theme import Theme
-from ui.widgets import button, icon_label, label, set_icon
+from ui.widgets import button, icon_label, label, scroll, set_icon
 from ui.wording import duration
 
 AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
@@ -107,7 +107,7 @@ class SessionDetail(QWidget):
     def _build_tabs(self) -> None:
         beside = QWidget()
         column = QVBoxLayout(beside)
-        column.setContentsMargins(16, 8, 0, 0)
+        column.setContentsMargins(16, 8, 8, 0)
         column.setSpacing(8)
         column.addWidget(label(self.tr("Speed"), "section"))
         column.addWidget(self.speed)
@@ -115,7 +115,7 @@ class SessionDetail(QWidget):
         split = QSplitter()
         split.setChildrenCollapsible(False)
         split.addWidget(self.figures)
-        split.addWidget(beside)
+        split.addWidget(scroll(beside))
         split.setSizes([FIGURES_PX, BESIDE_PX])
         tabs = QHBoxLayout()
         for number, text in enumerate((self.tr("Figures"), self.tr("Strides"))):

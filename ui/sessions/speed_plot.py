@@ -15,7 +15,7 @@ from ui.sessions.words import gait_word
 from ui.theme import Theme
 from ui.widgets import label
 
-HEIGHT_PX = 190
+HEIGHT_PX = 160
 SYMBOLS = {
     Gait.STANDING: ("+", "+"),
     Gait.WALK: ("o", "●"),
@@ -73,7 +73,7 @@ class SpeedPlot(QWidget):
             item.plot(reading.speed_t_s, reading.speed_mps, pen=pen, connect="finite")
             words.append(self.tr("— as recorded"))
         words += self._strides(reading)
-        item.enableAutoRange()
+        item.setXRange(0.0, max(_length_s(reading), 1.0), padding=0.01)
         item.setYRange(0.0, _fastest(reading), padding=0.05)
         self.canvas.setVisible(bool(words))
         said = self.tr("m/s over seconds; strides: {0}").format("  ".join(words))
@@ -104,6 +104,14 @@ class SpeedPlot(QWidget):
         if reading.session.archived_at is not None:
             return self.tr("The session is archived: its strides are gone.")
         return self.tr("No stride with a known speed was measured.")
+
+
+def _length_s(reading: SessionReading) -> float:
+    """Seconds from the start to what is shown last."""
+    start = reading.session.start_at
+    ends = [(s.end_at - start).total_seconds() for s in reading.strides]
+    ends += [float(reading.speed_t_s[-1])] if len(reading.speed_t_s) else []
+    return max((reading.session.duration_s or 0.0, *ends))
 
 
 def _fastest(reading: SessionReading) -> float:

@@ -153,14 +153,16 @@ def unit_word(unit: str) -> str:
 
 
 def number_words(value: float, unit: str, sign: bool = False) -> str:
-    """``3.42 m/s``, ``+4.1 mm``, ``62 %``, ``14``."""
-    plus = "+" if sign or unit == "mm" else ""
+    """``3.42 m/s``, ``+4.1 mm``, ``62 %``, ``14``; ``sign``: a difference, shares in points."""
+    digits = {"mm": 1, "share": 0, "count": 0}.get(unit, 2)
+    word = "%" if unit == "share" else unit_word(unit)
     if unit == "share":
-        return f"{100 * value:{plus}.0f}{NARROW}%"
-    if unit == "count":
-        return f"{value:{plus}.0f}"
-    digits = 1 if unit == "mm" else 2
-    return f"{value:{plus}.{digits}f}{NARROW}{unit_word(unit)}".strip()
+        value *= 100
+        if sign:
+            digits, word = 1, _tr("points")
+    value = round(value, digits) or 0.0  # no minus before a zero
+    plus = "+" if (sign or unit == "mm") and value else ""
+    return f"{value:{plus}.{digits}f}{NARROW}{word}".strip()
 
 
 def value_words(one: MetricValue) -> str:
@@ -191,7 +193,7 @@ def scale_words(scale: SessionScale) -> str:
     words = {
         ScaleKind.GROUND: _tr("Metres come from the calibration of the camera."),
         ScaleKind.BODY: _tr("Metres come from the horse's own height, {0}."),
-        ScaleKind.USUAL_BODY: _tr("Nobody said how tall the horse is: {0} is taken."),
+        ScaleKind.USUAL_BODY: _tr("Metres come from a usual height, {0}."),
         ScaleKind.NONE: _tr("Nothing tells metres here."),
     }[scale.kind].format(height)
     if scale.uncertainty is not None:
