@@ -78,6 +78,7 @@ class ConsoleRemoteDesk:
         return RemoteAccess(
             on=api.remote_access,
             runs=bool(url),
+            open_now=bool(url) and self._api is not None and self._api.config.remote,
             host=api.host,
             port=port,
             addresses=_addresses(api, port, certificate, suggested),

@@ -26,7 +26,8 @@ class RemoteAccess:
     """How the API is reached.
 
     ``runs`` False: the settings switch the API off altogether, or it does not answer; ``problem``
-    says why. ``addresses``: what a phone opens, best first; empty while it is off. ``certificate``
+    says why. ``open_now``: other machines reach the API as it runs, whatever is stored.
+    ``addresses``: what a phone opens, best first; empty while it is off. ``certificate``
     None where a proxy does TLS or there is none yet. ``unchanged_password``: ``admin`` still has
     the one-time password, so remote access cannot be switched on. ``restart_needed``: the running
     API was started with other settings or another certificate than are stored. ``suggested``: names
@@ -35,6 +36,7 @@ class RemoteAccess:
 
     on: bool
     runs: bool
+    open_now: bool
     host: str
     port: int
     addresses: tuple[str, ...]

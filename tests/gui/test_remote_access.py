@@ -108,6 +108,7 @@ def test_it_is_switched_on_restarted_served_over_tls_and_switched_off(
     before, pid = doors.api.url, doors.api.pid
     act(section, section.on, qtbot)
     seen(section, qtbot, on=True, restart=True)
+    assert section.state.text() == "Switched on, and not in effect yet."
     assert section.restart_words.isVisible() and "Restart it" in section.restart_words.text()
     assert doors.api.pid == pid and before.startswith("http://127.0.0.1")
     stored = Installation.read(doors.place.settings_path).settings.api
@@ -116,6 +117,7 @@ def test_it_is_switched_on_restarted_served_over_tls_and_switched_off(
     seen(section, qtbot, on=True, restart=False)
     assert doors.api.pid not in (None, pid), "another process"
     assert not section.restart.isVisible()
+    assert section.state.text() == "On: other machines reach this barn."
     assert [s.state for s in doors.told if s.state is not ServerState.RUNNING] == [], "no alarm"
     url = doors.api.url
     assert url.startswith("https://") and url.rpartition(":")[2] == before.rpartition(":")[2]
@@ -131,6 +133,7 @@ def test_it_is_switched_on_restarted_served_over_tls_and_switched_off(
     assert QGuiApplication.clipboard().text() == print_of
     act(section, section.off, qtbot)
     seen(section, qtbot, on=False, restart=True)
+    assert "until the restart" in section.state.text()
     act(section, section.restart, qtbot)
     seen(section, qtbot, on=False, restart=False)
     assert doors.api.url.startswith("https://127.0.0.1") and doors.api.config.host == "127.0.0.1"

@@ -302,8 +302,14 @@ class RemoteSection(QWidget):
         self._set_busy(self.busy)
 
     def _sentence(self, access: RemoteAccess) -> str:
-        if access.on:
+        if access.on and access.open_now:
             return self.tr("On: other machines reach this barn.")
+        if access.on and access.tls_ends_upstream:
+            return self.tr("On: a proxy in front of this machine lets others in.")
+        if access.on:
+            return self.tr("Switched on, and not in effect yet.")
+        if access.open_now:
+            return self.tr("Switched off, but other machines reach this barn until the restart.")
         if access.unchanged_password:
             return self.tr("Off, and cannot be switched on yet.")
         return self.tr("Off: only this machine reaches the API.")
