@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QHBoxLayout,
     QProgressBar,
@@ -31,6 +33,8 @@ from ui.wording import duration
 
 AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
 FIGURES_PX, BESIDE_PX = 620, 420
+ONE_ROW_PX = 900
+"""Width from which all acts stand in one row."""
 
 
 class SessionDetail(QWidget):
@@ -77,21 +81,16 @@ class SessionDetail(QWidget):
             ("stop", self.tr("Stop session"), "primary"),
         ):
             head.addWidget(self._act(name, text, role))
-        acts = QHBoxLayout()
-        acts.setSpacing(8)
-        for name, text, role in (
-            ("play", self.tr("Play"), ""),
-            ("report", self.tr("Open report"), ""),
-            ("keep_report", self.tr("Save report…"), ""),
-            ("compare", self.tr("Compare…"), ""),
-            ("analyse", self.tr("Analyse again"), ""),
-            ("edit", self.tr("Change…"), ""),
-            ("lock", "", ""),
-            ("remove", self.tr("Remove…"), "danger"),
-        ):
-            acts.addWidget(self._act(name, text, role))
-        acts.addStretch(1)
-        acts.addWidget(self._act("profile", self.tr("Open the horse's profile"), "link"))
+        self._acts = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._acts.setSpacing(8)
+        for number, row in enumerate(self._act_names()):
+            line = QHBoxLayout()
+            line.setSpacing(8)
+            for name, text, role in row:
+                line.addWidget(self._act(name, text, role))
+            line.addStretch(1)
+            self._acts.addLayout(line, number)
+        line.addWidget(self._act("profile", self.tr("Open the horse's profile"), "link"))
         self._build_tabs()
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 16, 24, 16)
@@ -99,10 +98,33 @@ class SessionDetail(QWidget):
         column.addLayout(head)
         for part in (self.about, self.bar, self.state, self.gone, self.note):
             column.addWidget(part)
-        column.addLayout(acts)
+        column.addLayout(self._acts)
         column.addWidget(self.remarks)
         column.addWidget(self.gaits)
         column.addWidget(self.found, 1)
+
+    def _act_names(self) -> tuple[tuple[tuple[str, str, str], ...], ...]:
+        """What can be done with what was found, and with the session itself."""
+        return (
+            (
+                ("play", self.tr("Play"), ""),
+                ("report", self.tr("Open report"), ""),
+                ("keep_report", self.tr("Save report…"), ""),
+                ("compare", self.tr("Compare…"), ""),
+            ),
+            (
+                ("analyse", self.tr("Analyse again"), ""),
+                ("edit", self.tr("Change…"), ""),
+                ("lock", "", ""),
+                ("remove", self.tr("Remove…"), "danger"),
+            ),
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide = self.width() >= ONE_ROW_PX
+        across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._acts.setDirection(across if wide else down)
 
     def _build_tabs(self) -> None:
         beside = QWidget()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from PySide6.QtCore import QModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -33,7 +34,8 @@ from ui.sessions.words import kind_word, percent
 from ui.theme import Theme
 from ui.widgets import button, icon_button, label
 
-LIST_PX = 400
+LIST_PX, LEAST_PX, LIST_SHARE = 400, 280, 0.3
+"""The list is as wide as its share of the page, within these."""
 COPY_MS, LIVE_MS = 200, 5000
 STATES: dict[str, tuple[SessionState, ...]] = {
     "all": (),
@@ -134,14 +136,14 @@ class SessionList(QWidget):
         left.addWidget(self.strip)
         left.addWidget(self.view, 1)
         left.addWidget(self.more, 0, Qt.AlignmentFlag.AlignHCenter)
-        beside = QWidget()
-        beside.setObjectName("panel")
-        beside.setFixedWidth(LIST_PX)
-        beside.setLayout(left)
+        self._beside = QWidget()
+        self._beside.setObjectName("panel")
+        self._beside.setFixedWidth(LIST_PX)
+        self._beside.setLayout(left)
         across = QHBoxLayout(self)
         across.setContentsMargins(0, 0, 0, 0)
         across.setSpacing(0)
-        across.addWidget(beside)
+        across.addWidget(self._beside)
         across.addWidget(self.right, 1)
 
     def _nothing(self) -> QWidget:
@@ -211,6 +213,11 @@ class SessionList(QWidget):
         self.delegate.theme = theme
         self.detail.set_theme(theme)
         self.view.viewport().update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wanted = round(self.width() * LIST_SHARE)
+        self._beside.setFixedWidth(min(max(wanted, LEAST_PX), LIST_PX))
 
     def stop(self) -> None:
         """The window is closing."""
