@@ -100,3 +100,40 @@ def test_the_reason_a_server_does_not_start_is_shown(
     else:
         assert supervisor.status()[0].state is ServerState.FAILED
     supervisor.stop()
+
+
+def test_a_restart_that_was_asked_for_is_no_alarm_and_costs_no_budget() -> None:
+    server = FragileServer(lambda _: True)
+    changes: list[ServerStatus] = []
+    supervisor = ServerSupervisor([server], changes.append)
+    supervisor.start()
+    between: list[bool] = []
+    for _ in range(8):
+        supervisor.restart("fragile", lambda: between.append(server.running))
+    assert between == [False] * 8, "stopped meanwhile, and not started by the watch"
+    assert server.starts == 8 and server.running
+    assert [c.state for c in changes if c.state is not ServerState.RUNNING] == []
+    assert supervisor.status()[0].restarts == 0
+    with pytest.raises(EnvironmentFault, match="not run by this program"):
+        supervisor.restart("another")
+    supervisor.stop()
+    with pytest.raises(EnvironmentFault, match="being closed"):
+        supervisor.restart("fragile")
+    assert not server.running
+
+
+def test_a_restart_that_fails_is_told_and_tried_again_by_the_watch() -> None:
+    def on_start(start: int) -> bool:
+        if start == 1:
+            raise EnvironmentFault("The port is taken.")
+        return True
+
+    server = FragileServer(on_start)
+    changes: list[ServerStatus] = []
+    supervisor = ServerSupervisor([server], changes.append)
+    supervisor.start()
+    with pytest.raises(EnvironmentFault, match="port is taken"):
+        supervisor.restart("fragile")
+    assert changes[0].state is ServerState.RESTARTING and "port is taken" in changes[0].reason
+    eventually(lambda: supervisor.status()[0].state is ServerState.RUNNING, "it was tried again")
+    supervisor.stop()
