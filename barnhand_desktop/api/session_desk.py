@@ -114,9 +114,13 @@ class SessionDesk:
         return provisional_metrics(session, self.motion, height_m, DEFAULT_HEIGHT_M, until)
 
     def remove(self, session: Session, actor: str) -> None:
-        """Forget a session and all its files. Problem 409 for a locked one."""
+        """Forget a session and all its files. Problem 409 for a locked one, and where another
+        workstation that runs has the files; those of one that is away stay there."""
         if session.locked:
             raise Problem(409, "session_state", "The session is locked; unlock it first.")
+        elsewhere = self.whereabouts.session_running(session.id)
+        if elsewhere is not None:
+            raise elsewhere
         if session.state in AT_WORK and session.job_id is not None:
             try:
                 self.jobs.cancel(session.job_id, actor)

@@ -43,6 +43,11 @@ class Whereabouts:
         """The same of a session's video and report."""
         return self._elsewhere(self.folders.of_session(session_id), "The file of that session")
 
+    def session_running(self, session_id: SessionId) -> Problem | None:
+        """The same, while that workstation runs: it can remove its own files."""
+        folder = self.folders.of_session(session_id)
+        return None if folder is None or not folder.alive else self.session(session_id)
+
     def job(self, job_id: JobId) -> Problem | None:
         """The same of what a job made."""
         return self._elsewhere(self.folders.of_job(job_id), "The file of that export")

@@ -158,11 +158,13 @@ def test_files_of_another_workstation_s_session_name_it(places: Places) -> None:
     sessions.add(session)
     places.refused(places.ask("GET", f"/sessions/{session.id}/video"))
     require_problem(places.ask("GET", f"/sessions/{session.id}/report"), 404, "not_found")
+    places.refused(places.ask("DELETE", f"/sessions/{session.id}"))
     again = places.ask("POST", f"/sessions/{session.id}/analyse")
     assert again.status_code == 202, again.text
     places.folders.leave(places.stud)
     told = places.ask("GET", f"/sessions/{session.id}").json()
     assert told["state"] == "queued"
+    assert places.ask("DELETE", f"/sessions/{session.id}").status_code == 204
     assert told["message"] == "waits for Stud, which has the recordings"
 
 
