@@ -90,6 +90,8 @@ class JobCard(QFrame):
         place = ""
         if made and not self.has_file and job.workstation:
             place = self.tr("lies on {0}").format(job.workstation)
+        if job.state is JobState.QUEUED and job.message.startswith("waits"):
+            words = ""
         return " · ".join(part for part in (words, took, job.message, place) if part)
 
 
