@@ -584,14 +584,16 @@ def style_steps() -> list[tuple[str, list[str], dict[str, str]]]:
 
 
 OFFSCREEN = {"QT_QPA_PLATFORM": "offscreen"}
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+"""Tests of one file share their servers; two files run at a time, much of which is waiting."""
 
 
 def test_steps(arguments: list[str]) -> list[tuple[str, list[str], dict[str, str]]]:
     pytest = [str(venv_python()), "-m", "pytest"]
     alone = {"CUDA_VISIBLE_DEVICES": "", **OFFSCREEN}
-    unit = [*pytest, "-q", "-p", "tests.helpers.blocked_imports", "tests/unit"]
+    unit = [*pytest, "-q", *SIDE_BY_SIDE, "-p", "tests.helpers.blocked_imports", "tests/unit"]
     # The unit tests have run by then; with arguments pytest is told what to run.
-    others = [*pytest, *(arguments or ["--ignore=tests/unit"])]
+    others = [*pytest, *(arguments or [*SIDE_BY_SIDE, "--ignore=tests/unit"])]
     return [
         *style_steps(),
         ("unit tests without Qt, servers and GPU", unit, alone),
