@@ -83,13 +83,13 @@ class Workstation:
             heartbeat_s=0.2, stalled_after_s=2.0,
         )  # fmt: skip
         self.node.start()
-        wait_until(lambda: any(f.id == self.folder and f.alive for f in folders.list()))
+        wait_until(lambda: any(f.id == self.folder and f.alive for f in folders.list()), 60.0)
 
     def switch_off(self) -> None:
         """Close it properly."""
         node, self.node = self.node, None
         if node is not None:
-            assert node.stop(10.0) == ()
+            assert node.stop(30.0) == ()
 
     def record(self, stream_id: StreamId, seconds: float, first_s: float = 0.0) -> Chunk:
         """One recording of this machine."""
