@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import threading
 
-import cv2
 import numpy as np
 
 from barnhand_desktop.api.problems import Problem
@@ -38,6 +37,8 @@ def small_jpeg(picture: bytes) -> bytes:
 
 
 def _made_small(picture: bytes) -> bytes:
+    import cv2  # the process starts without it: pictures are rare
+
     try:
         decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:

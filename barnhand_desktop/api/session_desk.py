@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,16 +18,12 @@ from db.repositories.calendar import PostgresCalendarRepository
 from db.repositories.horses import PostgresHorseRepository
 from db.repositories.motion import PostgresMotionRepository
 from db.repositories.sessions import PostgresSessionRepository
-from engine.domain.errors import NotFound
-from engine.domain.motion import DEFAULT_HEIGHT_M
-from engine.domain.recording import JobKind
-from engine.domain.sessions import Session, SessionMetrics, SessionSource, SessionState
-from engine.sessions.layout import remove_files, session_file
-from engine.sessions.stored import provisional_metrics
+from engine.domain.errors import EnvironmentFault, NotFound
+from engine.domain.sessions import Session, SessionMetrics
+from engine.sessions.acts import NotNow, SessionActs
+from engine.sessions.layout import session_file
 
 log = logging.getLogger(__name__)
-
-AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,64 +73,42 @@ class SessionDesk:
 
     def analyse(self, session: Session, actor: str) -> Session:
         """Queue its analysis. Problem 409 where its state does not allow it."""
-        if session.state is SessionState.OPEN:
-            raise Problem(409, "session_state", "The session goes on; stop it first.")
-        if session.state in AT_WORK and session.job_id is not None:
-            raise Problem(409, "session_state", "The session is being analysed already.")
-        if session.archived_at is not None:
-            raise Problem(409, "session_state", "The session is archived: its details are gone.")
-        if session.source is SessionSource.UPLOAD and not session.video:
-            raise Problem(409, "session_state", "The session's video is gone; upload it again.")
-        self.sessions.queued(session.id, None)
-        job = self.jobs.submit(
-            JobKind.SESSION,
-            f"Session {session.title}",
-            {"session_id": str(session.id)},
-            actor,
-            session.farm_id,
-        )
-        return self.sessions.queued(session.id, job.id)
+        with _told():
+            return self._acts.analyse(session, actor)
 
     def stop(self, session: Session, at: datetime, actor: str) -> Session:
         """End a live session and queue its analysis. Problem 409 where it does not go on."""
-        if session.state is not SessionState.OPEN:
-            raise Problem(409, "session_state", "The session does not go on.")
-        ended = replace(session, end_at=max(at, session.start_at), state=SessionState.QUEUED)
-        stopped = self.sessions.update(ended)
-        summary = self.so_far(stopped, at)
-        if summary is not None:
-            self.sessions.save_provisional(summary)
-        return self.analyse(stopped, actor)
+        with _told():
+            return self._acts.stop(session, at, actor)
 
     def so_far(self, session: Session, now: datetime) -> SessionMetrics | None:
         """What the live analysis says of a live session; None where nothing is known."""
-        if session.horse_id is None:
-            return None
-        height_cm = self.horses.get(session.horse_id).profile.height_cm
-        height_m = None if height_cm is None else height_cm / 100.0
-        until = min(now, session.end_at or now)
-        return provisional_metrics(session, self.motion, height_m, DEFAULT_HEIGHT_M, until)
+        return self._acts.so_far(session, now)
 
     def remove(self, session: Session, actor: str) -> None:
         """Forget a session and all its files. Problem 409 for a locked one, and where another
         workstation that runs has the files; those of one that is away stay there."""
-        if session.locked:
-            raise Problem(409, "session_state", "The session is locked; unlock it first.")
-        elsewhere = self.whereabouts.session_running(session.id)
+        elsewhere = None if session.locked else self.whereabouts.session_running(session.id)
         if elsewhere is not None:
             raise elsewhere
-        if session.state in AT_WORK and session.job_id is not None:
-            try:
-                self.jobs.cancel(session.job_id, actor)
-            except NotFound:
-                log.info("the job of session %s was forgotten already", session.id)
-        self.sessions.remove(session.id)
-        if self.media is None:
-            return
         try:
-            remove_files(self.media, session.id)
-        except OSError as error:
-            log.warning("files of session %s stay: %s", session.id, error)
+            with _told():
+                self._acts.remove(session, actor)
+        except EnvironmentFault as error:
+            log.warning("%s", error)
+
+    @property
+    def _acts(self) -> SessionActs:
+        return SessionActs(self.sessions, self.jobs, self.horses, self.motion, self.media)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a session's state does not allow, as a problem document."""
+    try:
+        yield
+    except NotNow as error:
+        raise Problem(409, "session_state", str(error)) from error
 
 
 def session_desk(

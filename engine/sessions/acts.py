@@ -1,6 +1,6 @@
 """What people do with sessions, on the stores alone: analyse, stop a live one, remove.
 
-The console's page rests on it; every method may block and belongs on a worker.
+The console's page and the API rest on it; every method may block.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
 
 
+class NotNow(Conflict):
+    """What a session's state does not allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionActs:
     """``motion`` None: live sessions have no figures before they are analysed. ``media`` None: the
@@ -42,15 +46,15 @@ class SessionActs:
     media: Path | None = None
 
     def analyse(self, session: Session, actor: str) -> Session:
-        """Queue its analysis. Raises Conflict where its state does not allow it."""
+        """Queue its analysis. Raises NotNow where its state does not allow it."""
         if session.state is SessionState.OPEN:
-            raise Conflict("The session goes on.", "Stop it first.")
+            raise NotNow("The session goes on.", "Stop it first.")
         if session.state in AT_WORK and session.job_id is not None:
-            raise Conflict("The session is being analysed already.")
+            raise NotNow("The session is being analysed already.")
         if session.archived_at is not None:
-            raise Conflict("The session is archived: its details are gone.")
+            raise NotNow("The session is archived: its details are gone.")
         if session.source is SessionSource.UPLOAD and not session.video:
-            raise Conflict("The session's video is gone.", "Make a new session of it.")
+            raise NotNow("The session's video is gone.", "Make a new session of it.")
         self.sessions.queued(session.id, None)
         title, arguments = f"Session {session.title}", {"session_id": str(session.id)}
         job = self.jobs.submit(JobKind.SESSION, title, arguments, actor, session.farm_id)
@@ -64,9 +68,9 @@ class SessionActs:
 
     def stop(self, session: Session, at: datetime, actor: str) -> Session:
         """End a live session, keep what the live analysis says of it, and queue its analysis.
-        Raises Conflict where it does not go on."""
+        Raises NotNow where it does not go on."""
         if session.state is not SessionState.OPEN:
-            raise Conflict("The session does not go on.")
+            raise NotNow("The session does not go on.")
         ended = replace(session, end_at=max(at, session.start_at), state=SessionState.QUEUED)
         stopped = self.sessions.update(ended)
         summary = self.so_far(stopped, at)
@@ -84,10 +88,10 @@ class SessionActs:
         return provisional_metrics(session, self.motion, height_m, DEFAULT_HEIGHT_M, until)
 
     def remove(self, session: Session, actor: str) -> None:
-        """Forget a session and all its files; its analysis is cancelled. Raises Conflict for a
+        """Forget a session and all its files; its analysis is cancelled. Raises NotNow for a
         locked one."""
         if session.locked:
-            raise Conflict("The session is locked.", "Unlock it first.")
+            raise NotNow("The session is locked.", "Unlock it first.")
         if session.state in AT_WORK and session.job_id is not None:
             try:
                 self.jobs.cancel(session.job_id, actor)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from engine.domain.ids import StreamId
 from engine.domain.sessions import Session, SessionMetrics, SessionSource, SessionState
+from engine.sessions.acts import AT_WORK
 from ui.sessions.figures import FigureTable, StrideTable
 from ui.sessions.gait_bar import GaitBar
 from ui.sessions.heat_picture import HeatPicture
@@ -31,7 +32,6 @@ from ui.theme import Theme
 from ui.widgets import button, icon_label, label, scroll, set_icon
 from ui.wording import duration
 
-AT_WORK = (SessionState.QUEUED, SessionState.RUNNING)
 FIGURES_PX, BESIDE_PX = 620, 420
 ONE_ROW_PX = 900
 """Width from which all acts stand in one row."""
