@@ -241,4 +241,4 @@ def test_the_wheel_zooms_and_a_zoomed_window_stays_while_the_engine_goes_on(
     bench.barn.announce()
     bench.wait(lambda: len(strips.strips) == 3)
     late = next(s for s in strips.strips if s.track_id == farm.late)
-    assert strips.bar_of(late).width() == pytest.approx(zoomed, rel=0.02), "to what now is"
+    assert strips.bar_of(late).width() == pytest.approx(zoomed, rel=0.1), "now goes on"
