@@ -20,7 +20,7 @@ from barnhand_desktop.api.live.rooms import (
 from db.live.personal import user_room
 from db.live.protocol import FARM_ROOM, EventMessage, encode_event
 
-STREAM = str(uuid4())
+STREAM = "0f3c9a51-7f0e-4c55-9d43-6a1f0f6b2d10"
 OTHER = str(uuid4())
 
 
