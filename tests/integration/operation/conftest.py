@@ -55,7 +55,7 @@ class Collector:
             return list(self.spans)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
     """A running collector."""
 
@@ -105,7 +105,7 @@ class Demo:
         return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def demo(
     collector: Collector, servers_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
@@ -151,7 +151,7 @@ def _address(output: Path, process: subprocess.Popen[str]) -> str:
     return told()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def exposition(demo: Demo) -> str:
     """The metrics once everything is at work: rows are written and batches are counted."""
     found: list[str] = []
