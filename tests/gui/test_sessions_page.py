@@ -326,10 +326,11 @@ def test_a_live_session_is_started_and_stopped(page: SessionBench) -> None:
     assert "goes on" in detail.state.text()
     page.click(detail.acts["stop"])
     page.wait(lambda: not detail.acts["stop"].isVisible())
+    page.wait(lambda: "Stopped after" in page.window.toast.text)
     (stored,) = page.sessions.list()
     assert stored.state is SessionState.QUEUED and stored.end_at is not None
-    assert page.sessions.metrics(stored.id).provisional
-    page.wait(lambda: "Stopped after" in page.window.toast.text)
+    summary = page.sessions.metrics(stored.id)
+    assert summary is not None and summary.provisional
 
 
 # --- one that is there -------------------------------------------------------------------------
