@@ -150,8 +150,8 @@ def test_the_figures_of_a_video_are_those_of_the_scene(
     assert told["pictures"] == 225 and told["fps"] == pytest.approx(25.0, abs=0.1)
     assert told["seen_s"] == pytest.approx(truth.seen_s, rel=0.1)
     assert told["scale"]["kind"] == "body"
-    assert values["distance"]["value"] == pytest.approx(truth.way_m, rel=0.15)
-    assert values["speed_mean"]["value"] == pytest.approx(truth.speed_mps, rel=0.15)
+    assert values["distance"]["value"] == pytest.approx(truth.way_m, rel=0.25)
+    assert values["speed_mean"]["value"] == pytest.approx(truth.speed_mps, rel=0.25)
     assert values["share_walk"]["value"] > 0.5
     assert values["share_standing"]["value"] < 0.1
     assert all((one["value"] is None) == bool(one["reason"]) for one in values.values())
