@@ -179,12 +179,31 @@ def _judged(
         return GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=speed_mps, evidence=("no rhythm",))
     seen = speed_mps if math.isfinite(speed_mps) else trunk_speed_mps(paths)
     follows = camera_follows(paths, rhythm, seen)
+    most_hz = math.inf if follows else _most_hz(paths, seen, math.isfinite(speed_mps))
+    if rhythm.stride_hz > most_hz:
+        # Left and right limbs taken for each other look like one that steps twice as often.
+        rhythm = rhythm_of(paths, most_hz)
+        if not math.isfinite(rhythm.stride_hz):
+            words = ("no rhythm of a stride long enough",)
+            return GaitEstimate(at_s, Gait.UNKNOWN, speed_mps=seen, evidence=words)
     speed = rhythm.ground_mps if follows else seen
     known = np.where(rhythm.fits >= _LEAST_FIT, rhythm.phases, np.nan)
     found = patterns(known, rhythm.duty, speed, rhythm.stride_hz, options.rules)
     made = _decided(at_s, rhythm, known, found, speed, skeleton, options)
     return replace(made, follows=follows)
 
+
+def _most_hz(paths: LimbPaths, speed_mps: float, known: bool) -> float:
+    """Strides a second of a horse that goes on at a speed cannot be more, as each takes it some
+    way; inf where the speed may be larger than it looks."""
+    whole = known or float(np.median(paths.side)) >= _BROADSIDE
+    return speed_mps / _LEAST_STRIDE_M if whole and speed_mps >= _GOES_ON_MPS else math.inf
+
+
+_LEAST_STRIDE_M, _GOES_ON_MPS = 1.2, 1.0
+"""The shortest strides of a horse that goes on, not on the spot as in the piaffe, are those of the
+collected walk (1.57 m at 1.37 m/s) and the passage (1.75 m); ranges of Clayton, "The Dynamic Horse"
+(2004), with a quarter off for what speed and height are measured wrong."""
 
 _LEAST_FIT = 0.35
 """A limb whose movement the common rhythm explains less than this is not used."""

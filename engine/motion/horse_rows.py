@@ -16,6 +16,9 @@ from engine.settings import MotionSettings, SkeletonLimits
 Bools = NDArray[np.bool_]
 EDGE_PX = 3.0
 """A box that comes this near to the edge of the picture is cut off there."""
+PILED_UP = 0.1
+"""Landmarks this near to the side of the picture that cuts off their horse, as a share of its
+height, may lie beyond it: a model puts all of the horse into what it sees."""
 
 
 @dataclass(slots=True)
@@ -56,3 +59,14 @@ def cut_off(result: FrameResult, rows: NDArray[np.intp]) -> Bools:
     boxes = result.tracks.boxes_xyxy_px[rows]
     near = (boxes[:, :2] <= EDGE_PX) | (boxes[:, 2:] >= size - EDGE_PX)
     return np.asarray(near.any(axis=1))
+
+
+def piled_up(horses: HorseRows, points_px: FloatArray) -> Bools:
+    """Which landmarks (n, K, 2) say no more than that the picture ends there, bool (n, K)."""
+    near = PILED_UP * (horses.boxes[:, 3] - horses.boxes[:, 1])[:, None]
+    left, right = horses.boxes[:, :1], horses.boxes[:, 2:3]
+    from_left = np.where(left <= EDGE_PX, points_px[..., 0], np.inf)
+    from_right = np.where(
+        right >= horses.width_px - EDGE_PX, horses.width_px - points_px[..., 0], np.inf
+    )
+    return np.asarray(np.minimum(from_left, from_right) < near)

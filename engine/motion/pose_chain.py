@@ -25,7 +25,7 @@ from engine.motion.body_measures import centres_of_mass, head_heights, trunk_slo
 from engine.motion.body_plan import body_plan
 from engine.motion.calibration import Ground
 from engine.motion.ground_speed import OLDEST_S
-from engine.motion.horse_rows import HorseRows, cut_off
+from engine.motion.horse_rows import HorseRows, cut_off, piled_up
 from engine.motion.learned_ground import LearnedGround
 from engine.motion.pose_columns import PoseColumns
 from engine.motion.scale import NECK_TRUNK_SHARE, TRUNK_SHARE, sizes_of
@@ -168,7 +168,7 @@ class PoseChain:
         points = np.where(finite[..., None], points, 0.0).astype(np.float32)
         believed = finite & (scores >= horses.limits.confidence)
         units = body_units(memory.unit_px[slots], horses.boxes, elapsed)
-        middle = self._find_trunk(horses, points, believed, units)
+        middle = self._find_trunk(horses, points, scores, believed, units)
         body = ((points - middle[:, None]) / units[:, None, None]).astype(np.float32)
         predicted, known = self._predict(horses)
         apart = np.where(known, _distances(body, predicted), 0.0).astype(np.float32)
@@ -188,14 +188,18 @@ class PoseChain:
         memory.seen_s[slots] = horses.now_s
 
     def _find_trunk(
-        self, horses: HorseRows, points: FloatArray, believed: Bools, units: FloatArray
-    ) -> FloatArray:
+        self, horses: HorseRows, points: FloatArray, scores: FloatArray, believed: Bools,
+        units: FloatArray,
+    ) -> FloatArray:  # fmt: skip
         memory, slots = self._memory, horses.slots
         boxes = (horses.boxes[:, :2] + horses.boxes[:, 2:]) / 2
         moved = memory.middle_px[slots] + boxes - memory.box_px[slots]
         by_box = np.where(np.isfinite(moved), moved, boxes)
         shape = memory.shape[slots]
         weights = horses.plan.trunk
+        believed = believed & ~piled_up(horses, points)
+        sure = scores >= horses.limits.confidence + validation.SURE
+        believed &= sure | ~horses.cut[:, None]
         middle, told = locate(points, believed, shape, units, weights, by_box)
         horses.placed = told | ~horses.cut
         body = (points - middle[:, None]) / units[:, None, None]

@@ -50,8 +50,9 @@ _NONE = Rhythm(
 )  # fmt: skip
 
 
-def rhythm_of(paths: LimbPaths) -> Rhythm:
-    """The rhythm of a window of some seconds; ``stride_hz`` is NaN when it has none."""
+def rhythm_of(paths: LimbPaths, most_hz: float = np.inf) -> Rhythm:
+    """The rhythm of a window of some seconds, of ``most_hz`` strides a second at most;
+    ``stride_hz`` is NaN when it has none."""
     weights = np.where(np.isfinite(paths.ahead_m), paths.trust, 0.0)
     enough = (weights > 0).sum(axis=0) >= LEAST_TIMES
     if len(paths) < LEAST_TIMES or enough.sum() < 2:
@@ -60,7 +61,7 @@ def rhythm_of(paths: LimbPaths) -> Rhythm:
     ahead = np.where(weights > 0, paths.ahead_m, 0.0)
     up = np.where(weights > 0, np.nan_to_num(paths.up_m), 0.0)
     t_s = paths.t_s - paths.t_s[len(paths) // 2]
-    grid = _GRID_HZ[_GRID_HZ * (t_s[-1] - t_s[0]) >= 1.0]
+    grid = _GRID_HZ[(_GRID_HZ * (t_s[-1] - t_s[0]) >= 1.0) & (most_hz >= _GRID_HZ)]
     if not len(grid):
         return _NONE
     both = np.concatenate([ahead, up], axis=1)

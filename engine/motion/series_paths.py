@@ -9,10 +9,9 @@ import numpy as np
 from engine.domain.motion import PoseSeries
 from engine.domain.skeletons import LIMBS
 from engine.motion.limb_paths import Bools, LimbPaths, limb_paths
-from engine.motion.limb_swaps import exchanged
+from engine.motion.limb_sides import PAIRS, exchanged_sides
 from engine.motion.rhythm import rhythm_of
 
-_PAIRS = ((0, 1), (2, 3))
 _BLOCK_S, _AROUND_S = 1.0, 1.0
 _LEAST_SIDE = 0.5
 """Share of its length a horse must show: of one that comes, limbs do not pass each other."""
@@ -32,10 +31,7 @@ def limb_paths_of(series: PoseSeries) -> LimbPaths:
         np.asarray(series.scales_px_m, np.float64),
         np.asarray(series.camera_px, np.float64),
     )
-    wrong = np.zeros((len(paths), len(_PAIRS)), np.bool_)
-    for pair, limbs in enumerate(_PAIRS):
-        one, other = (np.stack([paths.ahead_m[:, k], paths.up_m[:, k]], axis=1) for k in limbs)
-        wrong[:, pair] = exchanged(paths.t_s, one, other)
+    wrong = exchanged_sides(paths)
     if not wrong.any():
         return paths
     return _put_back(paths, wrong & _confirmed(paths, wrong)[:, None])
@@ -59,7 +55,7 @@ def _confirmed(paths: LimbPaths, wrong: Bools) -> Bools:
 def _put_back(paths: LimbPaths, wrong: Bools) -> LimbPaths:
     """The paths with the limbs of each pair (columns of ``wrong``) in each other's place."""
     order = np.tile(np.arange(len(LIMBS)), (len(paths), 1))
-    for pair, (left, right) in enumerate(_PAIRS):
+    for pair, (left, right) in enumerate(PAIRS):
         order[wrong[:, pair], left], order[wrong[:, pair], right] = right, left
     ahead, up, trust = (
         np.take_along_axis(column, order, axis=1)

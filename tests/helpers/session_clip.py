@@ -48,6 +48,8 @@ def passing_clip(path: Path, seconds: float, gait: Gait = Gait.WALK, seed: int =
         stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast"})
         stream.width, stream.height = barn.camera.width_px, barn.camera.height_px
         stream.pix_fmt = "yuv420p"
+        # Several threads make other bytes of the same pictures each time.
+        stream.codec_context.thread_count = 1
         for index in range(count):
             picture = av.VideoFrame.from_ndarray(barn.picture_at(index / FPS), "bgr24")
             container.mux(stream.encode(picture))

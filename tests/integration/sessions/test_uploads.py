@@ -150,10 +150,10 @@ def test_the_figures_of_a_video_are_those_of_the_scene(
     assert told["pictures"] == 225 and told["fps"] == pytest.approx(25.0, abs=0.1)
     assert told["seen_s"] == pytest.approx(truth.seen_s, rel=0.1)
     assert told["scale"]["kind"] == "body"
-    assert values["distance"]["value"] == pytest.approx(truth.way_m, rel=0.25)
-    assert values["speed_mean"]["value"] == pytest.approx(truth.speed_mps, rel=0.25)
-    assert values["share_walk"]["value"] > 0.5
-    assert values["share_standing"]["value"] < 0.1
+    assert values["distance"]["value"] == pytest.approx(truth.way_m, rel=0.15)
+    assert values["speed_mean"]["value"] == pytest.approx(truth.speed_mps, rel=0.15)
+    assert values["share_walk"]["value"] > 0.9
+    assert values["share_canter"]["value"] == 0.0
     assert all((one["value"] is None) == bool(one["reason"]) for one in values.values())
 
 
@@ -161,7 +161,7 @@ def test_strides_map_report_and_video_come_with_it(
     sessions: Sessions, walked: dict[str, Any], clip: tuple[bytes, ClipTruth]
 ) -> None:
     strides = sessions.get(f"/{walked['id']}/strides").json()["strides"]
-    assert 2 <= len(strides) <= clip[1].strides + 1
+    assert clip[1].strides - 2 <= len(strides) <= clip[1].strides + 1
     assert all(one["start_at"].startswith("2026-05-01T10:00:0") for one in strides)
     (found,) = sessions.get(f"/{walked['id']}/heat-map").json()["maps"]
     seen_s = sum(sum(row) for row in found["seconds"])

@@ -98,7 +98,7 @@ def test_a_camera_that_pans_with_the_horse_is_taken_out(walking: Seen) -> None:
     fixed, panning = PoseChain(MotionSettings()), PoseChain(MotionSettings())
     for index, (result, _) in enumerate(walking):
         still = fixed.update(result, HEIGHT)
-        shift = np.array([-20.0 * index, 3.0 * index], np.float32)
+        shift = np.array([2000.0 - 20.0 * index, 3.0 * index], np.float32)
         assert result.poses is not None
         moved = result_of(
             result.stamp.captured_mono_s,
@@ -106,7 +106,7 @@ def test_a_camera_that_pans_with_the_horse_is_taken_out(walking: Seen) -> None:
             result.tracks.track_ids,
             result.poses.keypoints_px + shift,
             result.poses.scores,
-            size_px=(result.width_px, result.height_px),
+            size_px=(4000, 4000),
         )
         panned = panning.update(moved, HEIGHT, shift)
     assert panned.speeds_mps[0] == pytest.approx(still.speeds_mps[0], abs=0.15)
