@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
 from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
+from db.errors import translate
 from db.pool import transaction
 from db.queries import queries
 from db.queue.places import JobPlaces
@@ -115,9 +119,10 @@ class PostgresJobQueue:
             if not changed:
                 return job_of(locked[0])
             if changed[0]["queue_id"] is not None:
-                self._app.job_manager.cancel_job_by_id(
-                    changed[0]["queue_id"], abort=True, connection=connection
-                )
+                with _library_errors("cancelling a job"):
+                    self._app.job_manager.cancel_job_by_id(
+                        changed[0]["queue_id"], abort=True, connection=connection
+                    )
             job = job_of(changed[0])
         self._tell(job)
         return job
@@ -217,7 +222,8 @@ class PostgresJobQueue:
             priority=URGENT if fields["urgent"] else BY_ITSELF,
             connection=connection,
         )
-        queue_id = deferrer.defer(job_id=str(fields["id"]))
+        with _library_errors("queueing a job"):
+            queue_id = deferrer.defer(job_id=str(fields["id"]))
         named = {"id": fields["id"], "queue_id": queue_id}
         return job_of(self._rows(connection, "queued_as", named)[0])
 
@@ -238,6 +244,18 @@ class PostgresJobQueue:
         cursor = connection.cursor(row_factory=dict_row)
         cursor.execute(self._sql[name], fields)
         return [] if cursor.description is None else cursor.fetchall()
+
+
+@contextmanager
+def _library_errors(doing: str) -> Iterator[None]:
+    """The product's errors instead of the queue library's, which wrap the driver's."""
+    try:
+        yield
+    except ConnectorException as error:
+        driver = error.__cause__ or error.__context__
+        if not isinstance(driver, psycopg.Error):
+            raise
+        raise translate(driver, doing) from error
 
 
 def _parts(fields: Row, places: Sequence[MediaFolder]) -> Sequence[Row]:

@@ -11,7 +11,7 @@ import pytest
 from db.pool import open_pool
 from db.queue.jobs import NOBODY, PostgresJobQueue
 from db.repositories.farms import DEFAULT_FARM
-from engine.domain.errors import NotFound, OperatorMistake
+from engine.domain.errors import NotFound, OperatorMistake, StoreUnavailable
 from engine.domain.ids import FarmId
 from engine.domain.recording import Job, JobId, JobKind, JobQueue, JobState
 
@@ -57,6 +57,28 @@ def test_what_is_no_plain_value_is_refused(queue: JobQueue) -> None:
         with pytest.raises(OperatorMistake, match="plain"):
             queue.submit(JobKind.EXPORT, "x", bad, "Anna")
     assert not queue.list()
+
+
+def test_a_server_that_goes_while_a_job_is_queued_or_cancelled_is_away(
+    queue: JobQueue, ears: Ears, postgres_dsn: str
+) -> None:
+    """The connection is cut inside of the queue library's own statement."""
+    waiting = queue.submit(JobKind.EXPORT, "waits", {}, "Anna")
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'"
+        )
+        connection.execute(
+            "CREATE TRIGGER cut BEFORE INSERT OR UPDATE OR DELETE ON procrastinate_jobs "
+            "FOR EACH ROW EXECUTE FUNCTION cut()"
+        )
+    with pytest.raises(StoreUnavailable, match="queueing a job"):
+        queue.submit(JobKind.EXPORT, "x", {}, "Anna")
+    with pytest.raises(StoreUnavailable, match="cancelling a job"):
+        queue.cancel(waiting.id, "Ben")
+    assert queue.list() == (waiting,), "nothing of it is stored"
+    assert ears.heard == [waiting]
 
 
 def test_unknown_jobs_are_not_found(queue: JobQueue) -> None:
