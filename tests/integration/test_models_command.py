@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from barnhand_desktop.cli import main
+from barnhand_desktop.logs import close_logging
 from engine.models.manifest import Runtime, read_manifest
 from engine.training.mmpose_bridge import mmpose_installed
 from tests.helpers.tiny_models import bright_cell_yolox
@@ -23,8 +24,9 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def barnhand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """Runs ``barnhand models ...`` with its own data folder: status, output and errors."""
+) -> Iterator[Run]:
+    """Runs ``barnhand models ...`` with its own data folder: status, output and errors. The log
+    that it set up goes to the test's captured stream and ends with it."""
     monkeypatch.setenv("BARNHAND_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("BARNHAND_MODELS", str(tmp_path / "further"))
@@ -35,7 +37,8 @@ def barnhand(
         said = capsys.readouterr()
         return status, said.out, said.err
 
-    return run
+    yield run
+    close_logging()
 
 
 def test_the_list_shows_state_hash_and_licence(barnhand: Run) -> None:
