@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from engine.domain.detections import SubjectClass
 from engine.domain.motion import Action, Gait, Posture
 from engine.domain.streams import StreamState
-from tests.gui.console_bench import Bench, BenchCamera, Scene
+from tests.gui.console_bench import FPS, Bench, BenchCamera, Scene
 from tests.gui.moving_horses import motion_of
 from ui.live.arrangement import Layout
 from ui.live.overlay_match import overlay_for
@@ -36,9 +36,13 @@ def cameras(bench: Bench) -> list[BenchCamera]:
     return [bench.engine.add(name) for name in NAMES]
 
 
+STILL_MONO_S = 1000.0
+"""The wall's time: it stands, so that no picture grows old while a test runs."""
+
+
 @pytest.fixture
 def wall(bench: Bench, cameras: list[BenchCamera], shown: Show) -> Wall:
-    result = Wall(bench.engine, load_theme("dark"))
+    result = Wall(bench.engine, load_theme("dark"), mono_s=lambda: STILL_MONO_S)
     result.set_streams(bench.engine.streams())
     result.set_health(bench.engine.report().streams)
     result.set_layout(Layout.FOUR)
@@ -59,7 +63,9 @@ def names(wall: Wall) -> list[str]:
 def play(wall: Wall, camera: BenchCamera, place: str = "stall", seed: int = 0) -> None:
     camera.frames.clear()
     camera.results.clear()
-    Scene(place, seed, horses=1).play(camera, 6.0, 8, every=1, latency_s=0.0)
+    Scene(place, seed, horses=1).play(
+        camera, 6.0, 8, every=1, latency_s=0.0, began_mono_s=STILL_MONO_S - 8 / FPS
+    )
     wall.tick()
 
 
