@@ -21,9 +21,9 @@ from engine.domain.behaviour import Alert, AlertId, AlertRule, RuleKind
 from engine.domain.notices import Severity
 from tests.gui.console_bench import make_bench
 from tests.gui.stored_barn import StoredBarn, plain_picture
-from ui.alerts.alert_rows import ALERT
 from ui.alerts.words import evidence_lines
 from ui.main_window import MainWindow
+from ui.row_list import VALUE
 
 LEFT = Qt.MouseButton.LeftButton
 NOW = datetime.now
@@ -58,7 +58,7 @@ class AlertBench:
     def shown(self) -> list[str]:
         """Sentences of the list."""
         model = self.window.alerts.model
-        return [model.index(row).data(ALERT).message for row in range(model.rowCount())]
+        return [model.index(row).data(VALUE).message for row in range(model.rowCount())]
 
     def read(self, count: int) -> None:
         """Open the page and wait for so many rows."""

@@ -40,7 +40,7 @@ def farm(barn: StoredBarn) -> Farm:
 
 
 def summaries(bench: RegistryBench) -> list[str]:
-    return [record.summary for record in bench.page.side.history.model.records]
+    return [record.summary for record in bench.page.side.history.model.values]
 
 
 def open_history(bench: RegistryBench) -> None:
@@ -72,17 +72,17 @@ def test_what_a_remote_client_did_appears_and_can_be_undone_and_redone(
     bench.barn.announce()
     bench.wait(lambda: summaries(bench) == ["merged horse_002 into Juno"])
     bench.wait(lambda: bench.page.horses.rowCount() == 1)
-    record = bench.page.side.history.model.records[0]
+    record = bench.page.side.history.model.values[0]
     assert (record.actor, record.reason) == ("anna", "same blaze")
     click_link(bench, 0)
     bench.wait(lambda: bench.barn.owner(farm.track) == [farm.guest])
     bench.settle()
-    assert bench.page.side.history.model.records[0].undone_at is not None
+    assert bench.page.side.history.model.values[0].undone_at is not None
     QTest.keyClick(bench.page.side.history.list, Qt.Key.Key_Down)
     QTest.keyClick(bench.page.side.history.list, Qt.Key.Key_Return)
     bench.wait(lambda: bench.barn.owner(farm.track) == [farm.juno])
     bench.settle()
-    assert bench.page.side.history.model.records[0].undone_at is None
+    assert bench.page.side.history.model.values[0].undone_at is None
     bench.undo()
     assert bench.barn.owner(farm.track) == [farm.guest]
 
@@ -111,7 +111,7 @@ def test_an_undo_that_another_change_rests_on_names_it(open_registry: Open, farm
     click_link(bench, 1)
     bench.wait(lambda: bool(bench.errors))
     assert "anna" in str(bench.errors[0])
-    assert bench.page.side.history.model.records[1].undone_at is None
+    assert bench.page.side.history.model.values[1].undone_at is None
 
 
 def test_undoing_the_same_correction_twice_is_a_conflict_that_says_who(

@@ -38,10 +38,10 @@ from tests.gui.console_bench import make_bench
 from tests.gui.stored_barn import StoredBarn
 from tests.gui.stored_sessions import found, made_session
 from ui.main_window import MainWindow
+from ui.row_list import VALUE
 from ui.sessions.calendar_view import days_of
 from ui.sessions.dialogs import EditDialog, LiveDialog, StretchDialog, VideoDialog
 from ui.sessions.entry_dialog import EntryDialog
-from ui.sessions.session_rows import SESSION
 from ui.timeline.cursor import TimeRange
 from ui.timeline.range_scope import RangeScope
 
@@ -82,7 +82,7 @@ class SessionBench:
     def shown(self) -> list[str]:
         """Titles of the list."""
         model = self.window.sessions.list.model
-        return [model.index(row).data(SESSION).title for row in range(model.rowCount())]
+        return [model.index(row).data(VALUE).title for row in range(model.rowCount())]
 
     def read(self, count: int) -> None:
         """Open the page and wait for so many rows."""

@@ -253,7 +253,7 @@ class AlertsPage(QWidget):
             and words in f"{alert.message} {self.subject(alert)} {alert.note}".casefold()
         ]
         before = self._shown
-        self.model.show_alerts(shown)
+        self.model.show_values(shown)
         row = max(self.model.row_of(before), 0)
         if shown:
             self.view.setCurrentIndex(self.model.index(row))
@@ -278,7 +278,7 @@ class AlertsPage(QWidget):
         )
 
     def _on_chosen(self, index: QModelIndex, _before: QModelIndex) -> None:
-        alert = self.model.alert(index)
+        alert = self.model.value(index)
         if alert is not None:
             self._show(alert)
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from PySide6.QtCore import (
-    QAbstractListModel,
     QEvent,
-    QModelIndex,
-    QPersistentModelIndex,
     QPoint,
     QRect,
     QRectF,
@@ -34,14 +28,13 @@ from engine.domain.identity import CommandRecord
 from ui.registry.context import RegistryContext
 from ui.registry.words import ago, clock, record_counts
 from ui.requests import RequestId
+from ui.row_list import VALUE, Index, RowModel
 from ui.theme import Theme, icon_pixmap
 from ui.widgets import button, icon_button, label, line
 
-Index = QModelIndex | QPersistentModelIndex
 PAGE = 100
 HEAD_PX, LINE_PX, SMALL_PX = 54, 18, 17
 LINK_PX = 64
-RECORD_ROLE = Qt.ItemDataRole.UserRole
 KIND_ICONS = {
     "merge": "merge",
     "split": "cut",
@@ -53,46 +46,14 @@ KIND_ICONS = {
 }
 
 
-class HistoryModel(QAbstractListModel):
+class HistoryModel(RowModel[CommandRecord]):
     """Corrections, newest first."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.records: list[CommandRecord] = []
+    def words(self, value: CommandRecord) -> str:
+        return f"{value.actor} {value.summary}, {ago(value.at)}"
 
-    def set_records(self, records: Sequence[CommandRecord]) -> None:
-        """Show these; rows keep their places where only their state changed."""
-        if [r.id for r in records] == [r.id for r in self.records]:
-            self.records = list(records)
-            if records:
-                self.dataChanged.emit(self.index(0), self.index(len(records) - 1))
-            return
-        self.beginResetModel()
-        self.records = list(records)
-        self.endResetModel()
-
-    def add_older(self, records: Sequence[CommandRecord]) -> None:
-        """More below."""
-        if records:
-            first = len(self.records)
-            self.beginInsertRows(QModelIndex(), first, first + len(records) - 1)
-            self.records.extend(records)
-            self.endInsertRows()
-
-    def rowCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.records)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid() or index.row() >= len(self.records):
-            return None
-        record = self.records[index.row()]
-        if role == RECORD_ROLE:
-            return record
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{record.actor} {record.summary}, {ago(record.at)}"
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(part for part in (record.summary, record.reason) if part)
-        return None
+    def hint(self, value: CommandRecord) -> str:
+        return "\n".join(part for part in (value.summary, value.reason) if part)
 
 
 class RecordDelegate(QStyledItemDelegate):
@@ -103,7 +64,7 @@ class RecordDelegate(QStyledItemDelegate):
         self.theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        record, view = index.data(RECORD_ROLE), self.parent()
+        record, view = index.data(VALUE), self.parent()
         width = view.viewport().width() if isinstance(view, QListView) else 400
         two = isinstance(record, CommandRecord) and self._advance(record) > self._room(width)
         why = isinstance(record, CommandRecord) and bool(self._why(record))
@@ -127,7 +88,7 @@ class RecordDelegate(QStyledItemDelegate):
         return QRect(row.right() - LINK_PX - 4, row.top() + 8, LINK_PX, 24)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        record = index.data(RECORD_ROLE)
+        record = index.data(VALUE)
         if not isinstance(record, CommandRecord):
             return
         theme, row = self.theme, QRect(option.rect)
@@ -211,7 +172,7 @@ class HistoryList(QListView):
         point = event.position().toPoint()
         index = self.indexAt(point)
         if index.isValid() and self.rows.link(self.visualRect(index)).contains(point):
-            self.turned.emit(index.data(RECORD_ROLE))
+            self.turned.emit(index.data(VALUE))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -230,7 +191,7 @@ class HistoryList(QListView):
             self.viewport().unsetCursor()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        record = self.currentIndex().data(RECORD_ROLE)
+        record = self.currentIndex().data(VALUE)
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and record is not None:
             self.turned.emit(record)
             return
@@ -298,7 +259,7 @@ class HistoryPanel(QWidget):
             self._context.requests.cancel(self._asked)
         identity = self._context.services.identity
         horse_id = self._horse.id if self._horse is not None else None
-        most = max(PAGE, min(len(self.model.records), 1000))
+        most = max(PAGE, min(len(self.model.values), 1000))
         self._asked = self._context.requests.submit(
             "history of corrections",
             lambda: tuple(identity.history(horse_id=horse_id, limit=most)),
@@ -307,9 +268,9 @@ class HistoryPanel(QWidget):
         )
 
     def _read_older(self) -> None:
-        if not self.model.records:
+        if not self.model.values:
             return
-        identity, last = self._context.services.identity, self.model.records[-1].id
+        identity, last = self._context.services.identity, self.model.values[-1].id
         horse_id = self._horse.id if self._horse is not None else None
         self._context.requests.submit(
             "older corrections",
@@ -321,7 +282,7 @@ class HistoryPanel(QWidget):
     def _on_read(self, records: tuple[CommandRecord, ...]) -> None:
         self._asked = None
         self.problem.hide()
-        self.model.set_records(records)
+        self.model.show_values(records)
         self.older.setVisible(len(records) >= PAGE)
         self.nothing.setVisible(not records)
         self.list.setVisible(bool(records))
@@ -333,7 +294,7 @@ class HistoryPanel(QWidget):
         )
 
     def _on_older(self, records: tuple[CommandRecord, ...]) -> None:
-        self.model.add_older(records)
+        self.model.add_values(records)
         self.older.setVisible(len(records) >= PAGE)
 
     def _on_failed(self, error: BarnhandError) -> None:

@@ -269,7 +269,7 @@ class SessionList(QWidget):
             and (not archived or session.archived_at is not None)
         ]
         before = self._wanted or (self._shown.id if self._shown is not None else None)
-        self.model.show_sessions(shown)
+        self.model.show_values(shown)
         self.more.setVisible(self._feed.has_more)
         row = self.model.row_of(before)
         if row >= 0:
@@ -308,7 +308,7 @@ class SessionList(QWidget):
         )
 
     def _on_chosen(self, index: QModelIndex, _before: QModelIndex) -> None:
-        session = self.model.session(index)
+        session = self.model.value(index)
         if session is not None:
             self._show(session)
 

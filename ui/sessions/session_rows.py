@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    QPointF,
-    QRect,
-    QSize,
-    Qt,
-)
-from PySide6.QtGui import QFontMetrics, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QPointF, QRect
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QWidget
 
 from engine.domain.ids import HorseId
-from engine.domain.sessions import Session, SessionId, SessionState
+from engine.domain.sessions import Session, SessionState
 from ui.registry.words import when
+from ui.row_list import RowDelegate, RowModel, paint_line
 from ui.sessions.words import kind_word, source_word, state_line, state_word
 from ui.theme import Theme, icon_pixmap
 from ui.wording import duration
 
-ROW_PX, BAR_PX = 76, 3
-SESSION = Qt.ItemDataRole.UserRole
-Index = QModelIndex | QPersistentModelIndex
+BAR_PX = 3
 HorseTitle = Callable[[HorseId | None], str]
 MARKS = {
     SessionState.OPEN: ("live", "accent"),
@@ -37,51 +28,19 @@ MARKS = {
 }
 
 
-class SessionModel(QAbstractListModel):
-    """Sessions as rows; the SESSION role gives the value."""
+class SessionModel(RowModel[Session]):
+    """Sessions as rows."""
 
     def __init__(self, horse: HorseTitle, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._horse = horse
-        self._sessions: tuple[Session, ...] = ()
 
-    def show_sessions(self, sessions: Sequence[Session]) -> None:
-        """Take these; rows that stay keep their place in the view."""
-        fresh = tuple(sessions)
-        if [s.id for s in fresh] == [s.id for s in self._sessions]:
-            self._sessions = fresh
-            if fresh:
-                self.dataChanged.emit(self.index(0), self.index(len(fresh) - 1))
-            return
-        self.beginResetModel()
-        self._sessions = fresh
-        self.endResetModel()
+    def words(self, value: Session) -> str:
+        horse = self._horse(value.horse_id)
+        return f"{value.title} {horse} {when(value.start_at)}, {state_word(value.state)}"
 
-    def row_of(self, session_id: SessionId | None) -> int:
-        """Its row, -1 if it is not here."""
-        ids = [session.id for session in self._sessions]
-        return ids.index(session_id) if session_id in ids else -1
-
-    def session(self, index: Index) -> Session | None:
-        """The session of a row."""
-        row = index.row()
-        return self._sessions[row] if index.isValid() and row < len(self._sessions) else None
-
-    def rowCount(self, parent: Index | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self._sessions)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        session = self.session(index)
-        if session is None:
-            return None
-        if role == SESSION:
-            return session
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            horse = self._horse(session.horse_id)
-            return f"{session.title} {horse} {when(session.start_at)}, {state_word(session.state)}"
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{session.title}\n{state_line(session)}"
-        return None
+    def hint(self, value: Session) -> str:
+        return f"{value.title}\n{state_line(value)}"
 
 
 def about_words(session: Session, horse: str) -> str:
@@ -91,34 +50,17 @@ def about_words(session: Session, horse: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
-class SessionDelegate(QStyledItemDelegate):
+class SessionDelegate(RowDelegate[Session]):
     """Paints a row: state by icon and words, title, whose and when, progress."""
 
+    row_px = 76
+
     def __init__(self, theme: Theme, horse: HorseTitle, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.theme = theme
+        super().__init__(theme, parent)
         self._horse = horse
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(240, ROW_PX)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        session = index.data(SESSION)
-        if not isinstance(session, Session):
-            return
-        painter.save()
-        self._paint(painter, QRect(option.rect), option.state, session)
-        painter.restore()
-
-    def _paint(
-        self, painter: QPainter, area: QRect, state: QStyle.StateFlag, session: Session
-    ) -> None:
-        theme = self.theme
-        if state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(area, theme.colour("selection"))
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(area, theme.colour("hover"))
-        painter.fillRect(area.x(), area.bottom(), area.width(), 1, theme.colour("line"))
+    def paint_value(self, painter: QPainter, area: QRect, value: Session) -> None:
+        theme, session = self.theme, value
         name, colour = MARKS[session.state]
         ratio = painter.device().devicePixelRatio()
         mark = icon_pixmap(name, theme.colour(colour), 20, ratio)
@@ -130,22 +72,17 @@ class SessionDelegate(QStyledItemDelegate):
             width -= 20
         painter.setFont(theme.font(bold=True))
         painter.setPen(theme.colour("text"))
-        _line(painter, QRect(left, area.y() + 6, width, 22), session.title)
+        paint_line(painter, QRect(left, area.y() + 6, width, 22), session.title)
         painter.setFont(theme.font(12))
         painter.setPen(theme.colour("muted"))
         about = about_words(session, self._horse(session.horse_id))
-        _line(painter, QRect(left, area.y() + 28, width, 20), about)
+        paint_line(painter, QRect(left, area.y() + 28, width, 20), about)
         failed = session.state is SessionState.FAILED
         painter.setPen(theme.colour("critical" if failed else "muted"))
         told = f"{source_word(session.source)} · {state_line(session)}"
-        _line(painter, QRect(left, area.y() + 48, width, 20), told)
+        paint_line(painter, QRect(left, area.y() + 48, width, 20), told)
         if session.state is SessionState.RUNNING:
             groove = QRect(left, area.bottom() - BAR_PX - 2, width, BAR_PX)
             painter.fillRect(groove, theme.colour("well"))
             groove.setWidth(round(width * min(max(session.progress, 0.0), 1.0)))
             painter.fillRect(groove, theme.colour("accent"))
-
-
-def _line(painter: QPainter, area: QRect, text: str) -> None:
-    shown = QFontMetrics(painter.font()).elidedText(text, Qt.TextElideMode.ElideRight, area.width())
-    painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
