@@ -40,24 +40,33 @@ def heights(boxes_xyxy_px: FloatArray) -> FloatArray:
 
 def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
     """Intersection over union of every pair, float32 (len(a), len(b)); like ``iou_matrix``, for
-    boxes known to be upright and in few large steps, which counts at twenty boxes."""
-    a, b = np.ascontiguousarray(a_xyxy_px.T), np.ascontiguousarray(b_xyxy_px.T)
-    sides = np.minimum(a[2:, :, None], b[2:, None])
-    sides -= np.maximum(a[:2, :, None], b[:2, None])
+    boxes known to be upright. Every pair is written out first: a few steps over long rows beat
+    many over short ones."""
+    pairs = (4, len(a_xyxy_px), len(b_xyxy_px))
+    a = a_xyxy_px.T.repeat(pairs[2], axis=1)
+    tiled = np.empty(pairs, np.float32)
+    tiled[:] = b_xyxy_px.T[:, None]
+    b = tiled.reshape(4, -1)
+    sides = np.minimum(a[2:], b[2:])
+    sides -= np.maximum(a[:2], b[:2])
     np.maximum(sides, _NOTHING, out=sides)
     overlap: FloatArray = sides[0]
     overlap *= sides[1]
     size_a, size_b = a[2:] - a[:2], b[2:] - b[:2]
-    union = np.add.outer(size_a[0] * size_a[1], size_b[0] * size_b[1])
+    union = size_a[0] * size_a[1]
+    union += size_b[0] * size_b[1]
     union -= overlap
     overlap /= np.maximum(union, _SMALLEST)
-    return overlap
+    return overlap.reshape(pairs[1:])
 
 
-def covered_shares(boxes_xyxy_px: FloatArray, by_xyxy_px: FloatArray | None = None) -> FloatArray:
+def covered_shares(
+    boxes_xyxy_px: FloatArray, by_xyxy_px: FloatArray | None = None, counted: Mask | None = None
+) -> FloatArray:
     """How much of each box the most covering of ``by`` lies over, float32 (N,) in 0..1.
 
-    Without ``by``: the most covering of the other boxes.
+    Without ``by``: the most covering of the other boxes. ``counted`` bool (N, len(by)): which of
+    ``by`` count for each.
     """
     others = boxes_xyxy_px if by_xyxy_px is None else by_xyxy_px
     if not len(boxes_xyxy_px) or not len(others):
@@ -67,6 +76,8 @@ def covered_shares(boxes_xyxy_px: FloatArray, by_xyxy_px: FloatArray | None = No
     both = sides[0] * sides[1]
     if by_xyxy_px is None:
         np.fill_diagonal(both, 0.0)
+    if counted is not None:
+        both *= counted
     own = (a[2] - a[0]) * (a[3] - a[1])
     shares: FloatArray = (both / np.maximum(own, 1e-6)).max(axis=1).astype(np.float32)
     return shares
@@ -117,13 +128,9 @@ def pair_costs(
     return costs
 
 
-def assign(
-    costs: NDArray[np.floating[Any]], allowed: Mask
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The allowed pairs of least total cost. Returns row and column indices, each (pairs,)."""
-    if not allowed.any():
-        none = np.zeros(0, np.intp)
-        return none, none
-    rows, columns = linear_sum_assignment(np.where(allowed, costs, FORBIDDEN))
-    good = allowed[rows, columns]
+def assign(costs: NDArray[np.floating[Any]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of the pairs that cost less than ``FORBIDDEN`` as many as can be had at once, at the least
+    total cost. Returns row and column indices, each (pairs,), rows rising."""
+    rows, columns = linear_sum_assignment(costs)
+    good = costs[rows, columns] < FORBIDDEN
     return rows[good], columns[good]

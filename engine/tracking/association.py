@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.geometry import FloatArray
-from engine.domain.tracks import TrackState
 from engine.tracking.assignment import (
+    FORBIDDEN,
     Mask,
     assign,
     centres,
@@ -38,6 +38,8 @@ from engine.tracking.assignment import (
 
 Rows = NDArray[np.intp]
 Costs = NDArray[np.floating[Any]]
+PairCosts = Callable[[Rows, Rows], Costs]
+"""Costs (P,) of pairs of rows and picks, each (P,)."""
 
 SURE_MARGIN = 0.25
 """A detection this much above the camera's threshold is sure: it may find a lost track again."""
@@ -68,31 +70,28 @@ HEIGHT_COST = 0.3
 STEADY_HEIGHTS = 0.1
 """A movement shorter than this many heights has no sure direction."""
 GATE_S = 1.0
-_LOST, _TENTATIVE = int(TrackState.LOST), int(TrackState.TENTATIVE)
-"""Plain numbers: comparing columns with members of an enumeration is slow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The N live tracks as association sees them.
 
-    predicted_xyxy_px, straight_xyxy_px, last_xyxy_px: float32 (N, 4), where the filter expects each
-    track, where it would be at its last speed, where it was last seen. unseen_s: float32 (N,).
-    states: int8 (N,). classes: int16 (N,). barred: bool (N,), tracks that may not continue now
-    (their horse is shown by another track).
+    predicted_xyxy_px, last_xyxy_px: float32 (N, 4), where the filter expects each track, where it
+    was last seen. straight_xyxy_px: float32 (lost, 4), where the lost ones would be at their last
+    speed. unseen_s: float32 (N,). lost, confirmed (lost or active): bool (N,). classes: int16 (N,).
+    barred: bool (N,), tracks that may not continue now (their horse is shown by another track).
     """
 
     predicted_xyxy_px: FloatArray
     straight_xyxy_px: FloatArray
     last_xyxy_px: FloatArray
     unseen_s: FloatArray
-    states: NDArray[np.int8]
+    lost: Mask
+    confirmed: Mask
     classes: NDArray[np.int16]
     barred: Mask
 
 
-@dataclass(frozen=True, slots=True)
-class Sightings:
+class Sightings(NamedTuple):
     """The M detections of one picture. boxes_xyxy_px: float32 (M, 4); scores: float32 (M,); classes
     int16 (M,); confident: bool (M,), at the camera's threshold or above; sure: bool (M,)."""
 
@@ -126,7 +125,7 @@ def sure_from(confident_from: float) -> float:
 
 def associate(tracks: Standing, seen: Sightings, likeness: Likeness | None) -> tuple[Rows, Rows]:
     """Pairs of rows of ``tracks``, rising, and of ``seen``, each at most once."""
-    if not len(tracks.states) or not len(seen.scores):
+    if not len(tracks.lost) or not len(seen.scores):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     return _Passes(tracks, seen, likeness).run()
 
@@ -143,9 +142,8 @@ class _Passes:
         self._free_tracks = ~tracks.barred
         self._free_seen = np.ones(len(seen.scores), np.bool_)
         self._pairs: list[tuple[Rows, Rows]] = []
-        self._lost = tracks.states == _LOST
-        self._confirmed = tracks.states != _TENTATIVE
-        self._expected = overlaps(tracks.predicted_xyxy_px, seen.boxes_xyxy_px)
+        self._lost, self._confirmed = tracks.lost, tracks.confirmed
+        self._overlap(tracks.predicted_xyxy_px, tracks.straight_xyxy_px, seen.boxes_xyxy_px)
         self._possible: Mask | None = None
         if len({*tracks.classes.tolist(), *seen.classes.tolist()}) > 1:
             self._possible = tracks.classes[:, None] == seen.classes[None, :]
@@ -153,46 +151,74 @@ class _Passes:
             stays = (self._expected >= STAYS_OVERLAP) & (tracks.unseen_s <= RECENT_S)[:, None]
             possible = stays | ~likeness.other
             self._possible = possible if self._possible is None else self._possible & possible
-        self._best = self._straight = self._expected
+
+    def _overlap(self, predicted: FloatArray, straight: FloatArray, boxes: FloatArray) -> None:
+        """Overlaps (N, M) with the detections: where each track is expected, where it would be
+        straight on (the same for tracks in view), and the better of the two."""
+        if not len(straight):
+            self._best = self._straight = self._expected = overlaps(predicted, boxes)
+            return
+        both = overlaps(np.concatenate([predicted, straight]), boxes)
+        self._expected, straight_on = both[: len(predicted)], both[len(predicted) :]
+        self._straight, self._best = self._expected.copy(), self._expected.copy()
         lost = self._lost.nonzero()[0]
-        if len(lost):
-            straight = overlaps(tracks.straight_xyxy_px[lost], seen.boxes_xyxy_px)
-            self._straight, self._best = self._expected.copy(), self._expected.copy()
-            self._straight[lost] = straight
-            self._best[lost] = np.maximum(straight, self._expected[lost])
+        self._straight[lost] = straight_on
+        self._best[lost] = np.maximum(straight_on, self._expected.take(lost, axis=0))
 
     def run(self) -> tuple[Rows, Rows]:
         if self._likeness is None:
             self._continue_by_place()
         else:
             self._continue_by_look(self._likeness)
-        if not self._seen.sure.all():
-            self._continue_with_unsure()
-        left = self._free_tracks & self._confirmed
-        if left.any() and (self._free_seen & self._seen.confident).any():
-            self._find_again_by_place()
-            if self._likeness is not None:
-                self._find_again_by_look(self._likeness)
-        if not self._confirmed.all():
-            self._settle()
+        if np.count_nonzero(self._free_seen):
+            self._place_the_rest()
         if len(self._pairs) == 1:
             return self._pairs[0]
+        if not self._pairs:
+            return np.zeros(0, np.intp), np.zeros(0, np.intp)
         rows = np.concatenate([rows for rows, _ in self._pairs])
         order = rows.argsort()
         return rows[order], np.concatenate([picks for _, picks in self._pairs])[order]
 
-    def _take(self, allowed: Mask, tracks: Mask, seen: Mask, costs: Callable[[], Costs]) -> None:
+    def _place_the_rest(self) -> None:
+        if np.count_nonzero(self._free_seen & ~self._seen.sure):
+            self._continue_with_unsure()
+        if not np.count_nonzero(self._free_seen & self._seen.confident):
+            return
+        if np.count_nonzero(self._free_tracks & self._confirmed):
+            self._find_again_by_place()
+            if self._likeness is not None:
+                self._find_again_by_look(self._likeness)
+        if np.count_nonzero(self._confirmed) < len(self._confirmed):
+            self._settle()
+
+    def _take(self, allowed: Mask, tracks: Mask, seen: Mask, costs: PairCosts) -> None:
         """The best of the allowed pairs of free rows of both masks. Costs are asked for only where
         somebody has a choice."""
-        allowed = allowed & ((self._free_tracks & tracks)[:, None] & (self._free_seen & seen))
         if self._possible is not None:
-            allowed &= self._possible
-        rows, picks = allowed.nonzero()
-        if len(set(rows.tolist())) < len(rows) or len(set(picks.tolist())) < len(rows):
-            rows, picks = assign(costs(), allowed)
-        self._free_tracks[rows] = False
-        self._free_seen[picks] = False
-        self._pairs.append((rows, picks))
+            allowed = allowed & self._possible
+        pairs = allowed.ravel().nonzero()[0]
+        rows = pairs // allowed.shape[1]
+        picks = pairs - rows * allowed.shape[1]
+        free = (self._free_tracks & tracks).take(rows) & (self._free_seen & seen).take(picks)
+        if np.count_nonzero(free) < len(free):
+            rows, picks = rows[free], picks[free]
+        if len(set(rows.tolist())) < len(rows) or len(set(picks.tolist())) < len(picks):
+            rows, picks = self._choose(rows, picks, costs)
+        if len(rows):
+            self._free_tracks[rows] = False
+            self._free_seen[picks] = False
+            self._pairs.append((rows, picks))
+
+    def _choose(self, rows: Rows, picks: Rows, costs: PairCosts) -> tuple[Rows, Rows]:
+        """The best of pairs some of which share a track or a detection. The others are part of
+        every best choice whatever they cost."""
+        choice = (np.bincount(rows) > 1).take(rows) | (np.bincount(picks) > 1).take(picks)
+        table = np.full((len(self._free_tracks), len(self._free_seen)), FORBIDDEN)
+        table[rows, picks] = 0.0
+        rows, picks = rows[choice], picks[choice]
+        table[rows, picks] = costs(rows, picks)
+        return assign(table)
 
     def _fresh(self, longest_s: float) -> Mask:
         """Confirmed tracks seen in the last picture or not longer ago than that."""
@@ -201,10 +227,7 @@ class _Passes:
 
     def _continue_by_place(self) -> None:
         allowed = self._best >= LEAST_OVERLAP
-        self._take(
-            allowed, self._fresh(FRESH_S), self._seen.sure,
-            lambda: 1.0 - self._best + self._doubts(),
-        )  # fmt: skip
+        self._take(allowed, self._fresh(FRESH_S), self._seen.sure, self._costs_by_place)
 
     def _continue_by_look(self, like: Likeness) -> None:
         tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
@@ -212,29 +235,34 @@ class _Passes:
         near = apart <= reach_px(tracks.predicted_xyxy_px, tracks.unseen_s, GATE_S)[:, None]
         near &= size_gate(tracks.predicted_xyxy_px, boxes)
         near &= (self._best >= LEAST_OVERLAP) | (like.mean >= like.threshold)
-        by_place = 1.0 - self._best + self._doubts()
-        costs = pair_costs(by_place, like.mean, like.iou_weight, like.appearance_weight)
-        self._take(near, self._fresh(FRESH_S), self._seen.sure, lambda: costs)
 
-    def _doubts(self) -> FloatArray:
-        """What speaks against a pair beside its overlap: absence, direction, another height."""
-        tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
-        tall, seen_tall = heights(tracks.predicted_xyxy_px)[:, None], heights(boxes)[None, :]
+        def costs(rows: Rows, picks: Rows) -> Costs:
+            return _mixed(self._costs_by_place(rows, picks), like, rows, picks)
+
+        self._take(near, self._fresh(FRESH_S), self._seen.sure, costs)
+
+    def _costs_by_place(self, rows: Rows, picks: Rows) -> Costs:
+        """Overlap, and what speaks against a pair beside it: absence, direction, another height."""
+        expected = self._tracks.predicted_xyxy_px.take(rows, axis=0)
+        boxes = self._seen.boxes_xyxy_px.take(picks, axis=0)
+        tall, seen_tall = heights(expected), heights(boxes)
         alike = np.minimum(tall, seen_tall) / np.maximum(tall, seen_tall)
-        begin = centres(tracks.last_xyxy_px)
-        going = (centres(tracks.predicted_xyxy_px) - begin) / tall
-        leading = (centres(boxes)[None] - begin[:, None]) / tall[:, :, None]
-        speed, stride = np.hypot(*going.T)[:, None], np.hypot(leading[..., 0], leading[..., 1])
-        along = going[:, :1] * leading[..., 0] + going[:, 1:] * leading[..., 1]
+        begin = centres(self._tracks.last_xyxy_px.take(rows, axis=0))
+        going, leading = (centres(expected) - begin).T / tall, (centres(boxes) - begin).T / tall
+        speed, stride = np.hypot(going[0], going[1]), np.hypot(leading[0], leading[1])
+        along = going[0] * leading[0] + going[1] * leading[1]
         turned = 0.5 - 0.5 * along / np.maximum(speed * stride, 1e-9)
         known = np.minimum(speed / STEADY_HEIGHTS, 1.0) * np.minimum(stride / STEADY_HEIGHTS, 1.0)
-        doubts: FloatArray = HEIGHT_COST * (1.0 - alike) + DIRECTION_COST * known * turned
-        doubts[self._lost] += np.float32(LOST_COST)
-        return doubts
+        costs: Costs = 1.0 - self._best[rows, picks] + LOST_COST * self._lost.take(rows)
+        costs += HEIGHT_COST * (1.0 - alike) + DIRECTION_COST * known * turned
+        return costs
 
     def _continue_with_unsure(self) -> None:
         allowed = self._expected >= UNSURE_OVERLAP
-        self._take(allowed, self._fresh(RECENT_S), ~self._seen.sure, lambda: 1.0 - self._expected)
+        self._take(
+            allowed, self._fresh(RECENT_S), ~self._seen.sure,
+            lambda rows, picks: 1.0 - self._expected[rows, picks],
+        )  # fmt: skip
 
     def _find_again_by_place(self) -> None:
         tracks = self._tracks
@@ -249,7 +277,7 @@ class _Passes:
             proven &= (unseen_s <= FRESH_S) | self._likeness.like
         self._take(
             proven, self._confirmed, self._seen.confident,
-            lambda: 1.0 - best + WAITING_COST_S * unseen_s,
+            lambda rows, picks: 1.0 - best[rows, picks] + WAITING_COST_S * tracks.unseen_s[rows],
         )  # fmt: skip
 
     def _find_again_by_look(self, like: Likeness) -> None:
@@ -262,15 +290,21 @@ class _Passes:
         near &= size_gate(tracks.last_xyxy_px, boxes)
         same = np.fmax(like.mean, like.best)
         near &= same >= like.threshold
-        self._take(near, self._confirmed, self._seen.confident, lambda: 1.0 - same)
+        self._take(
+            near, self._confirmed, self._seen.confident,
+            lambda rows, picks: 1.0 - same[rows, picks],
+        )  # fmt: skip
 
     def _settle(self) -> None:
-        def costs() -> Costs:
-            by_place: FloatArray = 1.0 - self._expected
+        def costs(rows: Rows, picks: Rows) -> Costs:
+            by_place = 1.0 - self._expected[rows, picks]
             like = self._likeness
-            if like is None:
-                return by_place
-            return pair_costs(by_place, like.mean, like.iou_weight, like.appearance_weight)
+            return by_place if like is None else _mixed(by_place, like, rows, picks)
 
         allowed = self._expected >= SETTLING_OVERLAP
         self._take(allowed, ~self._confirmed, self._seen.confident, costs)
+
+
+def _mixed(by_place: Costs, like: Likeness, rows: Rows, picks: Rows) -> Costs:
+    """Costs of pairs by place and look."""
+    return pair_costs(by_place, like.mean[rows, picks], like.iou_weight, like.appearance_weight)

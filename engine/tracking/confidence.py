@@ -23,7 +23,10 @@ def track_confidence(
     None without an appearance model. A speed above 12 m/s (scaled) takes plausibility to 0.
     """
     total = np.minimum(hits / FULL_LENGTH_HITS, 1.0) + recent_scores
-    total += np.minimum(np.maximum(2.0 - speeds_heights_s / SPEED_HEIGHTS_S, 0.0), 1.0)
+    if np.count_nonzero(speeds_heights_s > SPEED_HEIGHTS_S):
+        total += np.clip(2.0 - speeds_heights_s / SPEED_HEIGHTS_S, 0.0, 1.0)
+    else:
+        total += 1.0
     if appearance_agreement is not None:
         total += appearance_agreement
     confidence: FloatArray = total / np.float32(3 if appearance_agreement is None else 4)

@@ -6,6 +6,9 @@ moves all boxes. Noise grows with the box's height, as in SORT (Bewley et al. 20
 moves more pixels. Acceleration is white noise in continuous time, so that the filter behaves the
 same at 5 and at 30 pictures a second (Bar-Shalom, Li and Kirubarajan 2001, section 6.2.2).
 
+At twenty boxes a call of numpy costs more than its arithmetic, so there are few calls, and they go
+over whole rows: broadcasting over a short axis and scattering cost several times as much.
+
 A box that is seen again after a gap is filtered anew from its last observation along the straight
 line between the two (observation-centric re-update, OC-SORT, Cao et al. 2023): what was guessed
 while it was hidden is forgotten.
@@ -42,23 +45,34 @@ REPLAY_STEPS = 4
 """Observations put on the line between the two ends of a gap."""
 _SHARES_2 = np.array([[1.0], [1.0], [SIZE_SHARE**2], [SIZE_SHARE**2]])
 _POSITION, _VELOCITY, _PP, _PV, _VV = range(5)
-
-
+_DOUBT_NOISE = MEASUREMENT_HEIGHTS * DOUBT
+_SURE_NOISE = MEASUREMENT_HEIGHTS + _DOUBT_NOISE
+_STILL = np.eye(5)
+_GROWTH = np.kron(
+    [
+        [WOBBLE_HEIGHTS**2, 0.0, ACCELERATION_HEIGHTS**2 / 3],
+        [0.0, ACCELERATION_HEIGHTS**2 / 2, 0.0],
+        [ACCELERATION_HEIGHTS**2, 0.0, 0.0],
+    ],
+    _SHARES_2,
+)
+"""Noise that a step adds to the three covariances of the four coordinates (12 rows), in squared
+heights, by the first three powers of its length."""
 _TO_CENTRE = np.array(
-    [[0.5, 0.0, -1.0, 0.0], [0.0, 0.5, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 1.0]]
+    [[0.5, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.5], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]
 )
 _TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 
 def to_centre(boxes_xyxy_px: FloatArray) -> Columns:
-    """Corner boxes to float64 (N, 4) centre x, centre y, width, height."""
-    centres: Columns = boxes_xyxy_px.astype(np.float64) @ _TO_CENTRE
+    """Corner boxes (N, 4) to rows float64 (4, N): centre x, centre y, width, height."""
+    centres: Columns = np.dot(_TO_CENTRE, boxes_xyxy_px.T.astype(np.float64))
     return centres
 
 
 def to_corners(centres: Columns) -> FloatArray:
-    """Centre boxes back to float32 (N, 4) corners; also valid for rates of change."""
-    corners: FloatArray = (centres @ _TO_CORNERS).astype(np.float32)
+    """Centre boxes (4, N) back to float32 (N, 4) corners; also valid for rates of change."""
+    corners: FloatArray = np.dot(_TO_CORNERS, centres).T.astype(np.float32, order="C")
     return corners
 
 
@@ -93,14 +107,14 @@ class BoxMotion:
         return view
 
     def kinematics(self, rows: NDArray[np.intp]) -> Columns:
-        """Positions and velocities of the given rows, float64 (2, rows, 4), px and px/s."""
-        both: Columns = self._state[:_PP, :, rows].transpose(0, 2, 1)
+        """Positions and velocities of the given rows, float64 (2, 4, rows), px and px/s."""
+        both: Columns = self._state[:_PP].take(rows, axis=2)
         return both
 
     def add(self, boxes_xyxy_px: FloatArray) -> None:
         """Append rows for newly seen boxes, velocity 0."""
         new = np.zeros((5, 4, len(boxes_xyxy_px)))
-        new[_POSITION] = to_centre(boxes_xyxy_px).T
+        new[_POSITION] = to_centre(boxes_xyxy_px)
         height_2 = np.maximum(new[_POSITION, 3], 1.0) ** 2
         new[_PP] = MEASUREMENT_HEIGHTS**2 * height_2
         new[_VV] = INITIAL_SPEED_HEIGHTS_S**2 * height_2 * _SHARES_2
@@ -121,18 +135,20 @@ class BoxMotion:
         the last boxes of a horse that goes behind something shrink.
         """
         dt = max(elapsed_s, 0.0)
-        if coasting.any():
-            self._state[_VELOCITY, :2, coasting] *= math.exp(-dt / COASTING_DECAY_S)
-            self._state[_VELOCITY, 2:, coasting] = 0.0
-        self._state = _advanced(self._state, dt)
-        self.unseen_s += np.float32(dt)
-        return to_corners(self.position)
+        if np.count_nonzero(coasting):
+            speeds, sizes = self._state[_VELOCITY, :2], self._state[_VELOCITY, 2:]
+            np.copyto(speeds, speeds * math.exp(-dt / COASTING_DECAY_S), where=coasting)
+            np.copyto(sizes, 0.0, where=coasting)
+        self._state = _advanced(self._state, *_transition(dt))
+        self.unseen_s += dt
+        return to_corners(self._state[_POSITION])
 
-    def straight_on(self) -> FloatArray:
-        """Where each box would be had it kept its last observed speed, corners (N, 4) in px."""
-        moved = self._kept[_POSITION].copy()
-        moved[:2] += self._kept[_VELOCITY, :2] * self.unseen_s
-        return to_corners(moved.T)
+    def straight_on(self, rows: NDArray[np.intp]) -> FloatArray:
+        """Where the given rows would be had they kept their last observed speed, corners (rows, 4)
+        in px."""
+        moved, velocity = self._kept[:_PP].take(rows, axis=2)
+        moved[:2] += velocity[:2] * self.unseen_s.take(rows)
+        return to_corners(moved)
 
     def correct(
         self, rows: NDArray[np.intp], boxes_xyxy_px: FloatArray, scores: FloatArray | None = None
@@ -144,21 +160,23 @@ class BoxMotion:
         """
         if not len(rows):
             return
-        measured = to_centre(boxes_xyxy_px).T
-        noise: Columns = MEASUREMENT_HEIGHTS * np.maximum(measured[3], 1.0)
-        if scores is not None:
-            noise *= (1.0 + DOUBT) - DOUBT * scores
+        measured = to_centre(boxes_xyxy_px)
+        noise: Columns = np.maximum(measured[3], 1.0)
+        noise *= MEASUREMENT_HEIGHTS if scores is None else _SURE_NOISE - _DOUBT_NOISE * scores
         noise *= noise
-        if len(rows) == len(self):  # most pictures show every horse: no gathering, no scattering
+        if len(rows) == len(self):  # most pictures show every horse
             _measure(self._state, measured, noise)
             np.copyto(self._kept, self._state)
             self.unseen_s.fill(0.0)
             np.copyto(self.last_xyxy_px, boxes_xyxy_px)
             return
-        state = self._state[:, :, rows]
-        _measure(state, measured, noise)
-        self._state[:, :, rows] = state
-        self._kept[:, :, rows] = state
+        # An infinitely noisy measurement, whichever, leaves a box as it is.
+        seen, which = np.zeros(len(self), np.bool_), np.zeros(len(self), np.intp)
+        seen[rows], which[rows] = True, np.arange(len(rows))
+        noise = noise.take(which)
+        noise[~seen] = np.inf
+        _measure(self._state, measured.take(which, axis=1), noise)
+        np.copyto(self._kept, self._state, where=seen)
         self.unseen_s[rows] = 0.0
         self.last_xyxy_px[rows] = boxes_xyxy_px
 
@@ -169,39 +187,46 @@ class BoxMotion:
         gaps_s = self.unseen_s[rows]
         for gap_s in set(gaps_s.tolist()):
             same = rows[gaps_s == gap_s]
-            begin = to_centre(self.last_xyxy_px[same]).T
-            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]).T - begin
+            begin = to_centre(self.last_xyxy_px[same])
+            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]) - begin
             noise = (MEASUREMENT_HEIGHTS * np.maximum(begin[3] + path[3], 1.0)) ** 2
-            state = _advanced(self._kept[:, :, same], gap_s / REPLAY_STEPS)
-            for step in range(1, REPLAY_STEPS):
-                _measure(state, begin + path * (step / REPLAY_STEPS), noise)
-                state = _advanced(state, gap_s / REPLAY_STEPS)
+            step, growth = _transition(gap_s / REPLAY_STEPS)
+            state = _advanced(self._kept.take(same, axis=2), step, growth)
+            path /= REPLAY_STEPS
+            for _ in range(1, REPLAY_STEPS):
+                begin += path
+                _measure(state, begin, noise)
+                state = _advanced(state, step, growth)
             self._state[:, :, same] = state
 
 
-def _advanced(state: Columns, dt: float) -> Columns:
-    """The state ``dt`` seconds later: one matrix product for all boxes, then the noise."""
-    step = np.array(
-        [
-            [1.0, dt, 0.0, 0.0, 0.0],
-            [0.0, 1.0, 0.0, 0.0, 0.0],
-            [0.0, 0.0, 1.0, 2.0 * dt, dt * dt],
-            [0.0, 0.0, 0.0, 1.0, dt],
-            [0.0, 0.0, 0.0, 0.0, 1.0],
-        ]
-    )
-    moved: Columns = (step @ state.reshape(5, -1)).reshape(state.shape)
+def _transition(dt: float) -> tuple[Columns, Columns]:
+    """What ``dt`` seconds do: (5, 5) to the state, and the noise (12, 1) they add to the three
+    covariances of the four coordinates of a box one pixel high."""
+    step = _STILL.copy()
+    step[_POSITION, _VELOCITY] = step[_PV, _VV] = dt
+    step[_PP, _PV], step[_PP, _VV] = 2.0 * dt, dt * dt
+    return step, np.dot(_GROWTH, [[dt], [dt * dt], [dt * dt * dt]])
+
+
+def _advanced(state: Columns, step: Columns, growth: Columns) -> Columns:
+    """The state a step later: one matrix product for all boxes, then the noise."""
+    moved: Columns = np.dot(step, state.reshape(5, -1)).reshape(state.shape)
     sizes = moved[_POSITION, 2:]
     np.maximum(sizes, 1.0, out=sizes)
-    push = ACCELERATION_HEIGHTS**2 * dt
-    noise = np.array([push * dt * dt / 3 + WOBBLE_HEIGHTS**2 * dt, push * dt / 2, push])
-    moved[_PP:] += noise[:, None, None] * (sizes[1] * sizes[1] * _SHARES_2)
+    height = sizes[1:]
+    moved[_PP:] += np.dot(growth, height * height).reshape(3, 4, -1)
     return moved
 
 
 def _measure(state: Columns, measured: Columns, noise: Columns) -> None:
     """Correct boxes by measured ones (4, rows) with variances ``noise`` (rows,), in place."""
-    gains = state[_PP:_VV] / (state[_PP] + noise)
-    state[:_PP] += gains * (measured - state[_POSITION])
-    state[_VV] -= gains[1] * state[_PV]
-    state[_PP:_VV] -= gains[0] * state[_PP:_VV]
+    position, velocity, pp, pv, vv = state
+    spread = pp + noise
+    gain, speed_gain = pp / spread, pv / spread
+    off = measured - position
+    position += gain * off
+    velocity += speed_gain * off
+    vv -= speed_gain * pv
+    pv -= gain * pv
+    pp -= gain * pp

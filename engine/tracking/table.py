@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -37,14 +36,6 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """What never changes about a track."""
-
-    id: TrackId
-    at: datetime
-
-
 class TrackTable:
     """Rows of live tracks; added at the end, dropped by mask, in step with motion and looks."""
 
@@ -58,25 +49,26 @@ class TrackTable:
         self.scores = np.zeros(0, np.float32)
         self.seen_mono_s = np.zeros(0, np.float64)
         self.seen_epoch_s = np.zeros(0, np.float64)
-        self.births: list[Birth] = []
+        self.ids: list[TrackId] = []
+        self.started_at: list[datetime] = []
         self.horses: list[HorseId | None] = []
         self._next_number = first_number
 
     def __len__(self) -> int:
-        return len(self.births)
+        return len(self.ids)
 
     def row(self, track_id: TrackId) -> int | None:
         """Where a track is, None when it is closed."""
-        return next((row for row, b in enumerate(self.births) if b.id == track_id), None)
+        return self.ids.index(track_id) if track_id in self.ids else None
 
     def add(self, found: DetectionBatch, stamp: FrameStamp, needed: NDArray[np.intp]) -> None:
         """Append new tracks begun by these detections; ``needed`` (N,) hits confirm each."""
         count = len(found)
-        births = [Birth(new_track_id(), stamp.captured_at) for _ in range(count)]
+        ids = [new_track_id() for _ in range(count)]
         taken = self._taken_colours()
         colours: list[int] = []
-        for birth in births:
-            colours.append(colour_index(birth.id, [*taken, *colours]))
+        for identity in ids:
+            colours.append(colour_index(identity, [*taken, *colours]))
         new = {
             "numbers": np.full(count, NO_NUMBER),
             "classes": found.class_ids,
@@ -91,7 +83,8 @@ class TrackTable:
         for name, kind in _COLUMNS.items():
             values = np.concatenate([getattr(self, name), new[name].astype(kind)])
             setattr(self, name, values)
-        self.births += births
+        self.ids += ids
+        self.started_at += [stamp.captured_at] * count
         self.horses += [None] * count
 
     def keep(self, rows: Mask) -> None:
@@ -99,18 +92,21 @@ class TrackTable:
         for name in _COLUMNS:
             setattr(self, name, getattr(self, name)[rows])
         stays = np.flatnonzero(rows).tolist()
-        self.births = [self.births[row] for row in stays]
+        self.ids = [self.ids[row] for row in stays]
+        self.started_at = [self.started_at[row] for row in stays]
         self.horses = [self.horses[row] for row in stays]
 
     def hit(self, rows: NDArray[np.intp], scores: FloatArray, stamp: FrameStamp) -> None:
         """Count the given rows' new detections; enough of them confirm a track."""
-        hits = self.hits[rows] + 1
-        self.hits[rows] = hits
-        self.scores[rows] = SCORE_KEEP * self.scores[rows] + (1 - SCORE_KEEP) * scores
-        self.seen_mono_s[rows] = stamp.captured_mono_s
-        self.seen_epoch_s[rows] = stamp.captured_at.timestamp()
-        sure = (hits >= self.needed[rows]) | (self.states[rows] != TENTATIVE)
-        self.states[rows] = np.where(sure, ACTIVE, TENTATIVE)
+        at = slice(None) if len(rows) == len(self) else rows
+        self.hits[at] += 1
+        self.scores[at] = SCORE_KEEP * self.scores[at] + (1 - SCORE_KEEP) * scores
+        self.seen_mono_s[at] = stamp.captured_mono_s
+        self.seen_epoch_s[at] = stamp.captured_at.timestamp()
+        waiting = self.states == TENTATIVE
+        self.states[at] = ACTIVE
+        if np.count_nonzero(waiting):
+            self.states[waiting & (self.hits < self.needed)] = TENTATIVE
 
     def number(self, rows: NDArray[np.intp]) -> None:
         """Give the rows that have none the next numbers."""

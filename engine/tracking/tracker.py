@@ -21,7 +21,7 @@ from engine.domain.ports import TrackSummary
 from engine.domain.tracks import TrackBatch
 from engine.settings import TrackingSettings
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import covered_shares
+from engine.tracking.assignment import Mask, covered_shares
 from engine.tracking.association import Likeness, Sightings, Standing, associate, sure_from
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
@@ -97,19 +97,22 @@ class Tracker:
         if elapsed_s < 0:
             return TrackBatch.empty()
         self._last_mono_s = now_s
-        predicted = self._motion.predict(elapsed_s, self._table.states == LOST)
-        rows, picks = self._associate(predicted, detections, confident_from, embeddings)
-        self._take_hits(rows, picks, detections, stamp)
-        born = self._begin(picks, detections, stamp, confident_from)
-        if len(born):
+        lost = self._table.states == LOST
+        predicted = self._motion.predict(elapsed_s, lost)
+        rows, picks = self._associate(predicted, lost, detections, confident_from, embeddings)
+        self._take_hits(rows, picks, lost, detections, stamp)
+        if len(picks) < len(detections):
+            born = self._begin(picks, detections, stamp, confident_from)
             rows = np.concatenate([rows, np.arange(len(self) - len(born), len(self))])
             picks = np.concatenate([picks, born])
         if embeddings is not None:
             self._learn(rows, picks, detections, embeddings)
-        self._table.miss(rows)
-        shown = self._shown(rows, detections.scores[picks], confident_from)
-        batch = self._batch(rows[shown], picks[shown], detections)
-        self._close_old(now_s)
+        all_seen = len(rows) == len(self)
+        if not all_seen:
+            self._table.miss(rows)
+        batch = self._batch(*self._shown(rows, picks, detections, confident_from), detections)
+        if not all_seen:
+            self._close_old(now_s)
         return batch
 
     def finish(self) -> None:
@@ -166,17 +169,18 @@ class Tracker:
     def _associate(
         self,
         predicted: FloatArray,
+        lost: Mask,
         detections: DetectionBatch,
         confident_from: float,
         embeddings: FloatArray | None,
     ) -> tuple[Rows, Rows]:
-        lost = (self._table.states == LOST).any()
         standing = Standing(
             predicted_xyxy_px=predicted,
-            straight_xyxy_px=self._motion.straight_on() if lost else predicted,
+            straight_xyxy_px=self._motion.straight_on(lost.nonzero()[0]),
             last_xyxy_px=self._motion.last_xyxy_px,
             unseen_s=self._motion.unseen_s,
-            states=self._table.states,
+            lost=lost,
+            confirmed=self._table.states != TENTATIVE,
             classes=self._table.classes,
             barred=self._table.barred(),
         )
@@ -213,11 +217,12 @@ class Tracker:
         )
 
     def _take_hits(
-        self, rows: Rows, picks: Rows, detections: DetectionBatch, stamp: FrameStamp
+        self, rows: Rows, picks: Rows, lost: Mask, detections: DetectionBatch, stamp: FrameStamp
     ) -> None:
-        boxes, scores = detections.boxes_xyxy_px[picks], detections.scores[picks]
-        again = self._table.states[rows] == LOST
-        if again.any():
+        boxes = detections.boxes_xyxy_px.take(picks, axis=0)
+        scores = detections.scores.take(picks)
+        again = lost.take(rows)
+        if np.count_nonzero(again):
             self._motion.replay(rows[again], boxes[again])
         self._motion.correct(rows, boxes, scores)
         self._table.hit(rows, scores, stamp)
@@ -239,14 +244,12 @@ class Tracker:
             self._galleries.add(len(picks))
         return picks
 
-    def _parts(self, detections: DetectionBatch, picks: Rows) -> NDArray[np.bool_]:
+    def _parts(self, detections: DetectionBatch, picks: Rows) -> Mask:
         """Which of the picked detections may be parts of larger, surer ones."""
         boxes, scores = detections.boxes_xyxy_px, detections.scores
         areas = box_areas_px2(boxes)
-        parts = np.zeros(len(picks), np.bool_)
-        for index, pick in enumerate(picks.tolist()):
-            wholes = boxes[(areas > areas[pick]) & (scores >= scores[pick])]
-            parts[index] = covered_shares(boxes[pick : pick + 1], wholes)[0] >= PART_COVER
+        wholes = (areas > areas[picks, None]) & (scores >= scores[picks, None])
+        parts: Mask = covered_shares(boxes[picks], boxes, wholes) >= PART_COVER
         return parts
 
     def _learn(
@@ -262,39 +265,48 @@ class Tracker:
 
     # --- what goes out ------------------------------------------------------------------------
 
-    def _shown(self, rows: Rows, scores: FloatArray, confident_from: float) -> NDArray[np.bool_]:
-        """Which of the seen rows are given out; those get their numbers."""
+    def _shown(
+        self, rows: Rows, picks: Rows, detections: DetectionBatch, confident_from: float
+    ) -> tuple[Rows, Rows]:
+        """The seen rows that are given out, and their detections; the new ones get numbers."""
+        numbered = self._table.numbers.take(rows) != NO_NUMBER
+        if np.count_nonzero(numbered) == len(rows):
+            return rows, picks
         first_sight = max(confident_from, min(confident_from + VERY_SURE_MARGIN, VERY_SUREST))
-        shown: NDArray[np.bool_] = self._table.states[rows] == ACTIVE
+        shown = numbered | (self._table.states[rows] == ACTIVE)
         whole = self._table.needed[rows] <= self.settings.tentative_hits
-        shown |= (self._table.numbers[rows] != NO_NUMBER) | ((scores >= first_sight) & whole)
-        self._table.number(rows[shown])
-        return shown
+        shown |= (detections.scores[picks] >= first_sight) & whole
+        rows, picks = rows[shown], picks[shown]
+        self._table.number(rows)
+        return rows, picks
 
     def _batch(self, rows: Rows, picks: Rows, detections: DetectionBatch) -> TrackBatch:
         table = self._table
         kinematics = self._motion.kinematics(rows)
-        filtered, velocities = to_corners(kinematics)
+        boxes = to_corners(kinematics[0])
+        boxes += detections.boxes_xyxy_px.take(picks, axis=0)
+        boxes *= HALF
+        each = rows.tolist()
         return TrackBatch(
-            boxes_xyxy_px=(detections.boxes_xyxy_px[picks] + filtered) * HALF,
-            velocities_px_s=velocities,
-            scores=detections.scores[picks],
+            boxes_xyxy_px=boxes,
+            velocities_px_s=to_corners(kinematics[1]),
+            scores=detections.scores.take(picks),
             confidences=self._confidences(rows, kinematics),
-            class_ids=table.classes[rows],
-            states=table.states[rows],
-            numbers=table.numbers[rows],
-            colours=table.colours[rows],
-            track_ids=tuple(table.births[row].id for row in rows.tolist()),
-            horse_ids=tuple(table.horses[row] for row in rows.tolist()),
+            class_ids=table.classes.take(rows),
+            states=table.states.take(rows),
+            numbers=table.numbers.take(rows),
+            colours=table.colours.take(rows),
+            track_ids=tuple([table.ids[row] for row in each]),
+            horse_ids=tuple([table.horses[row] for row in each]),
             detection_rows=picks,
         )
 
     def _confidences(self, rows: Rows, kinematics: Columns) -> FloatArray:
         position, velocity = kinematics
-        speeds = np.hypot(velocity[:, 0], velocity[:, 1]) / position[:, 3]
+        speeds = np.hypot(velocity[0], velocity[1]) / position[3]
         return track_confidence(
-            self._table.scores[rows],
-            self._table.hits[rows],
+            self._table.scores.take(rows),
+            self._table.hits.take(rows),
             self._looks.agreement[rows] if self._looks.known else None,
             speeds.astype(np.float32),
         )
@@ -308,7 +320,7 @@ class Tracker:
         if old.any():
             self._close(old)
 
-    def _close(self, gone: NDArray[np.bool_]) -> None:
+    def _close(self, gone: Mask) -> None:
         if self._on_closed is not None:
             rows = np.flatnonzero(gone & (self._table.states != TENTATIVE))
             confidences = self._confidences(rows, self._motion.kinematics(rows))
@@ -320,11 +332,11 @@ class Tracker:
     def _summary(self, row: int, confidence: float) -> TrackSummary:
         table = self._table
         return TrackSummary(
-            track_id=table.births[row].id,
+            track_id=table.ids[row],
             stream_id=self.stream_id,
             number=int(table.numbers[row]),
             class_id=int(table.classes[row]),
-            started_at=table.births[row].at,
+            started_at=table.started_at[row],
             ended_at=table.seen_at(row),
             detections=int(table.hits[row]),
             confidence=confidence,

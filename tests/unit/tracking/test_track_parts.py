@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from engine.tracking.appearance import TrackAppearance
-from engine.tracking.assignment import assign, distances_px, pair_costs, reach_px, size_gate
+from engine.tracking.assignment import (
+    FORBIDDEN,
+    assign,
+    distances_px,
+    pair_costs,
+    reach_px,
+    size_gate,
+)
 from engine.tracking.colours import colour_index
 from engine.tracking.confidence import track_confidence
 from engine.tracking.motion import BoxMotion
@@ -41,11 +48,11 @@ def test_an_unseen_box_comes_to_rest() -> None:
 
 def test_the_cheapest_whole_is_taken_and_dear_pairs_are_left() -> None:
     costs = np.array([[0.1, 0.2], [0.2, 0.9]], np.float32)
-    rows, columns = assign(costs, costs <= 0.8)
+    rows, columns = assign(np.where(costs <= 0.8, costs, FORBIDDEN))
     assert list(zip(rows, columns, strict=True)) == [(0, 1), (1, 0)]
-    rows, columns = assign(costs, np.array([[True, False], [False, False]]))
+    rows, columns = assign(np.where([[True, False], [False, False]], costs, FORBIDDEN))
     assert list(zip(rows, columns, strict=True)) == [(0, 0)]
-    rows, _ = assign(costs, np.zeros((2, 2), np.bool_))
+    rows, _ = assign(np.full((2, 2), FORBIDDEN))
     assert len(rows) == 0
 
 
