@@ -25,11 +25,12 @@ from engine.evaluation.motion_commands import (
     evaluate_motion,
     evaluate_simulated_behaviour,
 )
-from engine.training import embedder_commands
+from engine.training import clip_commands, embedder_commands
 
 if TYPE_CHECKING:
     from engine.models.manifest import ModelEntry, Task
     from engine.models.sessions import Device
+    from engine.models.store import ModelStore
     from engine.models.verification import SpeciesVerifier
     from engine.training.detector_data import Teacher
 
@@ -247,6 +248,7 @@ def evaluate_parser() -> argparse.ArgumentParser:
             task.add_argument(
                 "--alone", action="store_true", help="the detector without its verifier"
             )
+    clip_commands.add_arguments(tasks.add_parser("clips"))
     add_tracking_arguments(tasks.add_parser("tracking"))
     add_gait_arguments(tasks.add_parser("gait"))
     add_motion_arguments(tasks.add_parser("motion"))
@@ -259,7 +261,8 @@ def run_evaluate(argv: Sequence[str]) -> int:
     """Run ``barnhand evaluate``: print the figures and write the report; 0 when measured."""
     wanted = evaluate_parser().parse_args(list(argv))
     simulated = ("tracking", "motion", "behaviour", "alerts")
-    if wanted.task not in simulated and not wanted.data.is_dir():
+    one_clip = wanted.task == "clips" and wanted.data.is_file()
+    if wanted.task not in simulated and not wanted.data.is_dir() and not one_clip:
         raise OperatorMistake(f"There is no data folder {wanted.data}.")
     report = _EVALUATIONS[wanted.task](wanted)
     text = json.dumps(report, indent=2)
@@ -337,6 +340,7 @@ _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "pose": _evaluate_pose,
     "detector": _evaluate_detector,
     "reid": lambda wanted: embedder_commands.evaluate(wanted, _model, _tell),
+    "clips": lambda wanted: clip_commands.evaluate(wanted, _store(wanted.models), _tell),
     "tracking": evaluate_tracking,
     "gait": evaluate_gait_folder,
     "motion": evaluate_motion,
@@ -347,12 +351,7 @@ _EVALUATIONS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
 
 def _model(name: str | None, task: Task, folder: Path | None) -> tuple[ModelEntry, Path]:
     """The model of that name or file, or the preferred one that is on this machine."""
-    from engine.models.manifest import read_manifest
-    from engine.models.store import ModelStore
-
-    bundled = Path(str(files("resources") / "models"))
-    extra = (folder,) if folder is not None else ()
-    store = ModelStore(read_manifest(bundled / "manifest.toml"), bundled, extra, bundled)
+    store = _store(folder)
     if name is not None:
         return store.resolve(name, task)
     present = store.available(task)
@@ -361,3 +360,13 @@ def _model(name: str | None, task: Task, folder: Path | None) -> tuple[ModelEntr
             f"No model for {task} is on this machine.", "Name a file with --model."
         )
     return present[0], store.locate(present[0], may_download=False)
+
+
+def _store(folder: Path | None) -> ModelStore:
+    """What is bundled, and a further folder."""
+    from engine.models.manifest import read_manifest
+    from engine.models.store import ModelStore
+
+    bundled = Path(str(files("resources") / "models"))
+    extra = (folder,) if folder is not None else ()
+    return ModelStore(read_manifest(bundled / "manifest.toml"), bundled, extra, bundled)

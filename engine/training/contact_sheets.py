@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -42,25 +43,38 @@ def frames_of(clip: Path, count: int) -> list[Image]:
     return [pictures[int(row)] for row in rows]
 
 
-def contact_sheet(
-    pictures: list[Image], detector: Detector, pose: PoseEstimator | None, columns: int = 5,
-    least_score: float = 0.3, least_landmark: float = 0.3,
-) -> Image:  # fmt: skip
-    """All pictures with what is found in them, side by side, uint8 BGR."""
-    tiles = []
+def look_at(
+    pictures: Sequence[Image], detector: Detector, pose: PoseEstimator | None, least_score: float,
+    least_landmark: float = 0.3, columns: int = 5,
+) -> tuple[Image, dict[str, float]]:  # fmt: skip
+    """All pictures with what is found in them, side by side, uint8 BGR; and how much it is.
+
+    ``with_horse``: share of the pictures with a horse's box. ``horses``: boxes a picture.
+    ``landmarks``: share of the landmarks of all horses that score ``least_landmark``.
+    """
+    tiles, counts = [], []
+    sure: list[float] = []
     for picture in pictures:
         found = answers_of(detector, picture, least_score)
         horses = found.boxes_xyxy_px[found.class_ids == SubjectClass.HORSE]
+        counts.append(len(horses))
         drawn = picture.copy()
         draw_boxes(drawn, found)
         if pose is not None and len(horses):
             poses = pose.estimate([(ArrayPicture(picture.copy()), horses)])[0]
             draw_poses(drawn, poses, least_landmark)
+            sure += (poses.scores >= least_landmark).mean(axis=1).tolist()
         tiles.append(_tile(drawn))
     while len(tiles) % columns:
         tiles.append(np.zeros_like(tiles[0]))
     rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    return np.asarray(np.vstack(rows), np.uint8)
+    figures = {
+        "frames": len(counts),
+        "with_horse": round(float(np.mean(np.array(counts) > 0)), 3),
+        "horses": round(float(np.mean(counts)), 2),
+        "landmarks": round(float(np.mean(sure)), 3) if sure else 0.0,
+    }
+    return np.asarray(np.vstack(rows), np.uint8), figures
 
 
 def draw_boxes(picture: Image, found: DetectionBatch) -> None:

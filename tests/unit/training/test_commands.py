@@ -21,6 +21,7 @@ from engine.training.detector_net import DetectorNet, ServedDetector
 from engine.training.export import export_onnx
 from engine.training.pose_data import PICTURE_LANDMARKS, hull_box, read_pose_data
 from engine.training.pose_net import PoseNet, ServedPose
+from tests.helpers.session_clip import passing_clip
 
 
 def test_training_an_embedder_needs_its_backbone_and_clips(tmp_path: Path) -> None:
@@ -139,3 +140,35 @@ def test_pose_and_detector_are_measured_as_the_product_runs_them(
 def test_measuring_a_folder_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(OperatorMistake, match="no data folder"):
         run_evaluate(["pose", "--data", str(tmp_path / "nowhere")])
+
+
+def test_clips_are_counted_and_drawn(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    passing_clip(clips / "walk.mp4", 3.0)
+    report = tmp_path / "clips.json"
+    argv = ["clips", "--data", str(clips), "--frames", "5", "--report", str(report)]
+    assert run_evaluate([*argv, "--out", str(tmp_path / "sheets")]) == 0
+    figures = json.loads(report.read_text(encoding="utf-8"))["clips"]["walk.mp4"]
+    assert figures["frames"] == 5
+    assert 0.4 <= figures["with_horse"] <= 0.8  # it comes into the picture after 1.3 s
+    assert figures["landmarks"] > 0.8
+    sheet = cv2.imread(str(tmp_path / "sheets" / "walk.png"))
+    assert sheet is not None and sheet.shape[1] == 5 * 420
+
+
+def test_what_is_no_clip_is_a_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    with pytest.raises(OperatorMistake, match="no readable pictures"):
+        run_evaluate(["clips", "--data", str(broken)])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OperatorMistake, match="no clips"):
+        run_evaluate(["clips", "--data", str(tmp_path / "empty")])
+    with pytest.raises(OperatorMistake, match="no data folder"):
+        run_evaluate(["clips", "--data", str(tmp_path / "absent")])
+    with pytest.raises(OperatorMistake, match="frames"):
+        run_evaluate(["clips", "--data", str(broken), "--frames", "0"])
+    argv = ["clips", "--data", str(broken), "--detector", "no-such-model"]
+    with pytest.raises(OperatorMistake, match="no-such-model"):
+        run_evaluate(argv)
