@@ -35,7 +35,7 @@ def main(source: IO[str] = sys.stdin, sink: IO[str] = sys.stdout) -> int:
     question = json.loads(source.read())
     path, limits = Path(question["path"]), question["limits"]
     memory = int(limits["memory_bytes"]) + _TIMES_THE_FILE * path.stat().st_size
-    confine(memory, int(limits["cpu_s"]))
+    confine(memory, int(limits["cpu_s"]), int(question["parent"]))
     answer: dict[str, object]
     try:
         answer = {"figures": inspect(path, question["description"])}

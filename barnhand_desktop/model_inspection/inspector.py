@@ -88,6 +88,7 @@ class Inspector:
             "path": str(path.absolute()),
             "description": dict(description),
             "limits": asdict(self._limits),
+            "parent": os.getpid(),
         }
         with _scratch(self._folder) as asked, _scratch(self._folder) as answered:
             asked.write(json.dumps(question).encode())

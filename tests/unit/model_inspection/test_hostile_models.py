@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 from onnx import ModelProto, TensorProto
 
@@ -20,6 +23,7 @@ from barnhand_desktop.model_inspection.weights import look_at_weights
 from tests.helpers import hostile_models as hostile
 from tests.helpers.hostile_models import model_of, node, numbers, safetensors, saved, tensor
 from tests.helpers.tiny_models import bright_cell_yolox, constant_model
+from tests.helpers.waiting import wait_until
 
 DETECTOR: dict[str, Any] = {
     "format": "onnx",
@@ -288,7 +292,7 @@ import json, os, socket, sys
 sys.path.insert(0, {root!r})
 from barnhand_desktop.model_inspection.confinement import confine
 question = json.loads(sys.stdin.read())
-confine(4 << 30, 60)
+confine(4 << 30, 60, question["parent"])
 found = {{"environment": sorted(os.environ)}}
 for name, act in {{
     "write": lambda: open({big!r}, "wb"),
@@ -307,6 +311,41 @@ for name, act in {{
         found[name] = type(error).__name__
 print(json.dumps({{"figures": found}}))
 """
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from barnhand_desktop.model_inspection.inspector import Inspector
+path, child = Path(sys.argv[1]), sys.argv[2]
+Inspector(path.parent, command=(sys.executable, "-c", child)).inspect(path, {"format": "onnx"})
+"""
+WAITING_CHILD = """
+import json, sys, time
+from barnhand_desktop.model_inspection.confinement import confine
+confine(4 << 30, 60, json.loads(sys.stdin.read())["parent"])
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    path = bright_cell_yolox(tmp_path / "m.onnx", ["batch", 3, 64, 64])
+    command = [sys.executable, "-c", PARENT, str(path), WAITING_CHILD]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    with subprocess.Popen(command, env=environment) as parent:
+        try:
+            started = psutil.Process(parent.pid).children
+
+            def confined() -> bool:
+                status = (Path("/proc") / str(one.pid) / "status" for one in started())
+                return any("Seccomp:\t2" in one.read_text() for one in status)
+
+            wait_until(confined, 60.0)
+            children = started()
+        finally:
+            parent.kill()
+    assert not psutil.wait_procs(children, 30.0)[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
