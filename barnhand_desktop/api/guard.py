@@ -96,9 +96,7 @@ def _require_stream(caller: Caller, services: Services, text: object) -> None:
         stream_id = StreamId(UUID(str(text)))
     except ValueError:
         raise Problem(404, "not_found", "There is no such stream.") from None
-    if not services.grants.sees_stream(
-        caller.user_id, caller.farm_id, caller.sees_granted_only, stream_id
-    ):
+    if not services.sees(caller, stream_id):
         raise Problem(404, "not_found", "There is no such stream.")
 
 

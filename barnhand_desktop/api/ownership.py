@@ -29,7 +29,7 @@ def own_review(services: Services, caller: Caller, review_id: UUID) -> None:
 def own_track(services: Services, caller: Caller, track_id: UUID) -> TrackId:
     """The track's id if its camera is one the caller sees; Problem 404 otherwise."""
     place = services.tracking.place_of_track(track_id)
-    if place is None or not _sees(services, caller, place[1]):
+    if place is None or not services.sees(caller, place[1]):
         raise Problem(404, "not_found", "There is no such track.")
     return TrackId(track_id)
 
@@ -38,15 +38,9 @@ def own_stream(services: Services, caller: Caller, stream_id: UUID | None) -> St
     """The stream's id if the caller sees it, None for none; Problem 404 otherwise."""
     if stream_id is None:
         return None
-    if not _sees(services, caller, StreamId(stream_id)):
+    if not services.sees(caller, StreamId(stream_id)):
         raise Problem(404, "not_found", "There is no such stream.")
     return StreamId(stream_id)
-
-
-def _sees(services: Services, caller: Caller, stream_id: StreamId) -> bool:
-    return services.grants.sees_stream(
-        caller.user_id, caller.farm_id, caller.sees_granted_only, stream_id
-    )
 
 
 def _require(services: Services, caller: Caller, kind: str, object_id: UUID) -> FarmId:

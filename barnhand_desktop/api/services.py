@@ -159,6 +159,12 @@ class Services:
                 {"Retry-After": str(max(1, round(wait_s + 0.5)))},
             )
 
+    def sees(self, caller: Caller, stream_id: StreamId) -> bool:
+        """Whether a stream is of the caller's farm and, where grants count, granted."""
+        return self.grants.sees_stream(
+            caller.user_id, caller.farm_id, caller.sees_granted_only, stream_id
+        )
+
     def visible_to(self, caller: Caller) -> frozenset[StreamId]:
         """The streams a caller sees."""
         return self.grants.visible_streams(caller.user_id, caller.farm_id, caller.sees_granted_only)

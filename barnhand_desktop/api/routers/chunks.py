@@ -115,10 +115,7 @@ def own_chunk(services: Services, caller: Caller, chunk_id: UUID) -> Chunk:
         raise Problem(404, "not_found", "There is no such recording.") from None
     if caller.farm_id is None and not caller.sees_granted_only:
         return chunk
-    sees = services.grants.sees_stream(
-        caller.user_id, caller.farm_id, caller.sees_granted_only, StreamId(chunk.stream_id)
-    )
-    if not sees:
+    if not services.sees(caller, StreamId(chunk.stream_id)):
         raise Problem(404, "not_found", "There is no such recording.")
     return chunk
 

@@ -13,7 +13,7 @@ from fastapi import Query
 from barnhand_desktop.api import schemas
 from barnhand_desktop.api.access import Caller
 from barnhand_desktop.api.guard import CallerHere, ServicesHere
-from barnhand_desktop.api.problems import Problem
+from barnhand_desktop.api.ownership import own_stream
 from barnhand_desktop.api.services import Services
 from engine.domain.ids import HorseId, StreamId
 from engine.domain.ports import DetectionRecord
@@ -55,12 +55,7 @@ def _streams(
     caller: Caller, services: Services, stream_id: UUID | None
 ) -> Sequence[StreamId | None]:
     """The streams to ask for; None stands for all, which only accounts of all farms may ask."""
-    if stream_id is not None:
-        wanted = StreamId(stream_id)
-        if not services.grants.sees_stream(
-            caller.user_id, caller.farm_id, caller.sees_granted_only, wanted
-        ):
-            raise Problem(404, "not_found", "There is no such stream.")
+    if (wanted := own_stream(services, caller, stream_id)) is not None:
         return [wanted]
     if caller.farm_id is None and not caller.sees_granted_only:
         return [None]
