@@ -5,6 +5,8 @@ Nothing is served that is not in it; the tests of authorisation are made from it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from barnhand_desktop.api.access import BASE_PATH, ApiRoute, Scope
 from barnhand_desktop.api.avatars import MEDIA_TYPES as PICTURES
 from barnhand_desktop.api.model_uploads import OVERHEAD_BYTES, REQUEST_BODY
@@ -48,10 +50,29 @@ _PTZ = "/streams/{stream_id}/ptz"
 
 _JPEG = ("image/jpeg",)
 _MP4 = ("video/mp4",)
+_PDF = ("application/pdf",)
 _PLAYLIST = (hls.MEDIA_TYPE,)
 _TEXT = ("text/plain",)
 _ELSEWHERE = (409,)
 """Of files: another workstation may have them."""
+
+
+def _file(
+    path: str, endpoint: Callable[..., object], role: Role | None, media: tuple[str, ...]
+) -> ApiRoute:
+    """A file that is answered whole or in ranges, and may lie on another workstation."""
+    return ApiRoute(
+        "GET",
+        path,
+        endpoint,
+        role,
+        None if role is None else _READ,
+        media=media,
+        files=True,
+        also=(206,),
+        refuses=_ELSEWHERE,
+    )
+
 
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/auth/login", auth.login, None, refuses=(401,)),
@@ -128,30 +149,11 @@ ROUTES: tuple[ApiRoute, ...] = (
         media=_PLAYLIST,
         refuses=_ELSEWHERE,
     ),
-    ApiRoute(
-        "GET",
-        "/hls/{token}/video.mp4",
-        hls.signed_video,
-        None,
-        media=_MP4,
-        files=True,
-        also=(206,),
-        refuses=_ELSEWHERE,
-    ),
+    _file("/hls/{token}/video.mp4", hls.signed_video, None, _MP4),
     ApiRoute("GET", "/hls/{token}/overlay.json", hls.signed_overlay, None, refuses=_ELSEWHERE),
     ApiRoute("GET", "/chunks", chunks.list_chunks, _VIEWER, _READ),
     ApiRoute("GET", "/chunks/{chunk_id}", chunks.get_chunk, _VIEWER, _READ),
-    ApiRoute(
-        "GET",
-        "/chunks/{chunk_id}/video",
-        chunks.video,
-        _VIEWER,
-        _READ,
-        media=_MP4,
-        files=True,
-        also=(206,),
-        refuses=_ELSEWHERE,
-    ),
+    _file("/chunks/{chunk_id}/video", chunks.video, _VIEWER, _MP4),
     ApiRoute(
         "GET", "/chunks/{chunk_id}/overlay", chunks.overlay, _VIEWER, _READ, refuses=_ELSEWHERE
     ),
@@ -168,17 +170,7 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("POST", "/exports", exports.add_export, _MANAGER, _WRITE, status=202),
     ApiRoute("GET", "/exports/{export_id}", exports.get_export, _MANAGER, _READ),
     ApiRoute("DELETE", "/exports/{export_id}", exports.remove_export, _MANAGER, _WRITE, status=204),
-    ApiRoute(
-        "GET",
-        "/exports/{export_id}/download",
-        exports.download,
-        _MANAGER,
-        _READ,
-        media=exports.MEDIA_TYPES,
-        files=True,
-        also=(206,),
-        refuses=_ELSEWHERE,
-    ),
+    _file("/exports/{export_id}/download", exports.download, _MANAGER, exports.MEDIA_TYPES),
     ApiRoute("GET", "/sessions", sessions.list_sessions, _MANAGER, _READ),
     ApiRoute("POST", "/sessions", sessions.add_session, _MANAGER, _WRITE, status=201),
     ApiRoute(
@@ -218,28 +210,8 @@ ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute("GET", "/sessions/{session_id}/metrics", sessions.session_metrics, _MANAGER, _READ),
     ApiRoute("GET", "/sessions/{session_id}/strides", sessions.session_strides, _MANAGER, _READ),
     ApiRoute("GET", "/sessions/{session_id}/heat-map", sessions.session_heat_map, _MANAGER, _READ),
-    ApiRoute(
-        "GET",
-        "/sessions/{session_id}/report",
-        sessions.session_report,
-        _MANAGER,
-        _READ,
-        media=("application/pdf",),
-        files=True,
-        also=(206,),
-        refuses=_ELSEWHERE,
-    ),
-    ApiRoute(
-        "GET",
-        "/sessions/{session_id}/video",
-        sessions.session_video,
-        _MANAGER,
-        _READ,
-        media=sessions.MEDIA_TYPES,
-        files=True,
-        also=(206,),
-        refuses=_ELSEWHERE,
-    ),
+    _file("/sessions/{session_id}/report", sessions.session_report, _MANAGER, _PDF),
+    _file("/sessions/{session_id}/video", sessions.session_video, _MANAGER, sessions.MEDIA_TYPES),
     ApiRoute("GET", "/calendar", calendar.list_entries, _MANAGER, _READ),
     ApiRoute("POST", "/calendar", calendar.add_entry, _MANAGER, _WRITE, status=201),
     ApiRoute(
