@@ -21,6 +21,33 @@ def _of(*statuses: int, meaning: str) -> ProblemCode:
     return ProblemCode(statuses, meaning)
 
 
+_MODEL_REFUSALS = {
+    "model_answers": "the model answers some pictures with values that are no numbers",
+    "model_control_flow": "the model holds a loop, so nobody can say how long it runs",
+    "model_description": "the description of an uploaded model is wrong; detail names the field",
+    "model_external_data": "the model's weights lie in another file",
+    "model_format": "the uploaded file is no ONNX or safetensors file",
+    "model_functions": "the model defines functions of its own; inline them",
+    "model_hash": "the uploaded file has not the SHA-256 that was stated",
+    "model_inspection_failed": (
+        "the inspection of the model crashed, or took too long or too much memory"
+    ),
+    "model_layout": "the model's input or output is not what the description says",
+    "model_needs_export": "the model is weights only; export it to ONNX",
+    "model_nested": "the model's graphs are nested too deeply",
+    "model_not_per_stream": "appearance models are not chosen per stream",
+    "model_not_registered": "models of the product are each workstation's own choice",
+    "model_operators": "the model uses operators that are not run here",
+    "model_opset": "the model is written for an operator set that is not run here",
+    "model_pickle": "the uploaded file is a pickle (torch checkpoint); it was not opened",
+    "model_tensor": "the model's weights are not as long as their shapes say",
+    "model_too_complex": "the model is too large, too slow or has too many parts",
+    "model_unbounded": "the model makes tensors whose size depends on the picture",
+    "model_unreadable": "the uploaded file is damaged or no ONNX file",
+    "model_weights": "the uploaded file is no sound safetensors file",
+}
+"""Of models that are uploaded or chosen; all with 422."""
+
 MEANINGS: dict[str, ProblemCode] = {
     "address_refused": _of(422, meaning="a camera's address is not one that may be opened"),
     "avatar_refused": _of(422, meaning="the picture is none, too large or cannot be made small"),
@@ -42,46 +69,7 @@ MEANINGS: dict[str, ProblemCode] = {
     "login_refused": _of(401, meaning="name or password is wrong, or the account is off"),
     "media_token_refused": _of(403, meaning="a signed address has expired or was not made here"),
     "method_not_allowed": _of(405, meaning="the path does not know this method; see Allow"),
-    "model_answers": _of(
-        422, meaning="the model answers some pictures with values that are no numbers"
-    ),
-    "model_control_flow": _of(
-        422, meaning="the model holds a loop, so nobody can say how long it runs"
-    ),
-    "model_description": _of(
-        422, meaning="the description of an uploaded model is wrong; detail names the field"
-    ),
-    "model_external_data": _of(422, meaning="the model's weights lie in another file"),
-    "model_format": _of(422, meaning="the uploaded file is no ONNX or safetensors file"),
-    "model_functions": _of(422, meaning="the model defines functions of its own; inline them"),
-    "model_hash": _of(422, meaning="the uploaded file has not the SHA-256 that was stated"),
-    "model_inspection_failed": _of(
-        422, meaning="the inspection of the model crashed, or took too long or too much memory"
-    ),
-    "model_layout": _of(
-        422, meaning="the model's input or output is not what the description says"
-    ),
-    "model_needs_export": _of(422, meaning="the model is weights only; export it to ONNX"),
-    "model_nested": _of(422, meaning="the model's graphs are nested too deeply"),
-    "model_not_per_stream": _of(422, meaning="appearance models are not chosen per stream"),
-    "model_not_registered": _of(
-        422, meaning="models of the product are each workstation's own choice"
-    ),
-    "model_operators": _of(422, meaning="the model uses operators that are not run here"),
-    "model_opset": _of(
-        422, meaning="the model is written for an operator set that is not run here"
-    ),
-    "model_pickle": _of(
-        422, meaning="the uploaded file is a pickle (torch checkpoint); it was not opened"
-    ),
-    "model_tensor": _of(422, meaning="the model's weights are not as long as their shapes say"),
-    "model_too_complex": _of(422, meaning="the model is too large, too slow or has too many parts"),
     "model_too_large": _of(413, meaning="the uploaded model is longer than this server takes"),
-    "model_unbounded": _of(
-        422, meaning="the model makes tensors whose size depends on the picture"
-    ),
-    "model_unreadable": _of(422, meaning="the uploaded file is damaged or no ONNX file"),
-    "model_weights": _of(422, meaning="the uploaded file is no sound safetensors file"),
     "no_avatar": _of(404, meaning="there is no picture of this horse yet"),
     "no_camera_control": _of(404, meaning="the camera has no control set up"),
     "no_picture": _of(404, meaning="there is no picture of this alert"),
@@ -117,4 +105,5 @@ MEANINGS: dict[str, ProblemCode] = {
     "unavailable": _of(503, meaning="something outside does not answer; try again later"),
     "unsupported_media_type": _of(415, meaning="the body is not of a media type taken here"),
     "validation_failed": _of(422, meaning="the request does not fit the schema; see errors"),
+    **{code: _of(422, meaning=meaning) for code, meaning in _MODEL_REFUSALS.items()},
 }
