@@ -30,11 +30,11 @@ class FiguresSection(FactTable):
 
     def show_figures(self, figures: Figures) -> None:
         """Rows of what is known; what this machine does not have is left out."""
-        self.fill([row for part in _PARTS for row in part(figures)])
+        self.fill([row for part in _PARTS for row in part(figures) if row is not None])
 
 
-def _work(figures: Figures) -> list[Row]:
-    rows = [
+def _work(figures: Figures) -> list[Row | None]:
+    return [
         _one(figures, _tr("Pictures waiting"), "barnhand_queue_pictures", _count),
         _one(figures, _tr("Pictures replaced while waiting"), "barnhand_queue_dropped", _count),
         _one(figures, _tr("Pictures in a batch"), "barnhand_batch_pictures", _mean),
@@ -42,11 +42,10 @@ def _work(figures: Figures) -> list[Row]:
         _one(figures, _tr("Threads that gave up"), "barnhand_failed_workers", _count),
         _all(figures, _tr("Servers started again"), "barnhand_server_restarts", _count),
     ]
-    return [row for row in rows if row is not None]
 
 
-def _machine(figures: Figures) -> list[Row]:
-    rows = [
+def _machine(figures: Figures) -> list[Row | None]:
+    return [
         _all(figures, _tr("GPU busy"), "barnhand_gpu_busy_ratio", _share),
         _pair(
             figures,
@@ -58,11 +57,10 @@ def _machine(figures: Figures) -> list[Row]:
         _all(figures, _tr("Threads"), "barnhand_process_threads", _count),
         _one(figures, _tr("Free for recordings"), "barnhand_disk_free_bytes", _bytes),
     ]
-    return [row for row in rows if row is not None]
 
 
-def _stores(figures: Figures) -> list[Row]:
-    rows = [
+def _stores(figures: Figures) -> list[Row | None]:
+    return [
         _one(figures, _tr("Database"), "barnhand_database_bytes", _bytes),
         _one(figures, _tr("Rows written"), "barnhand_writer_rows", _count),
         _one(figures, _tr("Rows given up"), "barnhand_writer_rows_dropped", _count),
@@ -75,11 +73,10 @@ def _stores(figures: Figures) -> list[Row]:
         _one(figures, _tr("Trace spans sent"), "barnhand_trace_spans", _count),
         _one(figures, _tr("Trace spans given up"), "barnhand_trace_spans_dropped", _count),
     ]
-    return [row for row in rows if row is not None]
 
 
-def _barn(figures: Figures) -> list[Row]:
-    rows = [
+def _barn(figures: Figures) -> list[Row | None]:
+    return [
         _one(figures, _tr("Engine nodes"), "barnhand_nodes", _count),
         _all(figures, _tr("Cameras held"), "barnhand_node_leases", _count),
         _one(figures, _tr("Jobs waiting"), "barnhand_jobs_queued", _count),
@@ -94,10 +91,9 @@ def _barn(figures: Figures) -> list[Row]:
         _one(figures, _tr("Remote clients"), "barnhand_ws_clients", _count),
         _one(figures, _tr("Requests answered"), "barnhand_api_requests", _count),
     ]
-    return [row for row in rows if row is not None]
 
 
-_PARTS: tuple[Callable[[Figures], list[Row]], ...] = (_work, _machine, _stores, _barn)
+_PARTS: tuple[Callable[[Figures], list[Row | None]], ...] = (_work, _machine, _stores, _barn)
 Wording = Callable[[Value], str]
 
 
