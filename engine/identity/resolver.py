@@ -10,38 +10,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 import numpy as np
 
 from engine.domain.frames import FrameStamp
 from engine.domain.geometry import FloatArray
-from engine.domain.identity import (
-    HorseFound,
-    IdentityEvent,
-    Review,
-    ReviewId,
-    ReviewKind,
-    ReviewRaised,
-    Span,
-    SpanDecided,
-    SpanId,
-    SpanWithdrawn,
-)
+from engine.domain.identity import IdentityEvent, ReviewKind
 from engine.domain.ids import HorseId, ModelId, StreamId, TrackId
 from engine.domain.tracks import TrackBatch
 from engine.identity.candidates import Candidates
 from engine.identity.cases import ENGINE, Case, Stretch
 from engine.identity.contacts import note_contacts
-from engine.identity.crossings import Crossing, judged, note_meetings, shared_parts
+from engine.identity.crossings import judged, note_meetings, shared_parts
 from engine.identity.decision import Outcome
-from engine.identity.gallery import HorseGallery, Match
+from engine.identity.gallery import HorseGallery
 from engine.identity.herd import HerdWatch
 from engine.identity.presence import Presence, Seen, seen_in
-from engine.identity.registry import Known, Registry
-from engine.identity.rules import CAMERA_HORSES, Rules
-from engine.identity.teaching import SETTLED_S, Teacher
-from engine.tracking.colours import colour_index
+from engine.identity.registry import Registry
+from engine.identity.rules import Rules
+from engine.identity.second_thoughts import SecondThoughts
+from engine.identity.teaching import Teacher
+from engine.identity.verdicts import Verdicts
 
 CHECKS_A_PICTURE = 4
 """Tracks compared with the galleries in one picture, at most: the rest wait for the next."""
@@ -71,12 +60,15 @@ class Resolver:
         self.rules = rules
         self.registry: Registry | None = None
         self.presence = Presence()
-        self._emit = emit
         self._teacher = Teacher(emit)
         self._herd = HerdWatch()
         self._cases: dict[TrackId, Case] = {}
-        self._candidates = Candidates(rules, self.presence, self._cases)
         self._last_mono_s: dict[StreamId, float] = {}
+        self._candidates = Candidates(rules, self.presence, self._cases)
+        self._verdicts = Verdicts(
+            rules, emit, self.presence, self._cases, self._last_mono_s, self._herd, self._teacher
+        )
+        self._second = SecondThoughts(rules, self._candidates, self._verdicts, self._teacher)
         self._apart_mono_s: dict[StreamId, float] = {}
         self._turn = 0
 
@@ -88,6 +80,7 @@ class Resolver:
         """Take a new registry: what people changed shows on live tracks at once."""
         self._teacher.model_id = model_id
         before, self.registry = self.registry, registry
+        self._verdicts.registry = registry
         if before is not None:
             self._carry_over(before, registry)
         self.presence.distances_m = registry.snapshot.distances_m
@@ -122,21 +115,16 @@ class Resolver:
         owner = None if horse_id is None else registry.current(horse_id)
         if owner is not None and by != ENGINE:
             if owner != case.horse_id:
-                self._leave(case)
+                self._verdicts.leave(case)
             case.horse_id, case.decided_by, case.approved, case.doubts = owner, by, True, 0
         elif case.locked:
-            self._leave(case)
+            self._verdicts.leave(case)
             case.horse_id = owner
         elif case.horse_id is not None:
             case.horse_id = registry.current(case.horse_id)
         gone = case.horse_id is not None and case.horse_id not in registry.known
         if gone or (case.track_id, case.horse_id) in registry.rejected:
-            self._leave(case)
-
-    def _leave(self, case: Case) -> None:
-        if case.horse_id is not None:
-            self.presence.withdraw(case.horse_id, case.track_id)
-        case.release()
+            self._verdicts.leave(case)
 
     # --- one picture ----------------------------------------------------------------------------
 
@@ -145,7 +133,8 @@ class Resolver:
         registry, tracks = self.registry, sight.tracks
         if registry is None:
             return (None,) * len(tracks)
-        self._candidates.rules = self.rules
+        for stage in (self._candidates, self._verdicts, self._second):
+            stage.rules = self.rules
         now_s = sight.stamp.captured_mono_s
         rows: list[int] = np.flatnonzero(tracks.confirmed_horses).tolist()
         cases = [self._case(sight, row) for row in rows]
@@ -160,7 +149,7 @@ class Resolver:
             self._check(sight, rows, cases, registry, registry.gallery)
             note_meetings(cases, shares, sight.stamp.captured_at, now_s)
             for crossing in judged(cases, registry.gallery, self.rules, now_s):
-                self._cross(crossing, sight.stamp)
+                self._second.cross(crossing, sight.stamp)
             self._suggest(registry, sight.stamp)
         self._one_each(cases)
         for row, case in zip(rows, cases, strict=True):
@@ -186,7 +175,7 @@ class Resolver:
         latest = {c.horse_id: c for c in self._cases.values() if c.horse_id is not None}
         found = self._herd.twin(registry, latest, self.rules, stamp.captured_mono_s)
         if found is not None:
-            self._ask(found[0], ReviewKind.MATCH, found[1], stamp)
+            self._verdicts.ask(found[0], ReviewKind.MATCH, found[1], stamp)
 
     def _case(self, sight: Sight, row: int) -> Case:
         track_id = sight.tracks.track_ids[row]
@@ -248,7 +237,7 @@ class Resolver:
             if case.horse_id is None:
                 continue
             if case.horse_id in holders:
-                self._withdraw(case)
+                self._verdicts.withdraw(case)
             else:
                 holders[case.horse_id] = case
 
@@ -277,7 +266,7 @@ class Resolver:
                     self._identify(case, row, sight, cases, registry, gallery)
             else:
                 case.check_mono_s = now_s + self.rules.recheck_s
-                self._verify(case, sight, registry, gallery)
+                self._second.verify(case, sight.stamp, gallery)
 
     def _identify(
         self,
@@ -296,7 +285,7 @@ class Resolver:
             case, vectors, cases, expected, stamp.captured_mono_s, gallery
         )
         if decision.outcome is Outcome.KNOWN and decision.match is not None:
-            self._settle(case, decision.match, case.since_at, stamp)
+            self._verdicts.settle(case, decision.match, case.since_at, stamp)
             if case.approved and not case.stretch.touching:
                 self._teacher.learn(
                     case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
@@ -308,166 +297,12 @@ class Resolver:
             if not strange or not registry.snapshot.complete:
                 return
             if self._herd.may_found(case.stream_id, stamp.captured_mono_s, self.rules):
-                self._found(case, vectors, qualities, stamp, registry, gallery)
+                self._verdicts.found(case, vectors, qualities, stamp, registry, gallery)
             elif decision.match is not None:
-                self._ask(case, ReviewKind.MATCH, decision.match, stamp)
+                self._verdicts.ask(case, ReviewKind.MATCH, decision.match, stamp)
         elif decision.outcome is Outcome.UNCERTAIN and decision.match is not None:
-            self._ask(case, ReviewKind.MATCH, decision.match, stamp)
+            self._verdicts.ask(case, ReviewKind.MATCH, decision.match, stamp)
             self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
-
-    def _settle(self, case: Case, match: Match, start: datetime | None, stamp: FrameStamp) -> None:
-        """The track is that horse, from ``start`` on (None: from its first picture)."""
-        for other in self._cases.values():
-            live = self._last_mono_s.get(other.stream_id, 0.0) <= other.seen_mono_s
-            beside = other is not case and other.stream_id == case.stream_id and live
-            if beside and other.horse_id == match.horse_id and not other.locked:
-                self._withdraw(other)
-        self._leave(case)
-        case.horse_id, case.similarity = match.horse_id, match.similarity
-        case.approved = match.similarity >= self.rules.approve_from
-        case.stretch.verified = True
-        case.check_mono_s = stamp.captured_mono_s + self.rules.recheck_s
-        span = Span(
-            SpanId(uuid4()), case.track_id, match.horse_id, start, None, match.similarity, ENGINE
-        )
-        self._emit(SpanDecided(span, case.stream_id, match.similarity))
-
-    def _withdraw(self, case: Case, since: datetime | None = None) -> None:
-        """The engine is no longer sure of what it decided, from an instant on or altogether."""
-        if not case.locked:
-            self._leave(case)
-            case.since_at, case.nearest = since, 0.0
-            self._emit(SpanWithdrawn(case.track_id, case.stream_id, case.first_at, since))
-
-    def _found(
-        self,
-        case: Case,
-        vectors: FloatArray,
-        qualities: FloatArray,
-        stamp: FrameStamp,
-        registry: Registry,
-        gallery: HorseGallery,
-    ) -> None:
-        """A horse never met before: a guest until people accept it."""
-        horse_id = HorseId(uuid4())
-        here = self.presence.recent(case.stream_id, CAMERA_HORSES)
-        taken = {k.colour for h in here if (k := registry.known.get(h)) is not None}
-        colour = colour_index(horse_id, taken)
-        registry.known[horse_id] = Known(horse_id, colour, guest=True, local=True)
-        self._herd.founded(case.stream_id, stamp.captured_mono_s)
-        met_at = case.since_at or case.first_at
-        self._emit(HorseFound(horse_id, case.stream_id, colour, met_at))
-        self._settle(case, Match(horse_id, 1.0), case.since_at, stamp)
-        case.founded = True
-        self._teacher.learn(
-            case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
-        )
-
-    # --- second thoughts ------------------------------------------------------------------------
-
-    def _verify(self, case: Case, sight: Sight, registry: Registry, gallery: HorseGallery) -> None:
-        """Does an identified track still look like its horse? It changes hands only after several
-        checks in a row; a person's decision never does."""
-        recent = case.recent_vectors(case.stretch.since_mono_s)
-        if case.horse_id is None or len(recent) < self.rules.crops:
-            return
-        own = next((m.similarity for m in gallery.rank_among(recent, [case.horse_id])), None)
-        stamp = sight.stamp
-        if case.locked or own is None or own >= self.rules.accept:
-            case.stretch.verified = True
-            case.sure_at = stamp.captured_at
-        case.wavering = not case.locked and own is not None and own < self.rules.keep_from
-        if not case.wavering or own is None:
-            case.doubts = 0
-            self._teach(case, own, stamp, gallery)
-            return
-        matches = gallery.rank(recent)
-        changed_at = case.change_point()
-        first = case.first
-        if changed_at is not None:
-            ago_s = (stamp.captured_at - changed_at).total_seconds()
-            first = Seen(stamp.captured_mono_s - ago_s, case.track_id)
-        now_s = stamp.captured_mono_s
-        decision = self._candidates.judge(case, matches, (), frozenset(), now_s, first)
-        match = decision.match
-        better = (
-            match is not None
-            and decision.outcome is Outcome.KNOWN
-            and match.horse_id != case.horse_id
-            and match.similarity >= own + self.rules.margin
-        )
-        lost = not case.stretch.verified and own < self.rules.guest_below
-        if not lost and (not better or match is None):
-            return
-        case.doubts += 1
-        case.check_mono_s = stamp.captured_mono_s + self.rules.retry_s
-        needed = self.rules.doubts if case.stretch.verified else self.rules.doubts_after
-        if case.doubts >= needed:
-            case.begin_anew(stamp.captured_mono_s, stamp.captured_at)
-            if better and match is not None:
-                self._settle(case, match, changed_at, stamp)
-            elif lost:  # after a contact it looks like nobody known, least of all like its horse
-                self._withdraw(case, changed_at)
-
-    def _teach(
-        self, case: Case, own: float | None, stamp: FrameStamp, gallery: HorseGallery
-    ) -> None:
-        """A settled track shows its horse's other sides; nothing is learned beside another horse,
-        nor after a doubtful moment until the track was recognised again."""
-        unsure = own is not None and own < self.rules.accept and not case.locked
-        waiting = stamp.captured_mono_s - case.sent_mono_s < SETTLED_S
-        stretch = case.stretch
-        if unsure or waiting or not case.approved or not stretch.verified or stretch.touching:
-            return
-        vectors, qualities = stretch.columns()
-        self._teacher.learn(
-            case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
-        )
-
-    def _cross(self, crossing: Crossing, stamp: FrameStamp) -> None:
-        """They changed places: beyond doubt it is put right, else a person is asked."""
-        one, other = crossing.one, crossing.other
-        first, second = one.horse_id, other.horse_id
-        if first is None or second is None:
-            return
-        if not crossing.sure or one.locked or other.locked:
-            match = Match(first, crossing.lead)
-            self._ask(one, ReviewKind.CROSSING, match, stamp, other.track_id, crossing.met_at)
-            return
-        self._leave(one)
-        self._leave(other)
-        self._settle(one, Match(second, self.rules.accept), crossing.met_at, stamp)
-        self._settle(other, Match(first, self.rules.accept), crossing.met_at, stamp)
-
-    def _ask(
-        self,
-        case: Case,
-        kind: ReviewKind,
-        match: Match,
-        stamp: FrameStamp,
-        other: TrackId | None = None,
-        at: datetime | None = None,
-    ) -> None:
-        """Ask a person, once for each track; again only after a no."""
-        rejected = set() if self.registry is None else self.registry.rejected
-        unanswered = {horse for horse in case.asked if (case.track_id, horse) not in rejected}
-        if kind is ReviewKind.MATCH and (unanswered or match.horse_id in case.asked):
-            return
-        case.asked.add(match.horse_id)
-        self._emit(
-            ReviewRaised(
-                Review(
-                    ReviewId(uuid4()),
-                    kind,
-                    case.track_id,
-                    other,
-                    match.horse_id,
-                    match.similarity if kind is ReviewKind.MATCH else None,
-                    at or stamp.captured_at,
-                    case.stream_id,
-                )
-            )
-        )
 
 
 def _seen(sight: Sight, row: int) -> Seen:
