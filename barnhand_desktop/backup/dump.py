@@ -78,17 +78,12 @@ def make_backup(
             archive.finish(_manifest(order, contents, rows, archive), order.keys)
     progress(_DUMP_SHARE, "reading it again")
     try:
-        verify_file(order.path, cancelled)
+        made = verify_file(order.path, cancelled)
     except (BarnhandError, BackupCancelled):
         order.path.unlink(missing_ok=True)
         raise
     progress(1.0, "done")
-    return _described(order.path)
-
-
-def _described(path: Path) -> Manifest:
-    with reading(path) as archive:
-        return archive.manifest
+    return made
 
 
 def _manifest(

@@ -24,7 +24,7 @@ from barnhand_desktop.backup.shelf import Shelf, backup_at
 from barnhand_desktop.settings.schema import BackupSettings
 from db.errors import translated
 from db.queries import queries
-from engine.domain.backups import Backup, BackupProgress
+from engine.domain.backups import Backup, BackupProgress, newest_good
 from engine.domain.errors import BarnhandError, OperatorMistake
 from engine.domain.notices import Notice, Severity
 from engine.domain.ports import Clock
@@ -190,11 +190,12 @@ class BackupKeeper:
     def _check_if_due(self, cancelled: Callable[[], bool]) -> None:
         """Restore the newest backup on trial, once in a while, where that is cheap."""
         every = self._settings().check_days
-        newest = self._shelf.newest_good()
-        if not every or newest is None:
+        backups = self._shelf.list() if every else ()
+        newest = newest_good(backups)
+        if newest is None:
             return
         now = self._clock.now()
-        last = max((b.checked_at for b in self._shelf.list() if b.checked_at), default=None)
+        last = max((b.checked_at for b in backups if b.checked_at), default=None)
         if last is not None and now - last < timedelta(days=every):
             return
         with reading(newest.path) as archive:

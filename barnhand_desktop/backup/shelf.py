@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from barnhand_desktop.backup.archive import PART, reading, sweep_part
 from barnhand_desktop.settings.files import replace_file
-from engine.domain.backups import Backup, BackupState
+from engine.domain.backups import Backup, BackupState, newest_good
 from engine.domain.errors import BarnhandError, EnvironmentFault
 
 log = logging.getLogger(__name__)
@@ -63,14 +63,15 @@ class Shelf:
 
     def newest_good(self) -> Backup | None:
         """The newest one that can be restored."""
-        return next((b for b in self.list() if b.state is not BackupState.DAMAGED), None)
+        return newest_good(self.list())
 
     def prune(self, now: datetime, keep_days: float) -> Sequence[Path]:
         """Remove backups older than ``keep_days`` days, never the newest good one; what went."""
-        kept = self.newest_good()
+        backups = self.list()
+        kept = newest_good(backups)
         oldest = now - timedelta(days=keep_days)
         gone = []
-        for backup in self.list():
+        for backup in backups:
             if backup.created_at >= oldest or (kept is not None and backup.path == kept.path):
                 continue
             try:

@@ -18,7 +18,7 @@ from db.delivery import WriterState
 from db.live.publisher import LivePublisher
 from db.queue.node import JobNode
 from db.writer import DetectionWriter
-from engine.domain.backups import Backup, BackupDesk, BackupState
+from engine.domain.backups import Backup, BackupDesk, newest_good
 from engine.domain.errors import BarnhandError
 from engine.facade import Engine
 
@@ -128,7 +128,7 @@ class NodeMeter:
             used[key] = float(gpu.used_bytes)
             total = found.setdefault("barnhand_gpu_memory_total_bytes", {})
             total[key] = float(gpu.total_bytes)
-        free = _free_bytes(self._parts.media)
+        free = free_bytes(self._parts.media)
         if free is not None:
             found["barnhand_disk_free_bytes"] = {(): float(free)}
         if self._parts.traces is not None:
@@ -143,7 +143,11 @@ class NodeMeter:
         now_mono_s = time.monotonic()
         if now_mono_s - self._backup_mono_s >= _BACKUPS_EVERY_S:
             self._backup_mono_s = now_mono_s
-            self._backup = _newest_good(self._parts.backups)
+            try:
+                self._backup = newest_good(self._parts.backups.list())
+            except BarnhandError as error:
+                self._backup = None
+                log.info("the backups were not looked at: %s", error)
         if self._backup is None:
             return {}
         age_s = (datetime.now(UTC) - self._backup.created_at).total_seconds()
@@ -153,16 +157,8 @@ class NodeMeter:
         }
 
 
-def _newest_good(desk: BackupDesk) -> Backup | None:
-    try:
-        found = desk.list()
-    except BarnhandError as error:
-        log.info("the backups were not looked at: %s", error)
-        return None
-    return next((one for one in found if one.state is not BackupState.DAMAGED), None)
-
-
-def _free_bytes(folder: Path) -> int | None:
+def free_bytes(folder: Path) -> int | None:
+    """Room on the disk of a folder; None where the machine cannot tell."""
     for place in (folder, *folder.parents):  # before the first recording there is no folder
         try:
             return shutil.disk_usage(place).free

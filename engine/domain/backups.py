@@ -35,6 +35,11 @@ class Backup:
     reason: str = ""
 
 
+def newest_good(backups: Sequence[Backup]) -> Backup | None:
+    """The newest one that can be restored, of backups that come newest first."""
+    return next((one for one in backups if one.state is not BackupState.DAMAGED), None)
+
+
 BackupProgress = Callable[[float, str], None]
 """Told the share done, from 0 to 1, and what is being done."""
 
