@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from barnhand_desktop.servers.supervisor import ServerState
 from barnhand_desktop.settings.loader import save_settings
 from barnhand_desktop.settings.schema import Settings
 from barnhand_desktop.settings.secrets import SecretStore
+from barnhand_desktop.telemetry.figures import free_bytes
 from barnhand_desktop.wiring import Barn, Servers, api_config, build, tour_addresses
 from db.delivery import WriterState
 from db.live.publisher import PublisherState
@@ -38,7 +38,15 @@ from engine.runtime.clock import SystemClock
 from engine.settings import EngineSettings
 from ui.app import run_console
 from ui.engine_bridge import FacadeBridge
-from ui.services import ConsoleServices, Level, NodeState, PartState, SystemStatus
+from ui.engine_port import EngineBridge
+from ui.services import (
+    ConsoleServices,
+    Level,
+    NodeState,
+    PartState,
+    SettingsAccess,
+    SystemStatus,
+)
 
 LOG_LINES_KEPT = 500
 NODES_SHOWN_S = 3600.0
@@ -112,43 +120,53 @@ def run_desktop(place: Installation, files: Sequence[str], argv: Sequence[str]) 
                 barn.streams.ensure(stream)
         lifecycle.start(barn)
         access = FileSettings(place, barn.engine)
-        services = ConsoleServices(
-            engine=FacadeBridge(barn.engine, access.engine_settings, barn.cameras),
-            streams=barn.streams,
-            views=barn.views,
-            settings=access,
-            system=lambda: system_status(barn),
+        bridge = FacadeBridge(barn.engine, access.engine_settings, barn.cameras)
+        services = replace(
+            barn_services(barn, access, bridge),
             log_lines=tail.lines,
-            version=__version__,
-            horses=barn.horses,
-            identity=barn.identity,
-            on_registry_changed=barn.registry.subscribe,
             admin_notice=barn.admin_password,
-            ptz_store=barn.ptz,
-            plans_changed=barn.ptz_memory.plans_changed,
             watch_here=barn.cameras.keeper.ask_for,
-            chunks=barn.chunks,
-            jobs=barn.jobs,
-            bookmarks=barn.bookmarks,
-            edits=barn.edits,
-            media_folder=place.folders.media,
-            motion=barn.motion,
-            alerts=barn.alerts,
-            farm_id=DEFAULT_FARM,
             models=barn.registered,
             models_changed=barn.model_keeper.refresh,
-            timeline=barn.timeline,
             backups=barn.daily.keeper,
             model_desk=model_desk(barn, access),
             remote=remote_desk(barn, access),
             accounts=ConsoleAccountDesk(account_acts(barn), FarmRepository(barn.pool)),
-            sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
-            calendar=PostgresCalendarRepository(barn.pool),
         )
         return run_console(services, argv)
     finally:
         lifecycle.stop(barn)
         logging.getLogger().removeHandler(tail)
+
+
+def barn_services(barn: Barn, settings: SettingsAccess, bridge: EngineBridge) -> ConsoleServices:
+    """What any console shows and corrects of a running barn; without what is this program's own:
+    its log, its backups and the desks of administrators."""
+    return ConsoleServices(
+        engine=bridge,
+        streams=barn.streams,
+        views=barn.views,
+        settings=settings,
+        system=lambda: system_status(barn),
+        log_lines=lambda: (),
+        version=__version__,
+        horses=barn.horses,
+        identity=barn.identity,
+        on_registry_changed=barn.registry.subscribe,
+        ptz_store=barn.ptz,
+        plans_changed=barn.ptz_memory.plans_changed,
+        timeline=barn.timeline,
+        motion=barn.motion,
+        alerts=barn.alerts,
+        chunks=barn.chunks,
+        jobs=barn.jobs,
+        bookmarks=barn.bookmarks,
+        edits=barn.edits,
+        media_folder=barn.place.folders.media,
+        farm_id=DEFAULT_FARM,
+        sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
+        calendar=PostgresCalendarRepository(barn.pool),
+    )
 
 
 def account_acts(barn: Barn) -> AccountActs:
@@ -211,7 +229,7 @@ def system_status(barn: Barn) -> SystemStatus:
     }.get(writer, PartState(Level.AWAY, writer.value))
     live = barn.publisher.state
     database = "TimescaleDB" if barn.servers.timescale else "PostgreSQL"
-    free = _free_bytes(barn.place.folders.data)
+    free = free_bytes(barn.place.folders.data)
     low = free is not None and free < LOW_DISK_BYTES
     api_url = "" if barn.api is None else barn.api.reached_at
     return SystemStatus(
@@ -251,10 +269,3 @@ def _nodes(barn: Barn) -> tuple[NodeState, ...]:
         for node in table.nodes
         if node.alive or silent[node.id] < NODES_SHOWN_S
     )
-
-
-def _free_bytes(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None

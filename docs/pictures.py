@@ -17,45 +17,38 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import pydantic.types  # ahead of PySide6, whose import hook trips over pydantic's lazy imports
 from PIL import Image
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from barnhand_desktop import __version__, lifecycle
-from barnhand_desktop.desktop import system_status
+from barnhand_desktop import lifecycle
 from barnhand_desktop.installation import Installation
-from barnhand_desktop.settings.schema import Settings
-from barnhand_desktop.wiring import Barn, Servers, build
+from barnhand_desktop.wiring import Servers, build
 from db.repositories.calendar import PostgresCalendarRepository
-from db.repositories.farms import DEFAULT_FARM
-from db.repositories.sessions import PostgresSessionRepository
 from docs.past_pictures import render_past
+from docs.picture_console import console
 from docs.ptz_pictures import render_steering
 from docs.registry_pictures import render_registry
 from docs.review_pictures import render_review
 from docs.session_pictures import render_sessions
 from docs.simulated_past import SEED, Past, store_horses, store_past
 from docs.timeline_pictures import render_timeline
-from engine.domain.errors import OperatorMistake
 from engine.domain.ids import new_stream_id
 from engine.domain.sessions import CalendarRepository
 from engine.domain.streams import SourceKind, Stream
 from engine.simulation.days import day
 from ui.app import make_application
-from ui.engine_bridge import FacadeBridge
 from ui.live.camera_dialog import CameraDialog
 from ui.live.live_page import TOUR
 from ui.main_window import MainWindow
-from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
 ALONE = ("past", "sessions")
@@ -68,19 +61,6 @@ Save = Callable[[str], None]
 SaveOne = Callable[[QWidget, str], None]
 LIGHT_BYTES = 400_000
 VIDEOS = (".mp4", ".gif", ".mkv", ".mov", ".avi")
-
-
-class SessionSettings:
-    """Settings that cannot be stored: pictures change nothing."""
-
-    def __init__(self, place: Installation, look: str) -> None:
-        self.current: pydantic.BaseModel = Settings.model_validate(
-            {"console": {"theme": look, "synchronised_overlays": True}}
-        )
-        self.path = place.settings_path
-
-    def save(self, changes: Mapping[str, object]) -> None:
-        raise OperatorMistake("Settings are not stored while pictures are made.")
 
 
 def sources(videos: Path | None) -> list[Stream]:
@@ -207,35 +187,6 @@ def _render_dialogs(window: MainWindow, wait: Wait, save: SaveOne) -> None:
             wait(dialog.test.isVisible, 10.0)
         save(dialog, name)
         dialog.close()
-
-
-def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
-    """The console's services on a running barn."""
-    return ConsoleServices(
-        engine=FacadeBridge(barn.engine, lambda: place.settings.engine),
-        streams=barn.streams,
-        views=barn.views,
-        settings=SessionSettings(place, look),
-        system=lambda: system_status(barn),
-        log_lines=lambda: (),
-        version=__version__,
-        horses=barn.horses,
-        identity=barn.identity,
-        on_registry_changed=barn.registry.subscribe,
-        ptz_store=barn.ptz,
-        plans_changed=barn.ptz_memory.plans_changed,
-        chunks=barn.chunks,
-        jobs=barn.jobs,
-        bookmarks=barn.bookmarks,
-        edits=barn.edits,
-        media_folder=place.folders.media,
-        motion=barn.motion,
-        alerts=barn.alerts,
-        farm_id=DEFAULT_FARM,
-        timeline=barn.timeline,
-        sessions=PostgresSessionRepository(barn.pool, barn.jobs.home),
-        calendar=PostgresCalendarRepository(barn.pool),
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

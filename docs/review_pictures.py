@@ -22,27 +22,22 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import pydantic.types  # ahead of PySide6, whose import hook trips over pydantic's lazy imports
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from barnhand_desktop import __version__, lifecycle
-from barnhand_desktop.desktop import system_status
+from barnhand_desktop import lifecycle
 from barnhand_desktop.installation import Installation
-from barnhand_desktop.settings.schema import Settings
-from barnhand_desktop.wiring import Barn, Servers, build
-from db.repositories.farms import DEFAULT_FARM
+from barnhand_desktop.wiring import Servers, build
+from docs.picture_console import console
 from engine.domain.ids import new_stream_id
 from engine.domain.recording import ChunkState
 from engine.domain.streams import SourceKind, Stream
 from engine.recording.overlay import read_overlay
 from ui.app import make_application
-from ui.engine_bridge import FacadeBridge
 from ui.main_window import MainWindow
 from ui.review.recordings import instant_of
 from ui.review.review_page import ReviewPage
-from ui.services import ConsoleServices
 from ui.theme import apply_theme, load_theme
 
 CLIPS = (
@@ -164,41 +159,6 @@ def _drag(page: ReviewPage, start: QPoint, end: QPoint) -> None:
     for part in (0.3, 0.6, 1.0):
         QTest.mouseMove(area, start + (end - start) * part)
     QTest.mouseRelease(area, LEFT, pos=end)
-
-
-class SessionSettings:
-    """Settings that cannot be stored: pictures change nothing."""
-
-    def __init__(self, place: Installation, look: str) -> None:
-        self.current: pydantic.BaseModel = Settings.model_validate({"console": {"theme": look}})
-        self.path = place.settings_path
-
-    def save(self, changes: object) -> None:
-        """Store nothing."""
-
-
-def console(barn: Barn, place: Installation, look: str) -> ConsoleServices:
-    """The console's services on a running barn."""
-    return ConsoleServices(
-        engine=FacadeBridge(barn.engine, lambda: place.settings.engine),
-        streams=barn.streams,
-        views=barn.views,
-        settings=SessionSettings(place, look),
-        system=lambda: system_status(barn),
-        log_lines=lambda: (),
-        version=__version__,
-        horses=barn.horses,
-        identity=barn.identity,
-        on_registry_changed=barn.registry.subscribe,
-        timeline=barn.timeline,
-        motion=barn.motion,
-        chunks=barn.chunks,
-        jobs=barn.jobs,
-        bookmarks=barn.bookmarks,
-        edits=barn.edits,
-        media_folder=place.folders.media,
-        farm_id=DEFAULT_FARM,
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
