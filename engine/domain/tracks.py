@@ -62,12 +62,16 @@ class TrackBatch:
             self.numbers,
             self.colours,
         )
-        if any(c.shape != (count,) for c in columns) or len(self.horse_ids) != count:
+        for column in columns:
+            if column.shape != (count,):
+                raise Bug("track columns have different lengths")
+            read_only(column)
+        if len(self.horse_ids) != count:
             raise Bug("track columns have different lengths")
         if self.detection_rows is not None and self.detection_rows.shape != (count,):
             raise Bug("the detections of tracks do not fit them")
-        for column in (self.boxes_xyxy_px, self.velocities_px_s, *columns):
-            read_only(column)
+        read_only(self.boxes_xyxy_px)
+        read_only(self.velocities_px_s)
 
     def __len__(self) -> int:
         return len(self.track_ids)

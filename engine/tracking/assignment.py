@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from engine.domain.geometry import FloatArray
+from engine.tracking.operands import operand
 
 FORBIDDEN = 1e6
 """Cost of a pair outside the gate."""
@@ -21,7 +22,7 @@ LYING_SHARE = 0.6
 SIZE_RATIO = 2.5
 """A box may grow or shrink by this factor between two looks."""
 
-_NOTHING, _SMALLEST = np.float32(0.0), np.float32(1e-9)
+_NOTHING, _SMALLEST = operand(0.0), operand(1e-9)
 
 Mask = NDArray[np.bool_]
 
@@ -42,22 +43,21 @@ def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
     """Intersection over union of every pair, float32 (len(a), len(b)); like ``iou_matrix``, for
     boxes known to be upright. Every pair is written out first: a few steps over long rows beat
     many over short ones."""
-    pairs = (4, len(a_xyxy_px), len(b_xyxy_px))
-    a = a_xyxy_px.T.repeat(pairs[2], axis=1)
-    tiled = np.empty(pairs, np.float32)
-    tiled[:] = b_xyxy_px.T[:, None]
-    b = tiled.reshape(4, -1)
-    sides = np.minimum(a[2:], b[2:])
-    sides -= np.maximum(a[:2], b[:2])
+    each = np.empty((2, 4, len(a_xyxy_px), len(b_xyxy_px)), np.float32)
+    each[0], each[1] = a_xyxy_px.T[:, :, None], b_xyxy_px.T[:, None]
+    low, high = each[:, :2], each[:, 2:]
+    sides = np.minimum(high[0], high[1])
+    sides -= np.maximum(low[0], low[1])
     np.maximum(sides, _NOTHING, out=sides)
     overlap: FloatArray = sides[0]
     overlap *= sides[1]
-    size_a, size_b = a[2:] - a[:2], b[2:] - b[:2]
-    union = size_a[0] * size_a[1]
-    union += size_b[0] * size_b[1]
+    high -= low
+    union, other = high[:, 0] * high[:, 1]
+    union += other
     union -= overlap
-    overlap /= np.maximum(union, _SMALLEST)
-    return overlap.reshape(pairs[1:])
+    np.maximum(union, _SMALLEST, out=union)
+    overlap /= union
+    return overlap
 
 
 def covered_shares(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,14 +28,13 @@ from engine.tracking.assignment import (
     FORBIDDEN,
     Mask,
     assign,
-    centres,
     distances_px,
-    heights,
     overlaps,
     pair_costs,
     reach_px,
     size_gate,
 )
+from engine.tracking.operands import operand
 
 Rows = NDArray[np.intp]
 Costs = NDArray[np.floating[Any]]
@@ -72,6 +72,11 @@ STEADY_HEIGHTS = 0.1
 GATE_S = 1.0
 
 
+HALF, NOTHING = operand(0.5), operand(-1, np.intp)
+_LEAST_OVERLAP, _UNSURE_OVERLAP = operand(LEAST_OVERLAP), operand(UNSURE_OVERLAP)
+_SETTLING_OVERLAP, _STEADY_HEIGHTS = operand(SETTLING_OVERLAP), operand(STEADY_HEIGHTS)
+
+
 class Standing(NamedTuple):
     """The N live tracks as association sees them.
 
@@ -93,13 +98,13 @@ class Standing(NamedTuple):
 
 class Sightings(NamedTuple):
     """The M detections of one picture. boxes_xyxy_px: float32 (M, 4); scores: float32 (M,); classes
-    int16 (M,); confident: bool (M,), at the camera's threshold or above; sure: bool (M,)."""
+    int16 (M,); sure: bool (M,); confident_from: the camera's threshold."""
 
     boxes_xyxy_px: FloatArray
     scores: FloatArray
     classes: NDArray[np.int16]
-    confident: Mask
     sure: Mask
+    confident_from: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +123,10 @@ class Likeness:
     appearance_weight: float
 
 
-def sure_from(confident_from: float) -> float:
-    """Score from which a detection is sure."""
-    return max(confident_from, min(confident_from + SURE_MARGIN, SUREST))
+@cache
+def sure_from(confident_from: float) -> FloatArray:
+    """Score from which a detection is sure, of no dimensions."""
+    return operand(max(confident_from, min(confident_from + SURE_MARGIN, SUREST)))
 
 
 def associate(tracks: Standing, seen: Sightings, likeness: Likeness | None) -> tuple[Rows, Rows]:
@@ -140,12 +146,16 @@ class _Passes:
     def __init__(self, tracks: Standing, seen: Sightings, likeness: Likeness | None) -> None:
         self._tracks, self._seen, self._likeness = tracks, seen, likeness
         self._free_tracks = ~tracks.barred
-        self._free_seen = np.ones(len(seen.scores), np.bool_)
-        self._pairs: list[tuple[Rows, Rows]] = []
+        self._free_seen = np.empty(len(seen.scores), np.bool_)
+        self._free_seen.fill(True)
+        self._picked = np.empty(len(tracks.lost), np.intp)
+        self._picked.fill(NOTHING)
         self._lost, self._confirmed = tracks.lost, tracks.confirmed
+        self._confident = seen.sure
+        self._straight = seen.boxes_xyxy_px[:0, :1]
         self._overlap(tracks.predicted_xyxy_px, tracks.straight_xyxy_px, seen.boxes_xyxy_px)
         self._possible: Mask | None = None
-        if len({*tracks.classes.tolist(), *seen.classes.tolist()}) > 1:
+        if np.count_nonzero(tracks.classes) or np.count_nonzero(seen.classes):  # not horses alone
             self._possible = tracks.classes[:, None] == seen.classes[None, :]
         if likeness is not None:
             stays = (self._expected >= STAYS_OVERLAP) & (tracks.unseen_s <= RECENT_S)[:, None]
@@ -153,17 +163,16 @@ class _Passes:
             self._possible = possible if self._possible is None else self._possible & possible
 
     def _overlap(self, predicted: FloatArray, straight: FloatArray, boxes: FloatArray) -> None:
-        """Overlaps (N, M) with the detections: where each track is expected, where it would be
-        straight on (the same for tracks in view), and the better of the two."""
+        """Overlaps (N, M) of all tracks and (lost, M) of the lost ones straight on with the
+        detections; and (N, M) the better of the two."""
         if not len(straight):
-            self._best = self._straight = self._expected = overlaps(predicted, boxes)
+            self._best = self._expected = overlaps(predicted, boxes)
             return
         both = overlaps(np.concatenate([predicted, straight]), boxes)
-        self._expected, straight_on = both[: len(predicted)], both[len(predicted) :]
-        self._straight, self._best = self._expected.copy(), self._expected.copy()
+        self._expected, self._straight = both[: len(predicted)], both[len(predicted) :]
+        self._best = self._expected.copy()
         lost = self._lost.nonzero()[0]
-        self._straight[lost] = straight_on
-        self._best[lost] = np.maximum(straight_on, self._expected.take(lost, axis=0))
+        self._best[lost] = np.maximum(self._straight, self._expected.take(lost, axis=0))
 
     def run(self) -> tuple[Rows, Rows]:
         if self._likeness is None:
@@ -172,18 +181,14 @@ class _Passes:
             self._continue_by_look(self._likeness)
         if np.count_nonzero(self._free_seen):
             self._place_the_rest()
-        if len(self._pairs) == 1:
-            return self._pairs[0]
-        if not self._pairs:
-            return np.zeros(0, np.intp), np.zeros(0, np.intp)
-        rows = np.concatenate([rows for rows, _ in self._pairs])
-        order = rows.argsort()
-        return rows[order], np.concatenate([picks for _, picks in self._pairs])[order]
+        rows = (self._picked != NOTHING).nonzero()[0]
+        return rows, self._picked.take(rows)
 
     def _place_the_rest(self) -> None:
         if np.count_nonzero(self._free_seen & ~self._seen.sure):
             self._continue_with_unsure()
-        if not np.count_nonzero(self._free_seen & self._seen.confident):
+        self._confident = self._seen.scores >= self._seen.confident_from
+        if not np.count_nonzero(self._free_seen & self._confident):
             return
         if np.count_nonzero(self._free_tracks & self._confirmed):
             self._find_again_by_place()
@@ -200,33 +205,31 @@ class _Passes:
         pairs = allowed.ravel().nonzero()[0]
         rows = pairs // allowed.shape[1]
         picks = pairs - rows * allowed.shape[1]
-        free = (self._free_tracks & tracks).take(rows) & (self._free_seen & seen).take(picks)
-        if np.count_nonzero(free) < len(free):
+        tracks, seen = self._free_tracks & tracks, self._free_seen & seen
+        if np.count_nonzero(tracks) < len(tracks) or np.count_nonzero(seen) < len(seen):
+            free = tracks.take(rows) & seen.take(picks)
             rows, picks = rows[free], picks[free]
         if len(set(rows.tolist())) < len(rows) or len(set(picks.tolist())) < len(picks):
             rows, picks = self._choose(rows, picks, costs)
-        if len(rows):
-            self._free_tracks[rows] = False
-            self._free_seen[picks] = False
-            self._pairs.append((rows, picks))
+        self._free_tracks[rows] = False
+        self._free_seen[picks] = False
+        self._picked[rows] = picks
 
     def _choose(self, rows: Rows, picks: Rows, costs: PairCosts) -> tuple[Rows, Rows]:
-        """The best of pairs some of which share a track or a detection. The others are part of
-        every best choice whatever they cost."""
-        choice = (np.bincount(rows) > 1).take(rows) | (np.bincount(picks) > 1).take(picks)
+        """The best of pairs some of which share a track or a detection."""
         table = np.full((len(self._free_tracks), len(self._free_seen)), FORBIDDEN)
-        table[rows, picks] = 0.0
-        rows, picks = rows[choice], picks[choice]
         table[rows, picks] = costs(rows, picks)
         return assign(table)
 
     def _fresh(self, longest_s: float) -> Mask:
         """Confirmed tracks seen in the last picture or not longer ago than that."""
+        if not len(self._tracks.straight_xyxy_px):
+            return self._confirmed
         fresh: Mask = self._confirmed & (~self._lost | (self._tracks.unseen_s <= longest_s))
         return fresh
 
     def _continue_by_place(self) -> None:
-        allowed = self._best >= LEAST_OVERLAP
+        allowed = self._best >= _LEAST_OVERLAP
         self._take(allowed, self._fresh(FRESH_S), self._seen.sure, self._costs_by_place)
 
     def _continue_by_look(self, like: Likeness) -> None:
@@ -243,22 +246,27 @@ class _Passes:
 
     def _costs_by_place(self, rows: Rows, picks: Rows) -> Costs:
         """Overlap, and what speaks against a pair beside it: absence, direction, another height."""
-        expected = self._tracks.predicted_xyxy_px.take(rows, axis=0)
-        boxes = self._seen.boxes_xyxy_px.take(picks, axis=0)
-        tall, seen_tall = heights(expected), heights(boxes)
-        alike = np.minimum(tall, seen_tall) / np.maximum(tall, seen_tall)
-        begin = centres(self._tracks.last_xyxy_px.take(rows, axis=0))
-        going, leading = (centres(expected) - begin).T / tall, (centres(boxes) - begin).T / tall
-        speed, stride = np.hypot(going[0], going[1]), np.hypot(leading[0], leading[1])
-        along = going[0] * leading[0] + going[1] * leading[1]
-        turned = 0.5 - 0.5 * along / np.maximum(speed * stride, 1e-9)
-        known = np.minimum(speed / STEADY_HEIGHTS, 1.0) * np.minimum(stride / STEADY_HEIGHTS, 1.0)
+        boxes = np.array(
+            [
+                self._tracks.last_xyxy_px.take(rows, axis=0),
+                self._tracks.predicted_xyxy_px.take(rows, axis=0),
+                self._seen.boxes_xyxy_px.take(picks, axis=0),
+            ]
+        )
+        _, expected_px, seen_px = np.maximum(boxes[..., 3] - boxes[..., 1], 1.0)
+        alike = np.minimum(expected_px, seen_px) / np.maximum(expected_px, seen_px)
+        # Points and ways are complex numbers; a way as long as a steady one or longer counts as 1.
+        begin, *ends = ((boxes[..., :2] + boxes[..., 2:]) * HALF).view(np.complex64)[..., 0]
+        ways = (ends - begin) / expected_px
+        ways /= np.maximum(np.abs(ways), _STEADY_HEIGHTS)
+        known = np.abs(ways)
+        against = known[0] * known[1] - (ways[0] * ways[1].conj()).real
         costs: Costs = 1.0 - self._best[rows, picks] + LOST_COST * self._lost.take(rows)
-        costs += HEIGHT_COST * (1.0 - alike) + DIRECTION_COST * known * turned
+        costs += HEIGHT_COST * (1.0 - alike) + DIRECTION_COST / 2 * against
         return costs
 
     def _continue_with_unsure(self) -> None:
-        allowed = self._expected >= UNSURE_OVERLAP
+        allowed = self._expected >= _UNSURE_OVERLAP
         self._take(
             allowed, self._fresh(RECENT_S), ~self._seen.sure,
             lambda rows, picks: 1.0 - self._expected[rows, picks],
@@ -268,7 +276,9 @@ class _Passes:
         tracks = self._tracks
         unseen_s = tracks.unseen_s[:, None]
         last = overlaps(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
-        straight = np.where(unseen_s <= STRAIGHT_S, self._straight, np.float32(0.0))
+        straight = self._expected.copy()
+        straight[self._lost] = self._straight
+        straight[tracks.unseen_s > STRAIGHT_S] = 0.0
         best = np.maximum(np.maximum(last, straight), self._expected)
         proven = (last >= LAST_OVERLAP) | (straight >= STRAIGHT_OVERLAP)
         proven |= self._expected >= EXPECTED_OVERLAP
@@ -276,7 +286,7 @@ class _Passes:
         if self._likeness is not None:
             proven &= (unseen_s <= FRESH_S) | self._likeness.like
         self._take(
-            proven, self._confirmed, self._seen.confident,
+            proven, self._confirmed, self._confident,
             lambda rows, picks: 1.0 - best[rows, picks] + WAITING_COST_S * tracks.unseen_s[rows],
         )  # fmt: skip
 
@@ -291,7 +301,7 @@ class _Passes:
         same = np.fmax(like.mean, like.best)
         near &= same >= like.threshold
         self._take(
-            near, self._confirmed, self._seen.confident,
+            near, self._confirmed, self._confident,
             lambda rows, picks: 1.0 - same[rows, picks],
         )  # fmt: skip
 
@@ -301,8 +311,8 @@ class _Passes:
             like = self._likeness
             return by_place if like is None else _mixed(by_place, like, rows, picks)
 
-        allowed = self._expected >= SETTLING_OVERLAP
-        self._take(allowed, ~self._confirmed, self._seen.confident, costs)
+        allowed = self._expected >= _SETTLING_OVERLAP
+        self._take(allowed, ~self._confirmed, self._confident, costs)
 
 
 def _mixed(by_place: Costs, like: Likeness, rows: Rows, picks: Rows) -> Costs:

@@ -2,9 +2,7 @@
 
 Each of centre x, centre y, width and height is filtered on its own (position and velocity), which
 makes the covariance three numbers per coordinate and the whole filter column arithmetic: one call
-moves all boxes. Noise grows with the box's height, as in SORT (Bewley et al. 2016): a near horse
-moves more pixels. Acceleration is white noise in continuous time, so that the filter behaves the
-same at 5 and at 30 pictures a second (Bar-Shalom, Li and Kirubarajan 2001, section 6.2.2).
+moves all boxes. `engine.tracking.noise` says what it assumes.
 
 At twenty boxes a call of numpy costs more than its arithmetic, so there are few calls, and they go
 over whole rows: broadcasting over a short axis and scattering cost several times as much.
@@ -22,42 +20,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.geometry import FloatArray
+from engine.tracking.noise import (
+    DOUBT,
+    INITIAL_SPEED_HEIGHTS_S,
+    MEASUREMENT_HEIGHTS,
+    SIZE_SHARE,
+    growth,
+)
+from engine.tracking.operands import operand
+from engine.tracking.replay import replayed
 
 Columns = NDArray[np.float64]
 
-ACCELERATION_HEIGHTS = 0.4
-"""Acceleration noise in box heights per s^1.5: the speed of a box wanders by this many heights per
-second in one second."""
-WOBBLE_HEIGHTS = 0.05
-"""Position noise in box heights per s^0.5: limbs, head and neck move the box, not the horse."""
-SIZE_SHARE = 0.5
-"""Width and height change this much less than the centre moves."""
-MEASUREMENT_HEIGHTS = 0.1
-"""Measurement noise: standard deviation of a detected edge in box heights, twice SORT's 1/20: a
-detector's errors last several pictures, and a box that follows them runs away when hidden."""
-DOUBT = 2.0
-"""A detection of score 0 is this many times noisier still (NSA Kalman, Du et al. 2021)."""
-INITIAL_SPEED_HEIGHTS_S = 1.5
-"""Standard deviation of a new track's unknown speed, box heights per second (a walking horse)."""
 COASTING_DECAY_S = 0.3
 """Time constant with which an unseen track's velocity fades: horses stop, occluders do not."""
-REPLAY_STEPS = 4
-"""Observations put on the line between the two ends of a gap."""
 _SHARES_2 = np.array([[1.0], [1.0], [SIZE_SHARE**2], [SIZE_SHARE**2]])
 _POSITION, _VELOCITY, _PP, _PV, _VV = range(5)
-_DOUBT_NOISE = MEASUREMENT_HEIGHTS * DOUBT
-_SURE_NOISE = MEASUREMENT_HEIGHTS + _DOUBT_NOISE
+_DOUBT_NOISE = operand(MEASUREMENT_HEIGHTS * DOUBT)
+_UNSURE_NOISE = operand(MEASUREMENT_HEIGHTS * (1.0 + DOUBT))
+_LEAST_PX = operand(1.0, np.float64)
 _STILL = np.eye(5)
-_GROWTH = np.kron(
-    [
-        [WOBBLE_HEIGHTS**2, 0.0, ACCELERATION_HEIGHTS**2 / 3],
-        [0.0, ACCELERATION_HEIGHTS**2 / 2, 0.0],
-        [ACCELERATION_HEIGHTS**2, 0.0, 0.0],
-    ],
-    _SHARES_2,
-)
-"""Noise that a step adds to the three covariances of the four coordinates (12 rows), in squared
-heights, by the first three powers of its length."""
+_COVARIANCES = np.kron(np.eye(3), _SHARES_2)
+"""From noise of the three covariances of a centre to that of all four coordinates (12 rows)."""
 _TO_CENTRE = np.array(
     [[0.5, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.5], [-1.0, 0.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]
 )
@@ -66,13 +50,13 @@ _TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 def to_centre(boxes_xyxy_px: FloatArray) -> Columns:
     """Corner boxes (N, 4) to rows float64 (4, N): centre x, centre y, width, height."""
-    centres: Columns = np.dot(_TO_CENTRE, boxes_xyxy_px.T.astype(np.float64))
+    centres: Columns = _TO_CENTRE.dot(boxes_xyxy_px.T.astype(np.float64))
     return centres
 
 
 def to_corners(centres: Columns) -> FloatArray:
     """Centre boxes (4, N) back to float32 (N, 4) corners; also valid for rates of change."""
-    corners: FloatArray = np.dot(_TO_CORNERS, centres).T.astype(np.float32, order="C")
+    corners: FloatArray = _TO_CORNERS.dot(centres).T.astype(np.float32, order="C")
     return corners
 
 
@@ -139,7 +123,7 @@ class BoxMotion:
             speeds, sizes = self._state[_VELOCITY, :2], self._state[_VELOCITY, 2:]
             np.copyto(speeds, speeds * math.exp(-dt / COASTING_DECAY_S), where=coasting)
             np.copyto(sizes, 0.0, where=coasting)
-        self._state = _advanced(self._state, *_transition(dt))
+        self._state = _advanced(self._state, dt)
         self.unseen_s += dt
         return to_corners(self._state[_POSITION])
 
@@ -161,8 +145,8 @@ class BoxMotion:
         if not len(rows):
             return
         measured = to_centre(boxes_xyxy_px)
-        noise: Columns = np.maximum(measured[3], 1.0)
-        noise *= MEASUREMENT_HEIGHTS if scores is None else _SURE_NOISE - _DOUBT_NOISE * scores
+        noise: Columns = np.maximum(measured[3], _LEAST_PX)
+        noise *= MEASUREMENT_HEIGHTS if scores is None else _UNSURE_NOISE - _DOUBT_NOISE * scores
         noise *= noise
         if len(rows) == len(self):  # most pictures show every horse
             _measure(self._state, measured, noise)
@@ -182,40 +166,24 @@ class BoxMotion:
 
     def replay(self, rows: NDArray[np.intp], boxes_xyxy_px: FloatArray) -> None:
         """Take the given rows back to their last observation and lead them along the straight line
-        to just before the new boxes, which ``correct`` then takes. Tracks with one gap go at once.
-        """
-        gaps_s = self.unseen_s[rows]
-        for gap_s in set(gaps_s.tolist()):
-            same = rows[gaps_s == gap_s]
-            begin = to_centre(self.last_xyxy_px[same])
-            path = to_centre(boxes_xyxy_px[gaps_s == gap_s]) - begin
-            noise = (MEASUREMENT_HEIGHTS * np.maximum(begin[3] + path[3], 1.0)) ** 2
-            step, growth = _transition(gap_s / REPLAY_STEPS)
-            state = _advanced(self._kept.take(same, axis=2), step, growth)
-            path /= REPLAY_STEPS
-            for _ in range(1, REPLAY_STEPS):
-                begin += path
-                _measure(state, begin, noise)
-                state = _advanced(state, step, growth)
-            self._state[:, :, same] = state
+        to just before the new boxes, which ``correct`` then takes."""
+        begin, end = to_centre(self.last_xyxy_px[rows]).T, to_centre(boxes_xyxy_px).T
+        kept = self._kept.take(rows, axis=2).transpose(2, 0, 1)
+        tracks = zip(rows.tolist(), kept.tolist(), begin.tolist(), end.tolist(), strict=True)
+        for row, state, first, last in tracks:
+            self._state[:, :, row] = replayed(state, first, last, float(self.unseen_s[row]))
 
 
-def _transition(dt: float) -> tuple[Columns, Columns]:
-    """What ``dt`` seconds do: (5, 5) to the state, and the noise (12, 1) they add to the three
-    covariances of the four coordinates of a box one pixel high."""
+def _advanced(state: Columns, dt: float) -> Columns:
+    """The state ``dt`` seconds later: one matrix product for all boxes, then the noise."""
     step = _STILL.copy()
     step[_POSITION, _VELOCITY] = step[_PV, _VV] = dt
     step[_PP, _PV], step[_PP, _VV] = 2.0 * dt, dt * dt
-    return step, np.dot(_GROWTH, [[dt], [dt * dt], [dt * dt * dt]])
-
-
-def _advanced(state: Columns, step: Columns, growth: Columns) -> Columns:
-    """The state a step later: one matrix product for all boxes, then the noise."""
-    moved: Columns = np.dot(step, state.reshape(5, -1)).reshape(state.shape)
+    moved: Columns = step.dot(state.reshape(5, -1)).reshape(state.shape)
     sizes = moved[_POSITION, 2:]
-    np.maximum(sizes, 1.0, out=sizes)
-    height = sizes[1:]
-    moved[_PP:] += np.dot(growth, height * height).reshape(3, 4, -1)
+    np.maximum(sizes, _LEAST_PX, out=sizes)
+    pushed: Columns = _COVARIANCES.dot([[push] for push in growth(dt)])
+    moved[_PP:] += pushed.dot(sizes[1:] * sizes[1:]).reshape(3, 4, -1)
     return moved
 
 

@@ -14,15 +14,17 @@ from engine.domain.ids import HorseId, TrackId, new_track_id
 from engine.domain.tracks import TrackState
 from engine.tracking.assignment import Mask
 from engine.tracking.colours import COLOUR_NAMES, colour_index
+from engine.tracking.operands import operand
 
 NO_NUMBER = 0
 """Of a track that was never given out: numbers are for people, and ghosts shall not use them up."""
 SCORE_KEEP = 0.8
 """Share of the old value in the running mean of detection scores."""
+_KEEP, _TAKE, _ONE = operand(SCORE_KEEP), operand(1.0 - SCORE_KEEP), operand(1.0)
 TENTATIVE, ACTIVE, LOST = (
-    int(s) for s in (TrackState.TENTATIVE, TrackState.ACTIVE, TrackState.LOST)
+    operand(int(s), np.int8) for s in (TrackState.TENTATIVE, TrackState.ACTIVE, TrackState.LOST)
 )
-"""Plain numbers: comparing columns with members of an enumeration is slow."""
+"""As columns hold them: comparing those with members of an enumeration is slow."""
 _COLUMNS = {
     "numbers": np.int64,
     "classes": np.int16,
@@ -65,10 +67,7 @@ class TrackTable:
         """Append new tracks begun by these detections; ``needed`` (N,) hits confirm each."""
         count = len(found)
         ids = [new_track_id() for _ in range(count)]
-        taken = self._taken_colours()
-        colours: list[int] = []
-        for identity in ids:
-            colours.append(colour_index(identity, [*taken, *colours]))
+        colours = self._new_colours(ids)
         new = {
             "numbers": np.full(count, NO_NUMBER),
             "classes": found.class_ids,
@@ -99,8 +98,11 @@ class TrackTable:
     def hit(self, rows: NDArray[np.intp], scores: FloatArray, stamp: FrameStamp) -> None:
         """Count the given rows' new detections; enough of them confirm a track."""
         at = slice(None) if len(rows) == len(self) else rows
-        self.hits[at] += 1
-        self.scores[at] = SCORE_KEEP * self.scores[at] + (1 - SCORE_KEEP) * scores
+        hits, means = self.hits[at], self.scores[at]
+        hits += _ONE
+        means *= _KEEP
+        means += _TAKE * scores
+        self.hits[at], self.scores[at] = hits, means
         self.seen_mono_s[at] = stamp.captured_mono_s
         self.seen_epoch_s[at] = stamp.captured_at.timestamp()
         waiting = self.states == TENTATIVE
@@ -144,10 +146,15 @@ class TrackTable:
                 barred[row] = True
         return barred
 
-    def _taken_colours(self) -> list[int]:
-        """Colours no new track may have: of all live tracks, a lost one may come back; once those
-        use all ten, of the tracks in view alone."""
-        every = {int(colour) for colour in self.colours}
-        if len(every) < len(COLOUR_NAMES):
-            return list(every)
-        return [int(colour) for colour in self.colours[self.states != LOST]]
+    def _new_colours(self, ids: list[TrackId]) -> list[int]:
+        """Colours of new tracks: none that a live track has, a lost one may come back; once those
+        use all ten, none of a track in view; once those do too, each its own."""
+        taken = set(self.colours.tolist())
+        if len(taken) == len(COLOUR_NAMES):
+            taken = set(self.colours[self.states != LOST].tolist())
+        colours: list[int] = []
+        for identity in ids:
+            every = len(taken) == len(COLOUR_NAMES)
+            colours.append(colour_index(identity, () if every else taken))
+            taken.add(colours[-1])
+        return colours

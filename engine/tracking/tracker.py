@@ -26,6 +26,7 @@ from engine.tracking.association import Likeness, Sightings, Standing, associate
 from engine.tracking.confidence import track_confidence
 from engine.tracking.gallery import Galleries
 from engine.tracking.motion import BoxMotion, Columns, to_corners
+from engine.tracking.operands import operand
 from engine.tracking.table import ACTIVE, LOST, NO_NUMBER, TENTATIVE, TrackTable
 
 TENTATIVE_LIFE_S = 1.0
@@ -45,9 +46,11 @@ OTHER_MARGIN = 0.25
 LIKE_MARGIN = 0.15
 """Who comes after more than a moment to where a horse was last seen is that horse only if it looks
 so to within this much."""
-HALF = np.float32(0.5)
+HALF = operand(0.5)
 """Boxes are given out halfway between the detection and the filter: a detector's error changes from
 picture to picture, the filter's does not."""
+
+NO_BOXES = np.zeros((0, 4), np.float32)
 
 Rows = NDArray[np.intp]
 
@@ -174,9 +177,10 @@ class Tracker:
         confident_from: float,
         embeddings: FloatArray | None,
     ) -> tuple[Rows, Rows]:
+        gone = lost.nonzero()[0]
         standing = Standing(
             predicted_xyxy_px=predicted,
-            straight_xyxy_px=self._motion.straight_on(lost.nonzero()[0]),
+            straight_xyxy_px=self._motion.straight_on(gone) if len(gone) else NO_BOXES,
             last_xyxy_px=self._motion.last_xyxy_px,
             unseen_s=self._motion.unseen_s,
             lost=lost,
@@ -188,8 +192,8 @@ class Tracker:
             boxes_xyxy_px=detections.boxes_xyxy_px,
             scores=detections.scores,
             classes=detections.class_ids,
-            confident=detections.scores >= confident_from,
             sure=detections.scores >= sure_from(confident_from),
+            confident_from=confident_from,
         )
         return associate(standing, seen, self._likeness(embeddings, detections.boxes_xyxy_px))
 
@@ -269,11 +273,11 @@ class Tracker:
         self, rows: Rows, picks: Rows, detections: DetectionBatch, confident_from: float
     ) -> tuple[Rows, Rows]:
         """The seen rows that are given out, and their detections; the new ones get numbers."""
-        numbered = self._table.numbers.take(rows) != NO_NUMBER
-        if np.count_nonzero(numbered) == len(rows):
+        numbers = self._table.numbers.take(rows)
+        if np.count_nonzero(numbers) == len(rows):
             return rows, picks
         first_sight = max(confident_from, min(confident_from + VERY_SURE_MARGIN, VERY_SUREST))
-        shown = numbered | (self._table.states[rows] == ACTIVE)
+        shown = (numbers != NO_NUMBER) | (self._table.states[rows] == ACTIVE)
         whole = self._table.needed[rows] <= self.settings.tentative_hits
         shown |= (detections.scores[picks] >= first_sight) & whole
         rows, picks = rows[shown], picks[shown]
@@ -308,7 +312,7 @@ class Tracker:
             self._table.scores.take(rows),
             self._table.hits.take(rows),
             self._looks.agreement[rows] if self._looks.known else None,
-            speeds.astype(np.float32),
+            speeds,
         )
 
     def _close_old(self, now_s: float) -> None:
