@@ -23,13 +23,11 @@ from barnhand_desktop.api.upload_form import (
 )
 from engine.domain.errors import EnvironmentFault
 from engine.domain.sessions import SessionId
-from engine.sessions.layout import ENDINGS, SESSIONS, session_folder, video_path
+from engine.sessions.layout import ENDINGS, SESSIONS, SPARE_BYTES, session_folder, video_path
 
 TOTAL_S = 4 * 3600.0
 """Longest that an upload may take: 2 GiB at 1.2 Mbit/s."""
 _PREFIX = "session-upload-"
-_SPARE_BYTES = 1 << 30
-"""So much of the media disk is left to the recordings."""
 
 ReceivedVideo = ReceivedFile[UploadDescription]
 
@@ -59,18 +57,24 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 
-def received_video(
-    request: Request, media: Path, limit_bytes: int
-) -> AbstractAsyncContextManager[ReceivedVideo]:
-    """The upload in a request, on the media disk while the block runs; gone after it unless it was
-    kept (``keep``). Problem 503 where the disk is too full for it."""
+def make_room(request: Request, media: Path, limit_bytes: int) -> Path:
+    """The folder for the upload in a request, on the media disk. Blocks; Problem 503 where the disk
+    is too full for it."""
     folder = media / SESSIONS
     folder.mkdir(parents=True, exist_ok=True)
     sweep_uploads(folder, _PREFIX, 2 * TOTAL_S)
     length = request.headers.get("content-length", "0")
     wanted = int(length[:19]) if length.isascii() and length.isdigit() else limit_bytes
-    if shutil.disk_usage(folder).free < wanted + _SPARE_BYTES:
+    if shutil.disk_usage(folder).free < wanted + SPARE_BYTES:
         raise Problem(503, "unavailable", "The disk of the media folder is too full for it.")
+    return folder
+
+
+def received_video(
+    request: Request, folder: Path, limit_bytes: int
+) -> AbstractAsyncContextManager[ReceivedVideo]:
+    """The upload in a request, in a folder of the media disk while the block runs; gone after it
+    unless it was kept (``keep``)."""
     rules = UploadRules(
         _PREFIX, UploadDescription, "session_description", limit_bytes, too_large, TOTAL_S
     )

@@ -17,6 +17,7 @@ import python_multipart
 from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from barnhand_desktop.api.problems import Problem
@@ -26,6 +27,8 @@ OVERHEAD_BYTES = 2 * DESCRIPTION_BYTES
 """What a body may be longer than the file in it."""
 IDLE_S = 30.0
 _HEADER_BYTES = 8 * 1024
+_AT_ONCE_BYTES = 128 * 1024
+"""So much is hashed and written at once."""
 
 DescriptionT = TypeVar("DescriptionT", bound=BaseModel)
 
@@ -77,6 +80,7 @@ async def received_file(
         with os.fdopen(number, "wb") as file:
             form = _Form(boundary, file, rules)
             await _read(request, form, rules.total_s)
+            await run_in_threadpool(_to_disk, file)
         yield ReceivedFile(path, *form.result())
     finally:
         path.unlink(missing_ok=True)
@@ -90,8 +94,16 @@ def sweep_uploads(folder: Path, prefix: str, older_than_s: float) -> None:
                 path.unlink()
 
 
+def _to_disk(file: IO[bytes]) -> None:
+    """What is answered as taken must not be lost with the power."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 async def _read(request: Request, form: _Form[DescriptionT], total_s: float) -> None:
+    """Hashing and the disk are for a thread: others are served by this loop meanwhile."""
     chunks = request.stream().__aiter__()
+    waiting = bytearray()
     try:
         async with asyncio.timeout(total_s):
             while True:
@@ -99,7 +111,11 @@ async def _read(request: Request, form: _Form[DescriptionT], total_s: float) -> 
                     chunk = await asyncio.wait_for(chunks.__anext__(), IDLE_S)
                 except StopAsyncIteration:
                     break
-                form.feed(chunk)
+                waiting += chunk
+                if len(waiting) >= _AT_ONCE_BYTES:
+                    await run_in_threadpool(form.feed, bytes(waiting))
+                    waiting.clear()
+            await run_in_threadpool(form.feed, bytes(waiting))
     except TimeoutError:
         raise Problem(400, "bad_request", "The upload stopped half way.") from None
     except ClientDisconnect:

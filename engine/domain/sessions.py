@@ -24,6 +24,9 @@ from engine.domain.recording import JobId
 SessionId = NewType("SessionId", UUID)
 CalendarEntryId = NewType("CalendarEntryId", UUID)
 
+LONGEST_STRETCH_S = 12 * 3600.0
+"""A stretch of recordings that is asked for is at most so long."""
+
 
 class SessionKind(StrEnum):
     """What the horse is doing there, as people call it."""

@@ -16,6 +16,8 @@ from engine.recording.layout import inside
 SESSIONS = "sessions"
 PART = ".part"
 REPORT = "report.pdf"
+SPARE_BYTES = 1 << 30
+"""So much of the media disk is left to the recordings."""
 ENDINGS: dict[str, str] = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",

@@ -26,7 +26,7 @@ from ui.requests import RequestId, RequestRunner
 from ui.services import ConsoleServices
 from ui.sessions.commands import RemoveEntry, SaveEntry
 from ui.sessions.desk import SessionDesk
-from ui.sessions.dialogs import chosen_horse
+from ui.sessions.dialogs import chosen_horse, refill_horses
 from ui.sessions.entry_dialog import EntryDialog
 from ui.sessions.feed import SessionFeed
 from ui.sessions.month_grid import MonthGrid, today
@@ -221,14 +221,7 @@ class CalendarView(QWidget):
         self.problem.setVisible(bool(words))
 
     def _on_names(self) -> None:
-        chosen = self.horse.currentData()
-        self.horse.blockSignals(True)
-        while self.horse.count() > 1:
-            self.horse.removeItem(1)
-        for horse_id, name in self._desk.horses.items():
-            self.horse.addItem(name, str(horse_id))
-        self.horse.setCurrentIndex(max(self.horse.findData(chosen), 0) if chosen else 0)
-        self.horse.blockSignals(False)
+        refill_horses(self.horse, self._desk.horses)
         self._show_day()
         self.grid.update()
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.sessions import (
+    LONGEST_STRETCH_S,
     Session,
     SessionId,
     SessionKind,
@@ -39,8 +40,6 @@ from ui.timeline.range_scope import RangeScope
 from ui.widgets import button, label
 
 NOTE_PX = 64
-LONGEST_S = 12 * 3600.0
-"""As the API: a stretch is at most so long."""
 
 Horses = Mapping[HorseId, str]
 Cameras = Mapping[StreamId, str]
@@ -62,6 +61,19 @@ def chosen_horse(box: QComboBox) -> HorseId | None:
     """The horse of a ``horse_box``."""
     data = box.currentData()
     return HorseId(UUID(data)) if data is not None else None
+
+
+def refill_horses(box: QComboBox, horses: Mapping[HorseId, str]) -> None:
+    """The horses of a box after its first entry, which stands for all; the chosen one stays. Tells
+    nobody."""
+    chosen = box.currentData()
+    box.blockSignals(True)
+    while box.count() > 1:
+        box.removeItem(1)
+    for horse_id, name in horses.items():
+        box.addItem(name, str(horse_id))
+    box.setCurrentIndex(max(box.findData(chosen), 0) if chosen else 0)
+    box.blockSignals(False)
 
 
 def kind_box(chosen: SessionKind) -> QComboBox:
@@ -244,7 +256,7 @@ class StretchDialog(AboutDialog):
         if not ticked(self.cameras):
             raise OperatorMistake(self.tr("Tick at least one camera."))
         marked = self.scope.range
-        if (marked.end_at - marked.start_at).total_seconds() > LONGEST_S:
+        if (marked.end_at - marked.start_at).total_seconds() > LONGEST_STRETCH_S:
             raise OperatorMistake(self.tr("A session is at most 12 hours long."))
 
     def session(self, farm_id: FarmId, actor: str) -> Session:

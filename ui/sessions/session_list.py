@@ -25,7 +25,7 @@ from engine.domain.sessions import Session, SessionId, SessionState
 from ui.registry.directory import HorseDirectory
 from ui.requests import RequestId, RequestRunner
 from ui.sessions.desk import SessionDesk
-from ui.sessions.dialogs import chosen_horse
+from ui.sessions.dialogs import chosen_horse, refill_horses
 from ui.sessions.feed import SessionFeed
 from ui.sessions.reading import SessionReading, read_session
 from ui.sessions.session_detail import SessionDetail
@@ -243,14 +243,7 @@ class SessionList(QWidget):
             self._feed.take(session)
 
     def _on_names(self) -> None:
-        chosen = self.horse.currentData()
-        self.horse.blockSignals(True)
-        while self.horse.count() > 1:
-            self.horse.removeItem(1)
-        for horse_id, name in self._desk.horses.items():
-            self.horse.addItem(name, str(horse_id))
-        self.horse.setCurrentIndex(max(self.horse.findData(chosen), 0) if chosen else 0)
-        self.horse.blockSignals(False)
+        refill_horses(self.horse, self._desk.horses)
         self._show_list()
         self.view.viewport().update()
 

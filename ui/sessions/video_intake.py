@@ -12,11 +12,17 @@ from PySide6.QtCore import QCoreApplication
 
 from engine.domain.errors import EnvironmentFault, OperatorMistake
 from engine.domain.sessions import SessionId
-from engine.sessions.layout import ENDINGS, PART, SESSIONS, remove_files, session_folder, video_path
+from engine.sessions.layout import (
+    ENDINGS,
+    PART,
+    SESSIONS,
+    SPARE_BYTES,
+    remove_files,
+    session_folder,
+    video_path,
+)
 
 BLOCK_BYTES = 4 << 20
-SPARE_BYTES = 1 << 30
-"""So much of the media disk is left to the recordings."""
 
 
 def _tr(text: str) -> str:

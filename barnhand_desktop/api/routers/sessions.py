@@ -18,12 +18,19 @@ from barnhand_desktop.api.paging import text_position
 from barnhand_desktop.api.problems import Problem
 from barnhand_desktop.api.schemas import Page, UtcInstant, encode_cursor
 from barnhand_desktop.api.services import Services
-from barnhand_desktop.api.session_uploads import ReceivedVideo, ending_of, keep, received_video
+from barnhand_desktop.api.session_uploads import (
+    ReceivedVideo,
+    ending_of,
+    keep,
+    make_room,
+    received_video,
+)
 from barnhand_desktop.exports.names import slug
 from db.repositories.farms import DEFAULT_FARM
 from engine.domain.errors import NotFound
 from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.sessions import (
+    LONGEST_STRETCH_S,
     Session,
     SessionId,
     SessionMode,
@@ -33,7 +40,6 @@ from engine.domain.sessions import (
 from engine.sessions.comparison import compare
 from engine.sessions.layout import ENDINGS, remove_files
 
-LONGEST_S = 12 * 3600.0
 MEDIA_TYPES = tuple(dict.fromkeys(ENDINGS.values()))
 
 
@@ -71,7 +77,7 @@ def add_session(
         own_stream(services, caller, stream_id)
     now = services.clock.now()
     start, end = body.start_time or now, body.end_time
-    if end is not None and (end - start).total_seconds() > LONGEST_S:
+    if end is not None and (end - start).total_seconds() > LONGEST_STRETCH_S:
         raise Problem(422, "time_refused", "A session is at most 12 hours long.")
     live = body.source == "live"
     session = Session(
@@ -105,7 +111,8 @@ async def upload_session(
     queued for analysis at once; a file that is no video fails there, with the reason."""
     desk = services.sessions
     media = await run_in_threadpool(desk.folder_for_uploads)
-    async with received_video(request, media, desk.limit_bytes) as upload:
+    folder = await run_in_threadpool(make_room, request, media, desk.limit_bytes)
+    async with received_video(request, folder, desk.limit_bytes) as upload:
         return await run_in_threadpool(_take_in, upload, caller, services, address)
 
 
