@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from engine.domain.sessions import HeatMap, Session, SessionMetrics, SessionResu
 from engine.reanalysis.stored import StoredPast
 from engine.sessions.facts import SessionFacts
 from engine.sessions.metrics import measured
-from engine.sessions.stored import rate_of, stored_horse
+from engine.sessions.stored import parts, rate_of, stored_horse
 from engine.sessions.stretch import (
     StoredHorse,
     facts_of_stored,
@@ -56,7 +56,8 @@ def stretch_result(
             "Look at the timeline where it was, or correct who it is.",
         )
     cameras = _cameras(session, stores, found)
-    calibrated = [bool(_calibrated(stores, camera)) for camera in cameras]
+    extras = {camera: _extra(stores, camera) for camera in cameras}
+    calibrated = ["ground" in extra for extra in extras.values()]
     scale = scale_of_cameras(calibrated, height_m(horse_id), usual_m)
     facts = facts_of_stored(found, scale, True)
     waiting = provisional(facts.strides)
@@ -78,17 +79,17 @@ def stretch_result(
         horses=1,
         remarks=tuple(remarks),
     )
-    maps = [_map(stores, camera, horse_id, start, end) for camera in cameras]
+    maps = [_map(stores, camera, extra, horse_id, start, end) for camera, extra in extras.items()]
     kept = tuple(one for one in maps if one is not None)
     return SessionResult(metrics, facts.strides, kept), facts
 
 
-def _calibrated(stores: StretchStores, stream_id: StreamId) -> bool:
-    """Whether a camera's ground is calibrated."""
+def _extra(stores: StretchStores, stream_id: StreamId) -> Mapping[str, object]:
+    """``Stream.extra``; nothing of a camera that was taken away."""
     try:
-        return "ground" in stores.streams.get(stream_id).extra
+        return stores.streams.get(stream_id).extra
     except NotFound:
-        return False
+        return {}
 
 
 def _seen_most(session: Session, stores: StretchStores, start: datetime, end: datetime) -> HorseId:
@@ -112,13 +113,10 @@ def _cameras(session: Session, stores: StretchStores, found: StoredHorse) -> tup
 
 
 def _map(
-    stores: StretchStores, stream_id: StreamId, horse_id: HorseId, start: datetime, end: datetime
-) -> HeatMap | None:
-    try:
-        extra = stores.streams.get(stream_id).extra
-    except NotFound:
-        extra = {}
+    stores: StretchStores, stream_id: StreamId, extra: Mapping[str, object], horse_id: HorseId,
+    start: datetime, end: datetime,
+) -> HeatMap | None:  # fmt: skip
     chunks = stores.chunks.list((stream_id,), start, end, limit=1)
     size = (chunks[0].width_px, chunks[0].height_px) if chunks else _USUAL_SIZE_PX
-    stretch = stores.past.stretch(stream_id, start, end)
-    return map_of_camera(stream_id, stretch, horse_id, extra, size)
+    stretches = (stores.past.stretch(stream_id, *part) for part in parts(start, end))
+    return map_of_camera(stream_id, stretches, horse_id, extra, size)

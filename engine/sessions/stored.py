@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,6 +18,14 @@ from engine.sessions.stretch import StoredHorse, facts_of_stored, scale_of_camer
 _PART = timedelta(minutes=10)
 _POINTS = 20_000
 _MOST_ROWS = 100_000
+
+
+def parts(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """[start, end) in parts of ten minutes: so much is read of the store at once."""
+    while start < end:
+        until = min(start + _PART, end)
+        yield start, until
+        start = until
 
 
 def stored_horse(
@@ -39,14 +47,11 @@ def stored_horse(
     ]
     instants: list[NDArray[np.int64]] = []
     speeds: list[NDArray[np.float32]] = []
-    at = start
-    while at < end:
-        until = min(at + _PART, end)
-        series = motion.metrics(horse_id, at, until, ("speed_mps",), _POINTS)
+    for since, until in parts(start, end):
+        series = motion.metrics(horse_id, since, until, ("speed_mps",), _POINTS)
         instants.append(series.at_us)
         values = series.values["speed_mps"].reshape(-1, 3)
         speeds.append(np.asarray(values[:, 0], np.float32))
-        at = until
     return StoredHorse(
         start,
         end,
