@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from db.queries import queries
+from db.stride_rows import stride_fields
 from engine.domain.ids import StreamId, TrackId
 from engine.domain.motion import Bout, BoutId, BoutKind, Stride, TrackMotion
 from engine.domain.streams import StreamState, StreamStatusChanged
@@ -90,7 +91,7 @@ class MotionStore:
         self._connection.execute(self._sql["put_bouts"], fields)
 
     def _put_strides(self, strides: Iterable[Stride]) -> None:
-        rows = [_stride_fields(stride) for stride in strides]
+        rows = [stride_fields(stride) for stride in strides]
         if rows:
             with self._connection.cursor() as cursor:
                 cursor.executemany(self._sql["put_strides"], rows)
@@ -209,29 +210,3 @@ def _outside(bout: Bout, stretches: Sequence[Stretch]) -> list[tuple[Bout, BoutI
                 parts.append((_renamed(part, at), bout.id))
         at = max(at, end)
     return parts
-
-
-def _stride_fields(stride: Stride) -> dict[str, object]:
-    asymmetry = stride.asymmetry
-    return {
-        "id": stride.id,
-        "track_id": stride.track_id,
-        "start_at": stride.start_at,
-        "end_at": stride.end_at,
-        "stride_hz": stride.stride_hz,
-        "length_m": stride.length_m,
-        "speed_mps": stride.speed_mps,
-        "symmetry": stride.symmetry,
-        "hd_min_mm": asymmetry.hd_min_mm,
-        "hd_max_mm": asymmetry.hd_max_mm,
-        "pd_min_mm": asymmetry.pd_min_mm,
-        "pd_max_mm": asymmetry.pd_max_mm,
-        "quality": stride.quality,
-        "gait": int(stride.gait),
-        "lead": int(stride.lead),
-        "straight": stride.straight,
-        "provisional": stride.provisional,
-        "duty": list(stride.duty),
-        "phases": list(stride.phases),
-        "dissociation": list(stride.dissociation),
-    }

@@ -28,18 +28,15 @@ from db.motion_store import MotionStore
 from db.packed_arrays import unix_us
 from db.pool import transaction
 from db.queries import queries
+from db.stride_rows import stride_of
 from engine.domain.behaviour import METRICS, MetricSeries, OwnedBout, OwnedStride, TimeBudget
 from engine.domain.errors import OperatorMistake
 from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
 from engine.domain.motion import (
-    Asymmetry,
     Bout,
     BoutId,
     BoutKind,
     Gait,
-    Lead,
-    Stride,
-    StrideId,
     TrackMotion,
 )
 
@@ -293,24 +290,4 @@ def _owned_bout(row: Mapping[str, Any]) -> OwnedBout:
 
 def _owned_stride(row: Mapping[str, Any]) -> OwnedStride:
     horse = row["horse_id"]
-    stride = Stride(
-        id=StrideId(row["id"]),
-        track_id=TrackId(row["track_id"]),
-        stream_id=StreamId(row["stream_id"]),
-        start_at=row["start_at"],
-        end_at=row["end_at"],
-        gait=Gait(row["gait"]),
-        lead=Lead(row["lead"]),
-        stride_hz=row["stride_hz"],
-        length_m=row["length_m"],
-        speed_mps=row["speed_mps"],
-        duty=(row["duty"][0], row["duty"][1], row["duty"][2], row["duty"][3]),
-        phases=(row["phases"][0], row["phases"][1], row["phases"][2], row["phases"][3]),
-        dissociation=(row["dissociation"][0], row["dissociation"][1]),
-        symmetry=row["symmetry"],
-        asymmetry=Asymmetry(row["hd_min_mm"], row["hd_max_mm"], row["pd_min_mm"], row["pd_max_mm"]),
-        straight=row["straight"],
-        quality=row["quality"],
-        provisional=row["provisional"],
-    )
-    return OwnedStride(None if horse is None else HorseId(horse), stride)
+    return OwnedStride(None if horse is None else HorseId(horse), stride_of(row))

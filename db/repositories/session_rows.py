@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.domain.errors import OperatorMistake
-from engine.domain.ids import FarmId, HorseId, StreamId, TrackId
-from engine.domain.motion import Asymmetry, Gait, Lead, Stride, StrideId
+from engine.domain.ids import FarmId, HorseId, StreamId
 from engine.domain.recording import JobId
 from engine.domain.sessions import (
     HeatMap,
@@ -168,58 +167,6 @@ def metrics_of(row: Row, values: Sequence[Row]) -> SessionMetrics:
         models=tuple(row["models"]),
         remarks=tuple(row["remarks"]),
     )  # fmt: skip
-
-
-def stride_fields(session_id: SessionId, stride: Stride) -> dict[str, Any]:
-    """Columns of a stride."""
-    return {
-        "session_id": session_id,
-        "id": stride.id,
-        "track_id": stride.track_id,
-        "stream_id": stride.stream_id,
-        "start_at": stride.start_at,
-        "end_at": stride.end_at,
-        "stride_hz": stride.stride_hz,
-        "length_m": stride.length_m,
-        "speed_mps": stride.speed_mps,
-        "symmetry": stride.symmetry,
-        "hd_min_mm": stride.asymmetry.hd_min_mm,
-        "hd_max_mm": stride.asymmetry.hd_max_mm,
-        "pd_min_mm": stride.asymmetry.pd_min_mm,
-        "pd_max_mm": stride.asymmetry.pd_max_mm,
-        "quality": stride.quality,
-        "gait": int(stride.gait),
-        "lead": int(stride.lead),
-        "straight": stride.straight,
-        "provisional": stride.provisional,
-        "duty": list(stride.duty),
-        "phases": list(stride.phases),
-        "dissociation": list(stride.dissociation),
-    }
-
-
-def stride_of(row: Row) -> Stride:
-    """A stride from its row."""
-    return Stride(
-        id=StrideId(row["id"]),
-        track_id=TrackId(row["track_id"]),
-        stream_id=StreamId(row["stream_id"]),
-        start_at=row["start_at"],
-        end_at=row["end_at"],
-        gait=Gait(row["gait"]),
-        lead=Lead(row["lead"]),
-        stride_hz=row["stride_hz"],
-        length_m=row["length_m"],
-        speed_mps=row["speed_mps"],
-        duty=(row["duty"][0], row["duty"][1], row["duty"][2], row["duty"][3]),
-        phases=(row["phases"][0], row["phases"][1], row["phases"][2], row["phases"][3]),
-        dissociation=(row["dissociation"][0], row["dissociation"][1]),
-        symmetry=row["symmetry"],
-        asymmetry=Asymmetry(row["hd_min_mm"], row["hd_max_mm"], row["pd_min_mm"], row["pd_max_mm"]),
-        straight=row["straight"],
-        quality=row["quality"],
-        provisional=row["provisional"],
-    )
 
 
 def heat_map_fields(session_id: SessionId, position: int, one: HeatMap) -> dict[str, Any]:

@@ -21,9 +21,8 @@ from db.repositories.session_rows import (
     result_fields,
     session_fields,
     session_of,
-    stride_fields,
-    stride_of,
 )
+from db.stride_rows import stride_fields, stride_of
 from engine.domain.errors import Conflict, NotFound, OperatorMistake
 from engine.domain.ids import FarmId, HorseId
 from engine.domain.motion import Stride
@@ -39,7 +38,7 @@ from engine.domain.sessions import (
 
 MAX_LIMIT = 1000
 MAX_STRIDES = 100_000
-_NONE = dict.fromkeys(("farm_id", "id", "horse_id", "start", "end", "states", "after"))
+_NONE = dict.fromkeys(("farm_id", "ids", "horse_id", "start", "end", "states", "after"))
 
 
 class PostgresSessionRepository:
@@ -141,7 +140,9 @@ class PostgresSessionRepository:
                 raise _missing(session_id)
             self._put(connection, result.metrics)
             cursor = connection.cursor()
-            strides = [stride_fields(session_id, stride) for stride in result.strides]
+            strides = [
+                {"session_id": session_id, **stride_fields(stride)} for stride in result.strides
+            ]
             if strides:
                 cursor.executemany(self._sql["put_stride"], strides)
             for position, one in enumerate(result.heat_maps):
@@ -189,7 +190,9 @@ class PostgresSessionRepository:
         """See the port."""
         with transaction(self._pool, "looking for old sessions") as connection:
             found = self._rows(connection, "due", {"before": before, "limit": limit})
-            return tuple(self._get(connection, SessionId(row["id"])) for row in found)
+            asked = {**_NONE, "ids": [row["id"] for row in found], "limit": limit}
+            newest_first = self._rows(connection, "list", asked)
+            return tuple(map(session_of, reversed(newest_first)))
 
     def archive(self, session_id: SessionId, at: datetime) -> Session | None:
         """See the port."""
@@ -215,7 +218,7 @@ class PostgresSessionRepository:
             return self._get(connection, session_id)
 
     def _get(self, connection: Connection, session_id: SessionId) -> Session:
-        rows = self._rows(connection, "list", {**_NONE, "id": session_id, "limit": 1})
+        rows = self._rows(connection, "list", {**_NONE, "ids": [session_id], "limit": 1})
         if not rows:
             raise _missing(session_id)
         return session_of(rows[0])

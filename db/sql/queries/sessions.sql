@@ -12,7 +12,7 @@ SELECT s.id, s.farm_id, resolved_horse(s.horse_id) AS horse_id, s.title, s.kind,
        s.report, s.job_id, s.locked, s.created_by, s.created_at, s.archived_at, s.version
 FROM sessions s LEFT JOIN jobs j ON j.id = s.job_id
 WHERE (%(farm_id)s::uuid IS NULL OR s.farm_id = %(farm_id)s)
-  AND (%(id)s::uuid IS NULL OR s.id = %(id)s)
+  AND (%(ids)s::uuid[] IS NULL OR s.id = ANY (%(ids)s))
   AND (%(horse_id)s::uuid IS NULL OR resolved_horse(s.horse_id) = resolved_horse(%(horse_id)s))
   AND (%(start)s::timestamptz IS NULL OR s.start_at >= %(start)s)
   AND (%(end)s::timestamptz IS NULL OR s.start_at < %(end)s)
