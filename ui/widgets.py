@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -105,6 +106,18 @@ def spacer() -> QWidget:
     result.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     result.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     return result
+
+
+def headed_column(page: QWidget, title: str, words: str) -> QVBoxLayout:
+    """The column of a page: its title, a sentence about it and a line below them."""
+    column = QVBoxLayout(page)
+    column.setContentsMargins(24, 20, 24, 20)
+    column.setSpacing(8)
+    column.addWidget(label(title, "title"))
+    column.addWidget(label(words, "muted", wrap=True))
+    column.addSpacing(8)
+    column.addWidget(line())
+    return column
 
 
 def scroll(content: QWidget) -> QScrollArea:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtCore import QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout
 
 from engine.domain.backups import Backup, BackupDesk, BackupState
 from engine.domain.errors import BarnhandError
 from ui.diagnostics.diagnostics_page import FactTable
+from ui.looking import LookingWidget
 from ui.registry.words import ago, when
 from ui.requests import RequestRunner
 from ui.widgets import button, label
@@ -23,13 +24,13 @@ LOOK_EVERY_MS = 60_000
 _TOLD_EVERY_S = 0.1
 
 
-class BackupsSection(QWidget):
+class BackupsSection(LookingWidget):
     """The newest backups with a button that makes one. ``desk`` None: this console makes none."""
 
     _progressed = Signal(float, str)
 
     def __init__(self, desk: BackupDesk | None, requests: RequestRunner) -> None:
-        super().__init__()
+        super().__init__(LOOK_EVERY_MS)
         self._desk = desk
         self._requests = requests
         self._cancel = threading.Event()
@@ -62,8 +63,6 @@ class BackupsSection(QWidget):
         self.make.clicked.connect(self.begin)
         self.cancel.clicked.connect(self._on_cancel)
         self.folder.clicked.connect(self._on_folder)
-        self._timer = QTimer(self, interval=LOOK_EVERY_MS)
-        self._timer.timeout.connect(self.look)
         self._show_busy(False)
 
     def _build(self) -> None:
@@ -144,7 +143,7 @@ class BackupsSection(QWidget):
 
     def stop(self) -> None:
         """The window closes: a backup at work ends and leaves nothing."""
-        self._timer.stop()
+        self.look_no_more()
         self._cancel.set()
 
     def _tell(self, share: float, doing: str) -> None:
@@ -189,12 +188,3 @@ class BackupsSection(QWidget):
         self.bar.setVisible(busy)
         self.cancel.setVisible(busy)
         self.make.setVisible(not busy)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.look()
-        self._timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        self._timer.stop()

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from engine.motion.asymmetry import (
     REFERENCE_HEAD_MM,
     REFERENCE_PELVIS_MM,
     AsymmetryTrend,
 )
+from ui.plots import dress_plot, plot_above_note
 from ui.theme import Theme
 from ui.widgets import label
 
@@ -29,32 +30,15 @@ class AsymmetryPlot(QWidget):
         self.canvas = pg.PlotWidget(
             enableMenu=False, axisItems={"bottom": pg.DateAxisItem(orientation="bottom")}
         )
-        self.canvas.setFixedHeight(HEIGHT_PX)
         self.canvas.setAccessibleName(self.tr("Asymmetry by day, right minus left, millimetres"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.canvas)
-        column.addWidget(self.note)
+        plot_above_note(self, self.canvas, self.note, HEIGHT_PX)
         self._shown: tuple[tuple[AsymmetryTrend, ...], bool] = ((), True)
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
         self._theme = theme
-        item = self.canvas.getPlotItem()
-        self.canvas.setBackground(theme.colour("background"))
-        self.canvas.setFrameShape(pg.PlotWidget.Shape.NoFrame)
-        item.hideButtons()
-        item.getViewBox().setMouseEnabled(False, False)
-        item.getViewBox().setBackgroundColor(theme.colour("well"))
-        for name in ("left", "bottom"):
-            axis = item.getAxis(name)
-            axis.enableAutoSIPrefix(False)
-            axis.setTickFont(theme.font(11))
-            axis.setPen(theme.colour("line"))
-            axis.setTextPen(theme.colour("muted"))
-        item.getAxis("left").setWidth(34)
+        dress_plot(self.canvas, theme)
         self.show_trends(*self._shown)
 
     def show_trends(self, trends: tuple[AsymmetryTrend, ...], head: bool) -> None:

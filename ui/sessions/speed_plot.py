@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from engine.domain.motion import Gait
+from ui.plots import dress_plot, plot_above_note
 from ui.sessions.gait_bar import TOKENS, gait_colour
 from ui.sessions.reading import SessionReading
 from ui.sessions.words import gait_word
@@ -33,32 +34,15 @@ class SpeedPlot(QWidget):
         super().__init__(parent)
         self._reading: SessionReading | None = None
         self.canvas = pg.PlotWidget(enableMenu=False)
-        self.canvas.setFixedHeight(HEIGHT_PX)
         self.canvas.setAccessibleName(self.tr("Speed in m/s over the seconds of the session"))
         self.note = label("", "small", wrap=True)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.canvas)
-        column.addWidget(self.note)
+        plot_above_note(self, self.canvas, self.note, HEIGHT_PX)
         self.set_theme(theme)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
         self._theme = theme
-        item = self.canvas.getPlotItem()
-        self.canvas.setBackground(theme.colour("background"))
-        self.canvas.setFrameShape(pg.PlotWidget.Shape.NoFrame)
-        item.hideButtons()
-        item.getViewBox().setMouseEnabled(False, False)
-        item.getViewBox().setBackgroundColor(theme.colour("well"))
-        for name in ("left", "bottom"):
-            axis = item.getAxis(name)
-            axis.enableAutoSIPrefix(False)
-            axis.setTickFont(theme.font(11))
-            axis.setPen(theme.colour("line"))
-            axis.setTextPen(theme.colour("muted"))
-        item.getAxis("left").setWidth(34)
+        dress_plot(self.canvas, theme)
         if self._reading is not None:
             self.show_reading(self._reading)
 

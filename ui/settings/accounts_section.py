@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLineEdit,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,7 +24,7 @@ from ui.registry.words import ago
 from ui.requests import RequestRunner
 from ui.settings.account_editor import AccountEditor, fill_farms, role_list, role_words
 from ui.settings.password_once import PasswordOnce
-from ui.widgets import button, label, line
+from ui.widgets import button, headed_column, label, line
 
 T = TypeVar("T")
 
@@ -76,22 +75,14 @@ class AccountsSection(QWidget):
         self._connect()
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
-        column.setSpacing(8)
-        column.addWidget(label(self.tr("Accounts"), "title"))
-        column.addWidget(
-            label(
-                self.tr(
-                    "Who logs in from a phone or another program. This console needs no account: "
-                    "whoever sits here may do everything."
-                ),
-                "muted",
-                wrap=True,
-            )
+        column = headed_column(
+            self,
+            self.tr("Accounts"),
+            self.tr(
+                "Who logs in from a phone or another program. This console needs no account: "
+                "whoever sits here may do everything."
+            ),
         )
-        column.addSpacing(8)
-        column.addWidget(line())
         column.addWidget(self.table)
         column.addWidget(self.said)
         column.addWidget(self.once)

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFileDialog,
     QHBoxLayout,
     QProgressBar,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -23,17 +21,18 @@ from engine.domain.model_desk import ModelDesk, RegisteredModels
 from engine.domain.models import PER_STREAM, ModelState, RegisteredId, RegisteredModel
 from ui.diagnostics.diagnostics_page import FactTable
 from ui.engine_port import EngineBridge
+from ui.looking import LookingWidget
 from ui.registry.words import ago
 from ui.requests import RequestRunner
 from ui.settings.model_form import ModelForm
-from ui.widgets import button, label, line
+from ui.widgets import button, headed_column, label
 from ui.wording import size
 
 LOOK_EVERY_MS = 10_000
 _TOLD_EVERY_S = 0.1
 
 
-class ModelsSection(QWidget):
+class ModelsSection(LookingWidget):
     """Two tables, what can be done with a registered model, and the upload. ``desk`` None: this
     console has no server of models."""
 
@@ -42,7 +41,7 @@ class ModelsSection(QWidget):
     def __init__(
         self, desk: ModelDesk | None, engine: EngineBridge, requests: RequestRunner
     ) -> None:
-        super().__init__()
+        super().__init__(LOOK_EVERY_MS)
         self._desk = desk
         self._engine = engine
         self._requests = requests
@@ -86,29 +85,19 @@ class ModelsSection(QWidget):
         self.said = label("", wrap=True)
         self._build()
         self._connect()
-        self._timer = QTimer(self, interval=LOOK_EVERY_MS)
-        self._timer.timeout.connect(self.look)
         self._dress()
 
     # --- layout ---------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
-        column.setSpacing(8)
-        column.addWidget(label(self.tr("Models"), "title"))
-        column.addWidget(
-            label(
-                self.tr(
-                    "What finds horses and their landmarks. A model that is registered on the "
-                    "server can be chosen for all cameras here, or for one in its dialog (F2)."
-                ),
-                "muted",
-                wrap=True,
-            )
+        column = headed_column(
+            self,
+            self.tr("Models"),
+            self.tr(
+                "What finds horses and their landmarks. A model that is registered on the "
+                "server can be chosen for all cameras here, or for one in its dialog (F2)."
+            ),
         )
-        column.addSpacing(8)
-        column.addWidget(line())
         column.addWidget(label(self.tr("THIS WORKSTATION"), "section"))
         column.addWidget(self.here)
         column.addSpacing(8)
@@ -279,7 +268,7 @@ class ModelsSection(QWidget):
 
     def stop(self) -> None:
         """The window closes: an upload at work ends and leaves nothing."""
-        self._timer.stop()
+        self.look_no_more()
         self._cancel.set()
 
     def _tell(self, share: float, doing: str) -> None:
@@ -352,12 +341,3 @@ class ModelsSection(QWidget):
         self.upload.setEnabled(free)
         self.form.setEnabled(not self.busy)
         self._progress_row.setVisible(self.uploading)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.look()
-        self._timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        self._timer.stop()

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -21,16 +21,17 @@ from PySide6.QtWidgets import (
 from engine.domain.accounts import AccountDesk
 from engine.domain.errors import BarnhandError, EnvironmentFault
 from engine.domain.remote import RemoteAccess, RemoteDesk, ServerCertificate
+from ui.looking import LookingWidget
 from ui.requests import RequestRunner
 from ui.settings.own_password import OwnPassword
-from ui.widgets import button, label, line
+from ui.widgets import button, headed_column, label, line
 
 LOOK_EVERY_MS = 5_000
 SOON_DAYS = 30
 _NAME_WIDTH = 120
 
 
-class RemoteSection(QWidget):
+class RemoteSection(LookingWidget):
     """The state in a sentence, what to open on a phone, the certificate, and the switch.
 
     ``desk`` None: this console runs no API. ``changed`` follows stored settings.
@@ -41,7 +42,7 @@ class RemoteSection(QWidget):
     def __init__(
         self, desk: RemoteDesk | None, accounts: AccountDesk | None, requests: RequestRunner
     ) -> None:
-        super().__init__()
+        super().__init__(LOOK_EVERY_MS)
         self._desk = desk
         self._requests = requests
         self.access: RemoteAccess | None = None
@@ -68,29 +69,19 @@ class RemoteSection(QWidget):
         self.off = button(self.tr("Switch off"))
         self._build()
         self._connect()
-        self._timer = QTimer(self, interval=LOOK_EVERY_MS)
-        self._timer.timeout.connect(self.look)
         self._dress()
 
     # --- layout ---------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(24, 20, 24, 20)
-        column.setSpacing(8)
-        column.addWidget(label(self.tr("Remote access"), "title"))
-        column.addWidget(
-            label(
-                self.tr(
-                    "Phones, vets and other programs reach this barn over its API, encrypted and "
-                    "with an account. Without remote access only this machine does."
-                ),
-                "muted",
-                wrap=True,
-            )
+        column = headed_column(
+            self,
+            self.tr("Remote access"),
+            self.tr(
+                "Phones, vets and other programs reach this barn over its API, encrypted and "
+                "with an account. Without remote access only this machine does."
+            ),
         )
-        column.addSpacing(8)
-        column.addWidget(line())
         column.addSpacing(8)
         for widget in (self.state, self.detail, self.said, self.password):
             column.addWidget(widget)
@@ -410,15 +401,6 @@ class RemoteSection(QWidget):
         self.on.setEnabled(not busy and not blocked)
         self.off.setEnabled(not busy)
         self.restart.setEnabled(not busy)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.look()
-        self._timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        self._timer.stop()
 
 
 def _wanted_names(names: tuple[str, ...]) -> list[str]:
