@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import hashlib
-import os
-import sys
 from pathlib import Path
 
 from barnhand_desktop.backup.address import database
-from barnhand_desktop.backup.arguments import PASSPHRASE
 from barnhand_desktop.installation import Installation
+from barnhand_desktop.passphrase import ask_passphrase
 from barnhand_desktop.servers.folder import write_private
 from barnhand_desktop.settings.locked_key import lock_key, unlock_key
 from barnhand_desktop.settings.secrets import SecretStore, as_text
@@ -47,7 +44,7 @@ def _export(secrets: SecretStore, path: Path) -> int:
         raise OperatorMistake(f"{path} exists already.", "Name a file that does not.")
     key = secrets.credential_key()
     try:
-        write_private(path, lock_key(key, _passphrase(again=True)).decode())
+        write_private(path, lock_key(key, ask_passphrase("key", again=True)).decode())
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be written: {error.strerror}.") from error
     print(f"The key {fingerprint(key)} is in {path}, locked with the passphrase.")
@@ -62,7 +59,7 @@ def _import(place: Installation, secrets: SecretStore, path: Path, sure: bool) -
         locked = path.read_bytes()
     except OSError as error:
         raise OperatorMistake(f"{path} cannot be read: {error.strerror}.") from error
-    key, used = unlock_key(locked, _passphrase(again=False)), secrets.credential_key()
+    key, used = unlock_key(locked, ask_passphrase("key", again=False)), secrets.credential_key()
     if key == used:
         print(f"This workstation uses the key {fingerprint(key)} already.")
         return 0
@@ -84,15 +81,3 @@ def _import(place: Installation, secrets: SecretStore, path: Path, sure: bool) -
 def _unreadable(dsn: str, key: bytes) -> frozenset[StreamId]:
     with open_pool(dsn, 2) as pool:
         return PostgresStreamRepository(pool, as_text(key).encode()).unreadable()
-
-
-def _passphrase(again: bool) -> str:
-    given = os.environ.get(PASSPHRASE)
-    if given:
-        return given
-    if not sys.stdin.isatty():
-        raise OperatorMistake("The key needs a passphrase.", f"Set {PASSPHRASE}.")
-    said = getpass.getpass("Passphrase of the key: ")
-    if again and getpass.getpass("Once more: ") != said:
-        raise OperatorMistake("The two are not the same.")
-    return said

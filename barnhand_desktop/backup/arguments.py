@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-PASSPHRASE = "BARNHAND_BACKUP_PASSPHRASE"
-"""The variable that may hold the passphrase of the keys."""
+from barnhand_desktop.passphrase import VARIABLE
 
 
 def add_backup_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +17,7 @@ def add_backup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-keys",
         action="store_true",
-        help=f"put the key of camera passwords in, locked with a passphrase ({PASSPHRASE})",
+        help=f"put the key of camera passwords in, locked with a passphrase ({VARIABLE})",
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 import signal
 import sys
 import time
@@ -16,7 +14,6 @@ from types import FrameType
 
 from barnhand_desktop.backup.address import database
 from barnhand_desktop.backup.archive import in_units, reading
-from barnhand_desktop.backup.arguments import PASSPHRASE
 from barnhand_desktop.backup.dump import BackupOrder, make_backup
 from barnhand_desktop.backup.keeper import note_made
 from barnhand_desktop.backup.manifest import Manifest
@@ -28,6 +25,7 @@ from barnhand_desktop.backup.restore import (
 )
 from barnhand_desktop.backup.shelf import ENDING, Shelf
 from barnhand_desktop.installation import Installation
+from barnhand_desktop.passphrase import ask_passphrase
 from barnhand_desktop.settings.locked_key import lock_key, unlock_key
 from barnhand_desktop.settings.secrets import SecretStore, as_text
 from engine.domain.backups import Backup, BackupState
@@ -49,7 +47,9 @@ def run_backup(place: Installation, wanted: argparse.Namespace) -> int:
     path = _target(shelf, wanted.out, at)
     keys = None
     if wanted.with_keys:
-        keys = lock_key(SecretStore(place.folders.data).credential_key(), _passphrase(again=True))
+        keys = lock_key(
+            SecretStore(place.folders.data).credential_key(), ask_passphrase("keys", again=True)
+        )
     newest = shelf.newest_good()
     started_mono_s = time.monotonic()
     with _interruptible(), database(place) as dsn, _meter() as told:
@@ -185,7 +185,7 @@ def _brought_key(locked: bytes | None, asked: bool) -> bytes | None:
             "This backup holds no keys: it was made without --with-keys.",
             "Restore it without, and enter the camera passwords again.",
         )
-    return unlock_key(locked, _passphrase(again=False))
+    return unlock_key(locked, ask_passphrase("keys", again=False))
 
 
 def _confirm(place: Installation) -> None:
@@ -199,18 +199,6 @@ def _confirm(place: Installation) -> None:
 
 
 # --- the terminal --------------------------------------------------------------------------------
-
-
-def _passphrase(again: bool) -> str:
-    given = os.environ.get(PASSPHRASE)
-    if given:
-        return given
-    if not sys.stdin.isatty():
-        raise OperatorMistake("The keys need a passphrase.", f"Set {PASSPHRASE}.")
-    said = getpass.getpass("Passphrase of the keys: ")
-    if again and getpass.getpass("Once more: ") != said:
-        raise OperatorMistake("The two are not the same.")
-    return said
 
 
 class _Terminal:
