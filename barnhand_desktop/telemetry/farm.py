@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
+from collections.abc import Callable
 
 from barnhand_desktop.telemetry.catalogue import API_PREFIX, Value
 from barnhand_desktop.telemetry.document import decode
@@ -12,6 +15,8 @@ from db.repositories.operation import OperationRepository
 from engine.domain.errors import BarnhandError
 
 log = logging.getLogger(__name__)
+
+SHARED_EVERY_S = 5.0
 
 Found = dict[str, dict[tuple[str, ...], Value]]
 
@@ -39,19 +44,39 @@ def farm_figures(store: OperationRepository) -> Found:
 
 
 class Overview:
-    """Everything a console shows: this node's figures, the stores', the API processes'."""
+    """Everything a console shows: this node's figures, the stores', the API processes'.
+
+    A console asks every second. What is counted in the stores, among it the size of every file of
+    the database, is asked there every ``SHARED_EVERY_S`` only.
+    """
 
     def __init__(
-        self, reporter: NodeReporter, nodes: NodeFigures, store: OperationRepository
+        self,
+        reporter: NodeReporter,
+        nodes: NodeFigures,
+        store: OperationRepository,
+        mono_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reporter = reporter
         self._nodes = nodes
         self._store = store
+        self._mono_s = mono_s
+        self._shared: Found = {}
+        self._asked_mono_s = -math.inf
 
     def figures(self) -> Found:
-        """By the names of the catalogue; blocks, so call it on a worker."""
+        """By the names of the catalogue; blocks, so call it on a worker, one at a time."""
         found = {name: dict(values) for name, values in self._reporter.newest.items()}
-        found |= farm_figures(self._store)
+        if self._mono_s() - self._asked_mono_s >= SHARED_EVERY_S:
+            self._shared = self._of_all()
+            self._asked_mono_s = self._mono_s()
+        for name, values in self._shared.items():
+            found[name] = {**found.get(name, {}), **values}
+        return found
+
+    def _of_all(self) -> Found:
+        """The stores' figures and those of the other processes."""
+        found = farm_figures(self._store)
         try:
             others = self._nodes.read()
         except BarnhandError as error:
