@@ -54,6 +54,10 @@ class EventHub:
             except (RedisError, OSError, TimeoutError) as error:
                 failures = 0 if self.connected else failures + 1
                 self._set_connected(False, type(error).__name__)
+            except Exception as error:  # worker loop: every client of this process hangs on it
+                log.exception("listening to the live-state server failed")
+                failures += 1
+                self._set_connected(False, type(error).__name__)
             delay_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
             await asyncio.sleep(delay_s * random.uniform(0.8, 1.2))
 

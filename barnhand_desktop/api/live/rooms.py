@@ -17,6 +17,7 @@ from uuid import UUID
 from barnhand_desktop.api.config import SocketLimits
 from db.live.personal import SESSION_REVOKED, USER_ROOM_PREFIX, user_room
 from db.live.protocol import FARM_ROOM, decode_event, decode_frequent
+from engine.domain.errors import OperatorMistake
 
 _OWN_ROOMS = 1000
 """Rooms of accounts that are buffered at once; the oldest is forgotten."""
@@ -53,11 +54,11 @@ class LiveEvent:
         self.room = own or message.stream_id or FARM_ROOM
         self.sequence = message.sequence
         self._payload = payload
-
-    @cached_property
-    def full(self) -> str:
-        """The event as it came."""
-        return self._payload.decode()
+        try:
+            self.full = payload.decode()
+            """The event as it came."""
+        except UnicodeDecodeError as error:
+            raise OperatorMistake(f"An event is no text: {error.reason}.") from error
 
     @cached_property
     def lean(self) -> str:
@@ -65,9 +66,12 @@ class LiveEvent:
         message = self.message
         if message.event != "detection:update":
             return self.full
-        told = message.data if self._has_data else decode_event(self._payload).data
+        try:
+            told = message.data if self._has_data else decode_event(self._payload).data
+        except OperatorMistake:  # of the frequent kinds only the head was read until now
+            return self.full
         horses = told.get("horses")
-        if not isinstance(horses, list):
+        if not isinstance(horses, list) or not all(isinstance(one, dict) for one in horses):
             return self.full
         data = {
             **told,

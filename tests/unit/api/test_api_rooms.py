@@ -19,6 +19,7 @@ from barnhand_desktop.api.live.rooms import (
 )
 from db.live.personal import user_room
 from db.live.protocol import FARM_ROOM, EventMessage, encode_event
+from engine.domain.errors import OperatorMistake
 
 STREAM = "0f3c9a51-7f0e-4c55-9d43-6a1f0f6b2d10"
 OTHER = str(uuid4())
@@ -62,6 +63,17 @@ def test_keypoints_come_only_with_the_poses_channel() -> None:
         k: v for k, v in lean.items() if k != "data"
     }
     assert happened.text_for(frozenset({Channel.METRICS})) is None
+
+
+@pytest.mark.parametrize("horses", [b'[1,"two"]', b'[{"keypoints":', b'"none"'])
+def test_a_damaged_event_ends_nothing(horses: bytes) -> None:
+    """Of frequent events only the head is read before somebody wants a part of the rest."""
+    head = encode_event(EventMessage("detection:update", str(uuid4()), "now", 1, {}))
+    payload = head.removesuffix(b"{}}") + b'{"horses":' + horses + b"}}"
+    damaged = LiveEvent(payload)
+    assert damaged.text_for(frozenset({Channel.DETECTIONS})) == payload.decode()
+    with pytest.raises(OperatorMistake, match="no text"):
+        LiveEvent(payload.replace(b"horses", b"hor\xffes"))
 
 
 def test_rare_events_reach_every_subscription_of_the_room() -> None:
