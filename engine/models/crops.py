@@ -62,24 +62,40 @@ def letterboxed_crops(
     ``outlines`` (one a box) what lies outside an animal's outline is grey too."""
     crops = np.full((len(boxes), height_px, width_px, 3), fill, np.uint8)
     for row, (target, (picture, box)) in enumerate(zip(crops, boxes, strict=True)):
-        x1, y1, x2, y2 = (float(v) for v in box)
-        width, height = max(x2 - x1, 1.0) * padding, max(y2 - y1, 1.0) * padding
-        scale = min(width_px / width, height_px / height)
-        inner_width = min(max(round(width * scale), 1), width_px)
-        inner_height = min(max(round(height * scale), 1), height_px)
-        # The inner crop has the box's own proportions, so this map adds no background.
-        matrix = np.array(
-            [
-                [scale, 0.0, inner_width / 2.0 - scale * (x1 + x2) / 2.0],
-                [0.0, scale, inner_height / 2.0 - scale * (y1 + y2) / 2.0],
-            ]
-        )
-        left, top = (width_px - inner_width) // 2, (height_px - inner_height) // 2
+        matrix, left, top, inner_width, inner_height = _inner(box, width_px, height_px, padding)
         inner = target[top : top + inner_height, left : left + inner_width]
         inner[...] = picture.warped_bgr(matrix, inner_width, inner_height, fill)
         if outlines is not None:
             suppress_outside(inner, outlines[row], matrix, fill)
     return crops
+
+
+def letterbox_matrix(
+    box: FloatArray, width_px: int, height_px: int, padding: float
+) -> NDArray[np.float64]:
+    """The map (2, 3) from picture to crop pixels of ``letterboxed_crops``."""
+    matrix, left, top, _, _ = _inner(box, width_px, height_px, padding)
+    return np.asarray(matrix + np.array([[0.0, 0.0, left], [0.0, 0.0, top]]), np.float64)
+
+
+def _inner(
+    box: FloatArray, width_px: int, height_px: int, padding: float
+) -> tuple[NDArray[np.float64], int, int, int, int]:
+    """Map (2, 3) from picture to the part of the input that shows the box; its left, top, width and
+    height. It has the box's own proportions, so the map adds no background."""
+    x1, y1, x2, y2 = (float(v) for v in box)
+    width, height = max(x2 - x1, 1.0) * padding, max(y2 - y1, 1.0) * padding
+    scale = min(width_px / width, height_px / height)
+    inner_width = min(max(round(width * scale), 1), width_px)
+    inner_height = min(max(round(height * scale), 1), height_px)
+    matrix = np.array(
+        [
+            [scale, 0.0, inner_width / 2.0 - scale * (x1 + x2) / 2.0],
+            [0.0, scale, inner_height / 2.0 - scale * (y1 + y2) / 2.0],
+        ]
+    )
+    left, top = (width_px - inner_width) // 2, (height_px - inner_height) // 2
+    return matrix, left, top, inner_width, inner_height
 
 
 def suppress_outside(crop: Image, outline: Outline, matrix: NDArray[np.float64], fill: int) -> bool:

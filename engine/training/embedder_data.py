@@ -47,8 +47,8 @@ _DATE = re.compile(r"__(\d{4}-\d{2}-\d{2})")
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 
-Row = tuple[Picture, Picture, FloatArray, str, str]
-"""Picture RGB, outline of its crop, box (4,), "horse\\nday", clip."""
+Row = tuple[Picture, Picture, FloatArray, FloatArray, str, str]
+"""Picture RGB, outline of its crop, box (4,), landmarks (26, 3), "horse\\nday", clip."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,15 @@ class HorseSet:
     """Crops of horses as columns.
 
     crops: uint8 (N, CROP_PX, CROP_PX, 3) RGB. keeps: bool (N, CROP_PX, CROP_PX), the outline.
-    boxes_xyxy_px: float32 (N, 4) in crop pixels. horses (``source/name``), days, clips: N names.
+    boxes_xyxy_px: float32 (N, 4) in crop pixels. landmarks: float32 (N, 26, 3) in the order of
+    EQUINE26, x, y in crop pixels and score (0: not known). horses (``source/name``), days, clips:
+    N names.
     """
 
     crops: Picture
     keeps: NDArray[np.bool_]
     boxes_xyxy_px: FloatArray
+    landmarks: FloatArray
     horses: NDArray[np.str_]
     days: NDArray[np.str_]
     clips: NDArray[np.str_]
@@ -188,7 +191,7 @@ def _clip_rows(folder: Path, every: int) -> Iterator[Row]:
             box = hull_box(landmarks)
             matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
             keep = outline_mask(landmarks, matrix, CROP_PX)
-            yield picture, keep, box, f"{clip.horse}\n{clip.day}", clip.name
+            yield picture, keep, box, landmarks, f"{clip.horse}\n{clip.day}", clip.name
 
 
 def _mask_rows(folder: Path) -> Iterator[Row]:
@@ -209,7 +212,8 @@ def _mask_rows(folder: Path) -> Iterator[Row]:
         matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
         keep = cv2.warpAffine(inside, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_NEAREST)
         rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-        yield rgb, np.asarray(keep, np.uint8), box, f"{path.stem}\n{UNDATED}", path.stem
+        unknown = np.zeros((len(EQUINE26.landmarks), 3), np.float32)
+        yield rgb, np.asarray(keep, np.uint8), box, unknown, f"{path.stem}\n{UNDATED}", path.stem
 
 
 def _labelled_rows(folder: Path) -> Iterator[Row]:
@@ -222,7 +226,9 @@ def _labelled_rows(folder: Path) -> Iterator[Row]:
         matrix = crop_affine(instance.box_xyxy_px, CROP_PX, CROP_PX, CROP_PADDING)
         keep = outline_mask(instance.landmarks, matrix, CROP_PX)
         name = f"{Path(instance.group).stem}-{number}"
-        yield picture, keep, instance.box_xyxy_px, f"{name}\n{UNDATED}", name
+        yield (
+            picture, keep, instance.box_xyxy_px, instance.landmarks, f"{name}\n{UNDATED}", name,
+        )  # fmt: skip
 
 
 def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
@@ -240,7 +246,7 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
             "Expected index.csv with <horse>__<YYYY-MM-DD> clips, here or one below.",
         )
     paths = [str(folder.resolve()) for folder in (*clips, *masks, *labelled)]
-    named = json.dumps([*paths, every, CROP_PX, 2])
+    named = json.dumps([*paths, every, CROP_PX, 3])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     labels, crops = cache / f"horses-{key}.npz", cache / f"horses-{key}.npy"
     if not labels.exists():
@@ -253,7 +259,7 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
     return HorseSet(
         np.load(crops, mmap_mode="r"),
         np.unpackbits(stored["keeps"], axis=2).astype(bool),
-        stored["boxes"], stored["horses"], stored["days"], stored["clips"],
+        stored["boxes"], stored["landmarks"], stored["horses"], stored["days"], stored["clips"],
     )  # fmt: skip
 
 
@@ -262,9 +268,10 @@ def _write_cache(streams: list[tuple[Path, Iterator[Row]]], labels: Path, crops:
     cut: list[Picture] = []
     keeps: list[Picture] = []
     boxes: list[FloatArray] = []
+    marks: list[FloatArray] = []
     names: list[tuple[str, str, str]] = []
     for folder, stream in streams:
-        for picture, keep, box, horse_and_day, clip in stream:
+        for picture, keep, box, landmarks, horse_and_day, clip in stream:
             horse, day = horse_and_day.split("\n")
             matrix = crop_affine(box, CROP_PX, CROP_PX, CROP_PADDING)
             crop = cv2.warpAffine(
@@ -273,6 +280,9 @@ def _write_cache(streams: list[tuple[Path, Iterator[Row]]], labels: Path, crops:
             corners = box.reshape(2, 2) @ matrix[:, :2].T + matrix[:, 2]
             cut.append(np.asarray(crop, np.uint8))
             keeps.append(np.packbits(keep, axis=1))
+            points = landmarks.astype(np.float32)
+            points[:, :2] = landmarks[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+            marks.append(points)
             boxes.append(corners.reshape(4).astype(np.float32))
             names.append((f"{folder.name}/{horse}", day, f"{folder.name}/{clip}"))
     if not cut:
@@ -280,6 +290,6 @@ def _write_cache(streams: list[tuple[Path, Iterator[Row]]], labels: Path, crops:
     np.save(crops, np.stack(cut))
     horses, days, clip_names = (np.array(column) for column in zip(*names, strict=True))
     np.savez(
-        labels, keeps=np.stack(keeps), boxes=np.stack(boxes), horses=horses, days=days,
-        clips=clip_names,
+        labels, keeps=np.stack(keeps), boxes=np.stack(boxes), landmarks=np.stack(marks),
+        horses=horses, days=days, clips=clip_names,
     )  # fmt: skip

@@ -70,9 +70,10 @@ class FeatureTable:
 def placed(
     data: HorseSet, row: int, keep: bool, rng: np.random.Generator | None = None,
     how: CropVariation | None = None,
-) -> tuple[NDArray[np.float32], Picture]:  # fmt: skip
-    """The crop letterboxed as the engine does it, float32 (HEIGHT_PX, WIDTH_PX, 3) RGB, and what of
-    it is horse, uint8 (HEIGHT_PX, WIDTH_PX); varied in place and size when ``rng`` is given."""
+) -> tuple[NDArray[np.float32], Picture, NDArray[np.float64]]:  # fmt: skip
+    """The crop letterboxed as the engine does it, float32 (HEIGHT_PX, WIDTH_PX, 3) RGB, what of it
+    is horse, uint8 (HEIGHT_PX, WIDTH_PX), and the map (2, 3) from the set's crop; varied in place
+    and size when ``rng`` is given."""
     x1, y1, x2, y2 = (float(v) for v in data.boxes_xyxy_px[row])
     width, height = max(x2 - x1, 1.0), max(y2 - y1, 1.0)
     zoom, turn = min(WIDTH_PX / width, HEIGHT_PX / height), 0.0
@@ -93,14 +94,14 @@ def placed(
     if keep:
         source &= data.keeps[row].astype(np.uint8)
     inside = cv2.warpAffine(source, matrix, size, flags=cv2.INTER_NEAREST)
-    return shown.astype(np.float32), np.asarray(inside, np.uint8)
+    return shown.astype(np.float32), np.asarray(inside, np.uint8), matrix
 
 
 def varied_crop(
     data: HorseSet, row: int, suppressed: bool, rng: np.random.Generator, how: CropVariation
 ) -> Picture:
     """One random variant, uint8 (HEIGHT_PX, WIDTH_PX, 3) RGB, grey where there is no horse."""
-    values, inside = placed(data, row, suppressed, rng, how)
+    values, inside, _ = placed(data, row, suppressed, rng, how)
     if suppressed:
         size = int(rng.integers(1, how.outline_px + 1))
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -112,7 +113,7 @@ def varied_crop(
         height = int(rng.uniform(0.1, 0.5) * HEIGHT_PX)
         x, y = int(rng.integers(WIDTH_PX - width)), int(rng.integers(HEIGHT_PX - height))
         inside[y : y + height, x : x + width] = 0
-    picture = _filled(values, inside)
+    picture = filled_crop(values, inside)
     return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < how.mirror else picture
 
 
@@ -134,10 +135,12 @@ def _relit(
 
 def clean_crop(data: HorseSet, row: int, suppressed: bool) -> Picture:
     """The picture as the engine cuts it, uint8 (HEIGHT_PX, WIDTH_PX, 3) RGB."""
-    return _filled(*placed(data, row, suppressed))
+    values, inside, _ = placed(data, row, suppressed)
+    return filled_crop(values, inside)
 
 
-def _filled(values: NDArray[np.float32], inside: Picture) -> Picture:
+def filled_crop(values: NDArray[np.float32], inside: Picture) -> Picture:
+    """Rounded to uint8, GREY where ``inside`` is 0."""
     picture = np.clip(np.round(values), 0, 255).astype(np.uint8)
     picture[inside == 0] = GREY
     return picture

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.models.coat_tones import METADATA_KEY, PLACES, ToneMap
 from engine.models.manifest import InputSpec, Layout, ModelEntry, Task
 from engine.training.cards import Figure, ModelCard
 from engine.training.embedder_data import HorseSet
 from engine.training.embedder_net import HEIGHT_PX, MEAN, STD, WIDTH_PX, EmbedderNet
 from engine.training.embedder_training import FoldResult
-from engine.training.export import export_onnx, halve_weights
+from engine.training.export import export_onnx, halve_weights, store_metadata
 from engine.training.loop import Plan
 from engine.training.publication import Published, counted, model_file, version_of_today, write
 from engine.training.reid_metrics import (
@@ -64,13 +65,15 @@ def _said(name: str, found: Sequence[QueryOutcome], on: str) -> list[Figure]:
 
 def publish_embedder(
     network: EmbedderNet, data: HorseSet, results: Sequence[FoldResult],
-    own: Sequence[QueryOutcome], out: Path, plan: Plan,
+    own: Sequence[QueryOutcome], out: Path, plan: Plan, tones: ToneMap | None,
 ) -> Published:  # fmt: skip
     """Export the network and write card and entry with the cross-validated figures and, apart, the
     few queries of the horses that these very weights never saw."""
     weights = out / f"{EMBEDDER_NAME}.onnx"
     difference = export_onnx(network, weights, HEIGHT_PX, WIDTH_PX)
     change = halve_weights(weights, (2, 3, HEIGHT_PX, WIDTH_PX))
+    if tones is not None:
+        store_metadata(weights, {METADATA_KEY: tones.text()})
     threshold, strangers, accepted, pairs = calibrated_threshold(results)
     found = [o for r in results for o in r.found]
     bare = [o for r in results for o in r.bare]
@@ -93,15 +96,16 @@ def publish_embedder(
          f"{strangers} pairs of clips of different unseen horses on different days"),
         ("same horse on another day accepted at it", f"{accepted:.3f}", f"{pairs} pairs of clips"),
     ]  # fmt: skip
+    dimension = network.projection.dimension + (0 if tones is None else tones.dimension)
     card = ModelCard(
         title=f"{EMBEDDER_NAME} {version_of_today()}",
-        purpose=f"The look of one horse as a unit vector of {network.projection.dimension} "
+        purpose=f"The look of one horse as a unit vector of {dimension} "
         f"numbers; crop letterboxed to {WIDTH_PX}x{HEIGHT_PX} px, grey 114 outside the outline of "
         "its landmarks where they are known.",
         data=counted(
             [h.split("/")[0] for h in data.horses], [bool(held) for held in data.held_out]
         ),
-        recipe=_recipe(data, plan, difference, change),
+        recipe=_recipe(data, plan, difference, change, tones),
         figures=figures,
         limits=LIMITS,
         licence="AGPL-3.0-or-later as the project. The backbone is EfficientNet-lite0 with its "
@@ -120,9 +124,17 @@ def publish_embedder(
     return write(out, EMBEDDER_NAME, card, entry)
 
 
-def _recipe(data: HorseSet, plan: Plan, difference: float, change: float) -> list[str]:
+def _recipe(
+    data: HorseSet, plan: Plan, difference: float, change: float, tones: ToneMap | None
+) -> list[str]:
     kept = sorted({str(h).split("/")[-1] for h in data.horses[data.held_out]})
     several = sum(1 for days in data.days_of().values() if len(days) > 1)
+    joined = [
+        f"Joined with the same weight: the brightness of {len(PLACES)} places that landmarks "
+        "define (face, neck, mane, trunk, tail, legs) relative to the body's, so that light and "
+        f"exposure cancel; {tones.dimension} numbers by regularised discriminant analysis in "
+        "closed form, stored in the file's metadata. Without landmarks that part is 0."
+    ] if tones is not None else []  # fmt: skip
     return [
         f"{len(data.days_of())} horses, {several} of them on several days. These weights never saw "
         f"{len(kept)} of them: {', '.join(kept)}.",
@@ -132,6 +144,7 @@ def _recipe(data: HorseSet, plan: Plan, difference: float, change: float) -> lis
         f"{plan.epochs} epochs of {plan.steps_per_epoch} batches of supervised contrast, positives "
         f"of other days first; AdamW from {plan.peak_rate}, seed {plan.seed}; the last epoch is "
         "kept, so nothing was chosen by the held-out horses.",
+        *joined,
         "Variants: size, shift, turn, light, tint, gamma, saturation, blur, noise, occlusion, "
         "mirror, uncertain outline, one in four without suppression.",
         f"Exported to ONNX; largest difference from torch {difference:.1e}; weights stored as "

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from engine.domain.errors import OperatorMistake
 from engine.domain.geometry import FloatArray
+from engine.models.coat_tones import ToneMap, joined
 from engine.training.backbone import PYRAMID_CHANNELS, imagenet_weights, load_imagenet
 from engine.training.discriminant import (
     ClipFeatures,
@@ -36,6 +37,7 @@ from engine.training.embedder_net import (
     CoatProjection,
     EmbedderNet,
 )
+from engine.training.embedder_tones import ToneTable, fit_tones, read_tones
 from engine.training.loop import CHECKPOINT, Plan, Trainer
 from engine.training.reid_metrics import ClipVectors, QueryOutcome, outcomes, unit
 
@@ -232,14 +234,22 @@ class EmbedderRecipe:
         }
 
 
+Tones = tuple[ToneTable, ToneMap]
+"""The tones of a set and what makes vectors of them."""
+
+
 def clip_vectors(
     network: CoatProjection, data: HorseSet, table: FeatureTable, wanted: NDArray[np.bool_],
-    suppressed: bool = True,
+    suppressed: bool = True, tones: Tones | None = None,
 ) -> list[ClipVectors]:  # fmt: skip
-    """Vectors of the clips of the wanted rows, from their clean features."""
+    """Vectors of the clips of the wanted rows, from their clean features and, as the engine joins
+    them, their tones."""
     features = torch.from_numpy(table.clean(suppressed)[wanted])
     with torch.no_grad():
         vectors = network(features.to(network.middle.device)).cpu().numpy()
+    if tones is not None:
+        known, tone_map = tones
+        vectors = joined(vectors, tone_map(known.of(suppressed)[wanted]))
     clips = data.clips[wanted]
     found = []
     for name in sorted(set(clips)):
@@ -277,6 +287,7 @@ class FoldResult:
 def cross_validate(
     data: HorseSet, table: FeatureTable, out: Path, plan: Plan,
     folds: int, splits: int, resume: bool, tell: Callable[[str], None],
+    tones: ToneTable | None = None,
 ) -> list[FoldResult]:  # fmt: skip
     """Train the same recipe once a fold on the other horses and ask about the fold's own; again
     for each of ``splits`` ways to deal the horses, because which horses meet matters.
@@ -296,14 +307,20 @@ def cross_validate(
             break
         network = trainer.averaged
         assert isinstance(network, CoatProjection)
-        clips = clip_vectors(network, data, table, apart)
-        bare = outcomes(clip_vectors(network, data, table, apart, suppressed=False))
+        fitted = _fitted(tones, data, ~apart)
+        clips = clip_vectors(network, data, table, apart, tones=fitted)
+        bare = outcomes(clip_vectors(network, data, table, apart, False, fitted))
         results.append(FoldResult(clips, outcomes(clips), bare))
         hits = sum(o.place == 0 for o in results[-1].found)
         tell(
             f"fold {number + 1}/{len(dealt)}: {hits} of {len(results[-1].found)} later clips right"
         )
     return results
+
+
+def _fitted(tones: ToneTable | None, data: HorseSet, trained: NDArray[np.bool_]) -> Tones | None:
+    tone_map = None if tones is None else fit_tones(tones, data, trained)
+    return None if tones is None or tone_map is None else (tones, tone_map)
 
 
 def train_embedder(
@@ -342,22 +359,26 @@ def train_embedder(
         trainer.resume()
     if not trainer.run():
         return False
-    results = cross_validate(horses, table, out / "folds", plan, folds, splits, resume, tell)
+    tones = read_tones(horses)
+    results = cross_validate(horses, table, out / "folds", plan, folds, splits, resume, tell, tones)
     if len(results) < folds * splits:
         return False
-    _publish(trainer, features, horses, table, results, out, tell)
+    fitted = _fitted(tones, horses, ~horses.held_out)
+    _publish(trainer, features, horses, table, results, out, tell, fitted)
     return True
 
 
 def _publish(
     trainer: Trainer, features: CoatFeatures, data: HorseSet, table: FeatureTable,
-    results: Sequence[FoldResult], out: Path, tell: Callable[[str], None],
+    results: Sequence[FoldResult], out: Path, tell: Callable[[str], None], tones: Tones | None,
 ) -> None:  # fmt: skip
     from engine.training.embedder_publication import publish_embedder
 
     network = trainer.averaged
     assert isinstance(network, CoatProjection)
-    own = outcomes(clip_vectors(network, data, table, data.held_out))
+    own = outcomes(clip_vectors(network, data, table, data.held_out, tones=tones))
     exported = EmbedderNet(features.cpu(), network.cpu())
-    published = publish_embedder(exported, data, results, own, out, trainer.plan)
+    published = publish_embedder(
+        exported, data, results, own, out, trainer.plan, None if tones is None else tones[1]
+    )
     tell(f"written: {published.weights}, {published.card.name}, {published.entry.name}")

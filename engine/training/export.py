@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,17 @@ def halve_weights(path: Path, shape: tuple[int, int, int, int]) -> float:
     beside.write_bytes(after)
     beside.replace(path)
     return change
+
+
+def store_metadata(path: Path, stored: Mapping[str, str]) -> None:
+    """Write free text into an ONNX file, under names."""
+    import onnx
+
+    model = onnx.load_from_string(path.read_bytes())
+    onnx.helper.set_model_props(model, dict(stored))
+    beside = path.with_suffix(".part")
+    beside.write_bytes(model.SerializeToString())
+    beside.replace(path)
 
 
 def _answer(content: bytes, picture: np.ndarray) -> np.ndarray:

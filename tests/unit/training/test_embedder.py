@@ -312,7 +312,8 @@ def synthetic(horses: int = 8) -> tuple[HorseSet, FeatureTable]:
     clips = np.array([f"{n}__{d}" for n, d in zip(names, days, strict=True)])
     data = HorseSet(
         np.zeros((count, 1, 1, 3), np.uint8), np.zeros((count, 1, 1), bool),
-        np.zeros((count, 4), np.float32), np.array(names), np.array(days), clips,
+        np.zeros((count, 4), np.float32), np.zeros((count, 26, 3), np.float32),
+        np.array(names), np.array(days), clips,
     )  # fmt: skip
     clean = np.array(features, np.float32)
     noisy = clean + rng.normal(0, 0.2, clean.shape).astype(np.float32)
@@ -397,7 +398,7 @@ def test_the_whole_training_leaves_a_model_that_the_product_loads(
     picture = ArrayPicture(np.full((160, 200, 3), 90, np.uint8))
     vectors = embedder.embed([(picture, np.array([[10, 10, 180, 150]], np.float32))])[0]
     embedder.close()
-    assert vectors.shape == (1, 256)
+    assert 256 < vectors.shape[1] <= 288
     assert "Figures on held-out data" in (tmp_path / "out" / "barnhand-horse-coat.md").read_text()
 
 
