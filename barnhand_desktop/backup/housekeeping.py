@@ -8,8 +8,7 @@ tend all the time. A further task is a ``Task`` in the list that ``tasks`` retur
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +16,11 @@ from uuid import UUID
 
 import cv2
 import numpy as np
-import psycopg
 from psycopg_pool import ConnectionPool
 
+from barnhand_desktop.backup.alone import alone_on_server
 from barnhand_desktop.backup.session_archive import OldSessions
 from barnhand_desktop.exports.names import EXPORTS, PART
-from db.errors import translated
 from db.migrate import has_timescale
 from db.pool import transaction
 from db.queries import queries
@@ -101,7 +99,8 @@ class Housekeeping:
     def _run_alone(
         self, task: Task, due: datetime, now: datetime, cancelled: Callable[[], bool]
     ) -> None:
-        with self._held() as connection:
+        lock = queries("housekeeping")["try_alone"]
+        with alone_on_server(self._dsn, lock, "asking who keeps house") as connection:
             if connection is None:
                 return  # another node is at it
             row = connection.execute(
@@ -109,17 +108,6 @@ class Housekeeping:
             ).fetchone()
             if row is None or row[0] < due:
                 self._run(task, now, cancelled)
-
-    @contextmanager
-    def _held(self) -> Iterator[psycopg.Connection | None]:
-        with (
-            translated("asking who keeps house"),
-            psycopg.connect(
-                self._dsn, autocommit=True, connect_timeout=10, application_name="barnhand daily"
-            ) as connection,
-        ):
-            row = connection.execute(queries("housekeeping")["try_alone"]).fetchone()
-            yield connection if row and row[0] else None
 
     def _run(self, task: Task, now: datetime, cancelled: Callable[[], bool]) -> None:
         counts = dict(task.work(now, cancelled))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 
+from barnhand_desktop.backup.alone import alone_on_server
 from barnhand_desktop.backup.archive import in_units, reading
 from barnhand_desktop.backup.dump import BackupCancelled, BackupOrder, make_backup, never, untold
 from barnhand_desktop.backup.manifest import DamagedBackup, Manifest
@@ -165,27 +166,19 @@ class BackupKeeper:
         return self._newest_at is None or self._newest_at < due
 
     def _daily(self, cancelled: Callable[[], bool]) -> None:
-        with self._alone_on_server() as alone, self._alone_here():
+        lock = queries("backup")["try_nightly"]
+        with (
+            alone_on_server(self._dsn, lock, "asking who makes the backup") as alone,
+            self._alone_here(),
+        ):
             self._looked_at = None
             self._refresh(self._clock.now())
-            if not alone or not self._is_due(self._clock.now()):
+            if alone is None or not self._is_due(self._clock.now()):
                 return
             made = self._make(untold, cancelled)
         self._newest_at = made.created_at
         self._failures, self._not_before = 0, None
         self._clear_all()
-
-    @contextmanager
-    def _alone_on_server(self) -> Iterator[bool]:
-        """True inside while no other node makes the daily backup of this server."""
-        with (
-            translated("asking who makes the backup"),
-            psycopg.connect(
-                self._dsn, autocommit=True, connect_timeout=10, application_name="barnhand backup"
-            ) as connection,
-        ):
-            row = connection.execute(queries("backup")["try_nightly"]).fetchone()
-            yield bool(row and row[0])
 
     def _check_if_due(self, cancelled: Callable[[], bool]) -> None:
         """Restore the newest backup on trial, once in a while, where that is cheap."""
