@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -17,13 +16,6 @@ from engine.domain.ids import FarmId, HorseId, StreamId
 from tests.fixtures_identity import IdentityBarn
 
 CORNERS = np.array([[0.0, 0.25], [1.0, 0.25], [0.5, 1.0]], np.float32)
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -25,13 +24,6 @@ from engine.domain.sessions import (
     SessionState,
 )
 from tests.fixtures_identity import IdentityBarn, at
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
 
 
 @pytest.fixture

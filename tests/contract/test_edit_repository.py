@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -59,13 +58,6 @@ class Stable:
             if table in ("horses", "not_same", "horse_features", "identity_spans")
         }
         return {"detections": [str(row) for row in self.rows()], **identity}
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
 
 
 @pytest.fixture

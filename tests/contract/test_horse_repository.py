@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from uuid import uuid4
 
@@ -15,13 +14,6 @@ from engine.domain.horses import HorseStatus, Profile
 from engine.domain.identity import Merge, Reassign, Scope, Split, TrackStrip
 from engine.domain.ids import FarmId, HorseId, TrackId
 from tests.fixtures_identity import IdentityBarn, at
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
 
 
 def parts(strips: object) -> list[tuple[HorseId | None, datetime, datetime, int, str]]:

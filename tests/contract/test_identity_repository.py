@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from uuid import uuid4
 
 import psycopg
@@ -31,14 +30,6 @@ from engine.identity.changes import Correcting, IdentityState, applied
 from engine.identity.corrections import change_of
 from engine.runtime.worker import StopToken, Worker
 from tests.fixtures_identity import IdentityBarn, at
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
-
 
 # --- merge ---------------------------------------------------------------------------------------
 

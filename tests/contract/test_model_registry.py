@@ -30,13 +30,6 @@ DETECTOR, POSE = ModelTask.DETECTOR, ModelTask.POSE
 
 
 @pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
-
-
-@pytest.fixture
 def registry(barn: IdentityBarn) -> ModelRegistry:
     return PostgresModelRegistry(barn.pool)
 

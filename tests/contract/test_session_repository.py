@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -36,13 +35,6 @@ from engine.domain.sessions import (
     SessionState,
 )
 from tests.fixtures_identity import IdentityBarn, at
-
-
-@pytest.fixture
-def barn(postgres_dsn: str) -> Iterator[IdentityBarn]:
-    barn = IdentityBarn(postgres_dsn)
-    yield barn
-    barn.close()
 
 
 @pytest.fixture
