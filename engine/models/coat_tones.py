@@ -35,8 +35,8 @@ LEAST_KNOWN = 10
 """Fewer known places than this say nothing about a horse."""
 
 _GAMMA = 2.2
-_BRIGHT = 90.0
-"""Percentile of a patch's brightness that stands for its bright part."""
+_BRIGHT = 0.9
+"""Quantile of a patch's brightness that stands for its bright part."""
 
 _SIDE = 7
 _LINE = np.linspace(-1.0, 1.0, _SIDE)
@@ -91,6 +91,10 @@ eye on side views, as those of the outline."""
 
 TONES = 2 * len(PLACES)
 _BODY = np.array([place.body for place in PLACES])
+_STARTS, _ENDS = [place.start for place in PLACES], [place.end for place in PLACES]
+_SHARES = np.array([place.share for place in PLACES])
+_DOWN, _BACK = np.array([place.down for place in PLACES]), np.array([p.back for p in PLACES])
+_RADII = np.array([place.radius for place in PLACES])
 
 
 def coat_tones(crop_bgr: Image, known: Mapping[str, Point]) -> FloatArray:
@@ -100,12 +104,8 @@ def coat_tones(crop_bgr: Image, known: Mapping[str, Point]) -> FloatArray:
     ``crop_bgr`` uint8 (H, W, 3); pixels of exactly GREY are no horse. ``known``: role -> x, y in
     pixels of the crop.
     """
-    light = np.full((len(PLACES), 2), np.nan)
-    height = _height_px(known)
-    for row, place in enumerate(PLACES):
-        centre = _centre(place, known, height)
-        if centre is not None:
-            light[row] = _patch(crop_bgr, centre, max(place.radius * height, 1.0))
+    centres, radii_px = _centres(known)
+    light = _patches(crop_bgr, centres, radii_px)
     body = light[_BODY, 0]
     body = body[np.isfinite(body)]
     if not len(body):
@@ -124,32 +124,43 @@ def _height_px(known: Mapping[str, Point]) -> float:
     return max(max(ground or heights) - top, 10.0)
 
 
-def _centre(place: Place, known: Mapping[str, Point], height: float) -> Point | None:
-    start, end = known.get(place.start), known.get(place.end)
-    if start is None or end is None:
-        return None
-    centre = start + place.share * (end - start) + np.array([0.0, place.down * height])
-    if not place.back:
-        return np.asarray(centre, np.float64)
-    withers, croup = known.get("withers"), known.get("croup")
-    if withers is None or croup is None:
-        return None
-    back = (croup - withers) / max(float(np.hypot(*(croup - withers))), 1.0)
-    return np.asarray(centre + place.back * height * back, np.float64)
+def _centres(known: Mapping[str, Point]) -> tuple[Point, Point]:
+    """Centres of all places (P, 2), NaN where a landmark is missing, and their radii (P,)."""
+    nowhere = np.full(2, np.nan)
+    start, end = (
+        np.stack([known.get(role, nowhere) for role in roles]) for roles in (_STARTS, _ENDS)
+    )
+    back = known.get("croup", nowhere) - known.get("withers", nowhere)
+    back = back / max(float(np.hypot(*back)), 1.0)
+    height = _height_px(known)
+    centres = start + _SHARES[:, None] * (end - start)
+    centres[:, 1] += _DOWN * height
+    moved = np.nonzero(_BACK)[0]
+    centres[moved] += _BACK[moved, None] * height * back
+    return centres, np.maximum(_RADII * height, 1.0)
 
 
-def _patch(crop_bgr: Image, centre: Point, radius_px: float) -> tuple[float, float]:
-    """Logarithms of the middle (mean of the channels' medians) and the bright light of a patch."""
-    spots = np.round(centre + radius_px * _OFFSETS).astype(np.int64)
+def _patches(crop_bgr: Image, centres: Point, radii_px: Point) -> Point:
+    """Logarithms of the middle (mean of the channels' medians) and of the bright light of every
+    patch, (P, 2); NaN where there is none."""
+    spots = np.round(centres[:, None] + radii_px[:, None, None] * _OFFSETS)
     limit = np.array([crop_bgr.shape[1], crop_bgr.shape[0]])
-    spots = spots[((spots >= 0) & (spots < limit)).all(axis=1)]
-    values = crop_bgr[spots[:, 1], spots[:, 0]]
-    values = values[(values != GREY).any(axis=1)]
-    if len(values) < LEAST_INSIDE * len(_OFFSETS):
-        return np.nan, np.nan
+    inside = ((spots >= 0) & (spots < limit)).all(axis=2)
+    column, row = np.where(inside[..., None], spots, 0.0).astype(np.intp).transpose(2, 0, 1)
+    values = crop_bgr[row, column]
+    inside &= (values != GREY).any(axis=2)
     light = _LIGHT[values]
-    middle = float(np.log(np.median(light, axis=0) + FLOOR).mean())
-    return middle, float(np.log(np.percentile(light.mean(axis=1), _BRIGHT) + FLOOR))
+    # What is no horse sorts behind all that is, so quantiles are places in a row.
+    channels = np.sort(np.where(inside[..., None], light, np.inf), axis=1)
+    whole = np.sort(np.where(inside, light.mean(axis=2), np.inf), axis=1)
+    counts = inside.sum(axis=1)
+    enough = counts >= LEAST_INSIDE * len(_OFFSETS)
+    last = np.maximum(counts - 1, 0)
+    rows = np.arange(len(counts))
+    median = (channels[rows, last // 2] + channels[rows, (last + 1) // 2]) / 2.0
+    bright = whole[rows, np.rint(_BRIGHT * last).astype(np.intp)]
+    found = np.stack([np.log(median + FLOOR).mean(axis=1), np.log(bright + FLOOR)], axis=1)
+    return np.asarray(np.where(enough[:, None], found, np.nan), np.float64)
 
 
 @dataclass(frozen=True)
