@@ -168,10 +168,13 @@ class ApiProcess:
             log.warning("the API process %d did not end in time and was killed", process.pid)
             process.kill()
             process.wait()
-        if self._reader is not None:
-            self._reader.ask_to_stop()
-            self._reader.join(_STOP_WITHIN_S)
-            self._reader = None
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.ask_to_stop()
+            if not reader.join(_STOP_WITHIN_S):
+                # It waits for that to end, and closes the pipe then; closing here would wait too.
+                log.warning("something that the API process started holds its output")
+                return
         process.stdout.close()
 
 
@@ -187,7 +190,7 @@ class _Said:
 
 
 def _forward(process: subprocess.Popen[bytes], said: _Said, token: StopToken) -> None:
-    """Bring the child's lines into this process's log until it ends."""
+    """Bring the child's lines into this process's log until it ends, and whatever it started."""
     assert process.stdout is not None
     for line in process.stdout:
         text = line.decode("utf-8", "replace").rstrip()
@@ -205,6 +208,7 @@ def _forward(process: subprocess.Popen[bytes], said: _Said, token: StopToken) ->
             _log(document, said)
         if token.stopping:
             break
+    process.stdout.close()
 
 
 def _log(document: dict[str, object], said: _Said) -> None:

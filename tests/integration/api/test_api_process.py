@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,26 @@ def test_a_child_that_dies_at_once_is_an_environment_fault(world: World) -> None
     child = ApiProcess(world.config, [sys.executable, "-c", "raise SystemExit('no such thing')"])
     with pytest.raises(EnvironmentFault, match="no such thing"):
         child.start()
+
+
+LEAVES_A_CHILD = """
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
+"""
+
+
+def test_what_a_dead_child_has_left_running_holds_nobody_up(
+    world: World, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It keeps the pipe of the log open, whose end would otherwise be waited for."""
+    child = ApiProcess(world.config, [sys.executable, "-c", LEAVES_A_CHILD])
+    with pytest.raises(EnvironmentFault) as caught:
+        child.start()
+    left = psutil.Process(int(str(caught.value).split("It said: ")[1].split()[0].rstrip(".")))
+    assert left.is_running(), "start came back before it ended"
+    assert "holds its output" in caplog.text
+    left.kill()
+    wait_until(lambda: "api log" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_an_address_is_told_only_once_it_is_known(world: World, wait_until: WaitUntil) -> None:
