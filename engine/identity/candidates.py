@@ -68,6 +68,10 @@ class Candidates:
         crops, age_s = case.stretch.crops, now_s - case.stretch.since_mono_s
         return decide(matches, excluded, expected, crops, age_s, self.rules)
 
+    def may_be(self, case: Case, match: Match, now_s: float, first: Seen) -> bool:
+        """Whether nothing but another track in the same picture speaks against a horse."""
+        return self._exclusion(case, match, (), now_s, first) is None
+
     def _exclusion(
         self, case: Case, match: Match, beside: Sequence[Case], now_s: float, first: Seen
     ) -> Exclusion | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import HorseId, StreamId, TrackId
-from engine.identity.presence import Seen
+from engine.identity.presence import Seen, seen_in
 
 RECENT = 8
 """Good crops remembered to judge how a track looks now."""
@@ -44,13 +44,15 @@ class Stretch:
     for it: a gap, or the begin or end of contact with another horse.
 
     ``first``: where it began. ``touching``: the crops were taken beside the other horse.
-    ``verified``: they are known to show the horse that the track is said to be.
+    ``verified``: they are known to show the horse that the track is said to be. ``jumped``: it
+    began because the track looked like somebody else at once.
     """
 
     first: Seen
     since_at: datetime
     touching: bool = False
     verified: bool = False
+    jumped: bool = False
     vectors: list[FloatArray] = field(default_factory=list)
     qualities: list[float] = field(default_factory=list)
     crops: int = 0
@@ -93,7 +95,9 @@ class Case:
     the horse was first met. ``doubts``: checks in a row that spoke for another horse.
     ``wavering``: it does not look like its horse now. ``sure_at``: when it was last recognised.
     ``jumped_at``: when its appearance last changed at once. ``since_at``: what is decided next
-    holds from here on, None: from its first picture on.
+    holds from here on, None: from its first picture on. ``owned_from``: the same of what was
+    decided last. ``open_mono_s``: when the tracker last had a chance to take another horse for it:
+    touched, or missed for a picture.
     """
 
     track_id: TrackId
@@ -116,6 +120,8 @@ class Case:
     sure_at: datetime | None = None
     jumped_at: datetime | None = None
     since_at: datetime | None = None
+    owned_from: datetime | None = None
+    open_mono_s: float = -1e9
     recent: deque[tuple[float, FloatArray]] = field(default_factory=lambda: deque(maxlen=RECENT))
     apart_s: dict[HorseId, float] = field(default_factory=dict)
     asked: set[HorseId] = field(default_factory=set)
@@ -137,7 +143,8 @@ class Case:
         self, now_s: float, at: datetime, vector: FloatArray, quality: float, interval_s: float
     ) -> None:
         """Count a good crop, unless the last one is hardly older. One that looks quite different
-        makes the track due for a check."""
+        makes the track due for a check; where the tracker had a chance to err, it begins a new
+        stretch, so that what comes is not judged by what was."""
         if now_s - self.good_mono_s < interval_s:
             return
         self.good_mono_s = now_s
@@ -146,6 +153,8 @@ class Case:
             if float(latest @ vector) < JUMP * float(np.linalg.norm(latest)):
                 self.jumped_at = at
                 self.check_mono_s = min(self.check_mono_s, now_s)
+                if self.open_mono_s >= self.recent[-JUDGED_BY][0]:
+                    self._turn(now_s, at)
         self.recent.append((now_s, vector))
         self.stretch.add(vector, quality)
 
@@ -168,6 +177,14 @@ class Case:
         since_at = before.since_at + (at - before.since_at) / 2 if before.touching else at
         self.stretch = Stretch(first, since_at, touching)
         self.apart_s.clear()
+
+    def _turn(self, now_s: float, at: datetime) -> None:
+        """It looks like somebody else from this picture on."""
+        first = seen_in(now_s, self.track_id, self.box_xyxy_px)
+        self.stretch = Stretch(first, at, self.stretch.touching, jumped=True)
+        self.apart_s.clear()
+        if self.horse_id is None:
+            self.since_at = at
 
     def begin_anew(self, now_s: float, at: datetime) -> None:
         """What was collected so far may show the horse that the track was before."""

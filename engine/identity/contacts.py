@@ -21,12 +21,13 @@ def note_contacts(
     every: Iterable[Case],
     now_s: float,
     at: datetime,
+    before_mono_s: float,
 ) -> None:
     """Begin a new stretch of every seen track that another one may have become.
 
     cases: tracks in the picture with their boxes float32 (N, 4) and what each pair of boxes shares
     (N, N). every: all live tracks of the camera; lost ones count where they were seen last, for
-    behind whom they went they come out again.
+    behind whom they went they come out again. before_mono_s: the camera's picture before.
     """
     seen = {case.track_id for case in cases}
     lost = [
@@ -43,5 +44,7 @@ def note_contacts(
         if now_s - case.seen_mono_s > GAP_S or touching != case.stretch.touching:
             case.begin_stretch(seen_in(now_s, case.track_id, box), at, touching)
             case.check_mono_s = min(case.check_mono_s, now_s)
+        if touching or case.seen_mono_s < before_mono_s:
+            case.open_mono_s = now_s
         case.seen_mono_s = now_s
         case.box_xyxy_px = box

@@ -30,6 +30,7 @@ from engine.identity.registry import Registry
 from engine.identity.rules import Rules
 from engine.identity.second_thoughts import SecondThoughts
 from engine.identity.teaching import Teacher
+from engine.identity.trails import Trails
 from engine.identity.verdicts import Verdicts
 
 CHECKS_A_PICTURE = 4
@@ -65,10 +66,14 @@ class Resolver:
         self._cases: dict[TrackId, Case] = {}
         self._last_mono_s: dict[StreamId, float] = {}
         self._candidates = Candidates(rules, self.presence, self._cases)
+        self._trails = Trails()
         self._verdicts = Verdicts(
-            rules, emit, self.presence, self._cases, self._last_mono_s, self._herd, self._teacher
+            rules, emit, self.presence, self._cases, self._last_mono_s, self._herd, self._teacher,
+            self._trails,
+        )  # fmt: skip
+        self._second = SecondThoughts(
+            rules, self._candidates, self._verdicts, self._teacher, self._trails
         )
-        self._second = SecondThoughts(rules, self._candidates, self._verdicts, self._teacher)
         self._apart_mono_s: dict[StreamId, float] = {}
         self._turn = 0
 
@@ -141,15 +146,17 @@ class Resolver:
         shares = shared_parts(tracks.boxes_xyxy_px[rows])
         here = [c for c in self._cases.values() if c.stream_id == sight.stamp.stream_id]
         boxes, at = tracks.boxes_xyxy_px[rows], sight.stamp.captured_at
-        note_contacts(cases, boxes, shares, here, now_s, at)
+        before_s = self._last_mono_s.get(sight.stamp.stream_id, now_s)
+        note_contacts(cases, boxes, shares, here, now_s, at, before_s)
         self._look(sight, rows, cases)
         self._stand_apart(cases, shares, sight.stamp)
         self._herd.count(sight.stamp.stream_id, len(cases), now_s)
         if sight.vectors is not None and registry.gallery is not None:
             self._check(sight, rows, cases, registry, registry.gallery)
             note_meetings(cases, shares, sight.stamp.captured_at, now_s)
+            self._second.suspect(cases, sight.stamp, registry.gallery)
             for crossing in judged(cases, registry.gallery, self.rules, now_s):
-                self._second.cross(crossing, sight.stamp)
+                self._second.cross(crossing, sight.stamp, registry.gallery)
             self._suggest(registry, sight.stamp)
         self._one_each(cases)
         for row, case in zip(rows, cases, strict=True):
@@ -166,6 +173,7 @@ class Resolver:
 
     def closed(self, track_id: TrackId) -> None:
         """The track has ended: what it did with others will not be judged."""
+        self._trails.forget(track_id)
         if self._cases.pop(track_id, None) is not None:
             for case in self._cases.values():
                 case.meetings.pop(track_id, None)
@@ -200,7 +208,11 @@ class Resolver:
     def _look(self, sight: Sight, rows: Sequence[int], cases: Sequence[Case]) -> None:
         if sight.vectors is None:
             return
-        now_s = sight.stamp.captured_mono_s
+        stamp, now_s = sight.stamp, sight.stamp.captured_mono_s
+        self._trails.note(
+            stamp.stream_id, sight.tracks.track_ids, sight.vectors, sight.qualities,
+            stamp.captured_at, now_s,
+        )  # fmt: skip
         for row, case in zip(rows, cases, strict=True):
             if sight.qualities[row] >= self.rules.good_quality:
                 quality = float(sight.qualities[row])
@@ -285,7 +297,11 @@ class Resolver:
             case, vectors, cases, expected, stamp.captured_mono_s, gallery
         )
         if decision.outcome is Outcome.KNOWN and decision.match is not None:
-            self._verdicts.settle(case, decision.match, case.since_at, stamp)
+            horse = decision.match.horse_id
+            start = self._trails.began(
+                case.track_id, gallery, horse, gallery.vectors(horse), case.since_at, self.rules
+            )
+            self._verdicts.settle(case, decision.match, start, stamp)
             if case.approved and not case.stretch.touching:
                 self._teacher.learn(
                     case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
@@ -294,6 +310,7 @@ class Resolver:
                 self._teacher.keep(case, vectors, qualities, False, stamp.captured_at)
         elif decision.outcome is Outcome.NEW:
             strange = case.nearest < self.rules.guest_below and not case.stretch.touching
+            strange = strange and self._teacher.has_lesson(qualities)
             if not strange or not registry.snapshot.complete:
                 return
             if self._herd.may_found(case.stream_id, stamp.captured_mono_s, self.rules):

@@ -29,6 +29,11 @@ class Teacher:
         self._emit = emit
         self.model_id: ModelId | None = None
 
+    def has_lesson(self, qualities: FloatArray) -> bool:
+        """Whether any vector of a track is good enough to know a horse by: one that nobody could
+        recognise again would be founded anew by every camera."""
+        return bool((qualities >= KEEP_QUALITY).any())
+
     def learn(
         self,
         case: Case,

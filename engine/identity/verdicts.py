@@ -28,6 +28,7 @@ from engine.identity.presence import Presence
 from engine.identity.registry import Known, Registry
 from engine.identity.rules import CAMERA_HORSES, Rules
 from engine.identity.teaching import Teacher
+from engine.identity.trails import Trails
 from engine.tracking.colours import colour_index
 
 
@@ -45,6 +46,7 @@ class Verdicts:
         last_mono_s: Mapping[StreamId, float],
         herd: HerdWatch,
         teacher: Teacher,
+        trails: Trails,
     ) -> None:
         self.rules = rules
         self.registry: Registry | None = None
@@ -54,6 +56,7 @@ class Verdicts:
         self._last_mono_s = last_mono_s
         self._herd = herd
         self._teacher = teacher
+        self._trails = trails
 
     def leave(self, case: Case) -> None:
         """The track is nobody's; what it said of where its horse was is taken back."""
@@ -69,7 +72,7 @@ class Verdicts:
             if beside and other.horse_id == match.horse_id and not other.locked:
                 self.withdraw(other)
         self.leave(case)
-        case.horse_id, case.similarity = match.horse_id, match.similarity
+        case.horse_id, case.similarity, case.owned_from = match.horse_id, match.similarity, start
         case.approved = match.similarity >= self.rules.approve_from
         case.stretch.verified = True
         case.check_mono_s = stamp.captured_mono_s + self.rules.recheck_s
@@ -102,9 +105,12 @@ class Verdicts:
         colour = colour_index(horse_id, taken)
         registry.known[horse_id] = Known(horse_id, colour, guest=True, local=True)
         self._herd.founded(case.stream_id, stamp.captured_mono_s)
-        met_at = case.since_at or case.first_at
+        start = self._trails.began(
+            case.track_id, gallery, horse_id, vectors, case.since_at, self.rules
+        )
+        met_at = start or case.first_at
         self._emit(HorseFound(horse_id, case.stream_id, colour, met_at))
-        self.settle(case, Match(horse_id, 1.0), case.since_at, stamp)
+        self.settle(case, Match(horse_id, 1.0), start, stamp)
         case.founded = True
         self._teacher.learn(
             case, gallery, vectors, qualities, stamp.captured_mono_s, stamp.captured_at
