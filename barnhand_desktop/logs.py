@@ -200,11 +200,6 @@ def close_logging() -> None:
     threading.excepthook = threading.__excepthook__
 
 
-def log_path(data_dir: Path) -> Path:
-    """The folder of the log files in a data folder."""
-    return data_dir / "logs"
-
-
 def _file_handler(folder: Path, max_mb: int) -> logging.Handler:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

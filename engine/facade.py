@@ -166,10 +166,6 @@ class Engine:
         more. One that fails at work gives way to the workstation's own."""
         self._pipeline.analysis.chosen.assign(chosen)
 
-    def chosen_models(self) -> Mapping[StreamId, StreamModels]:
-        """The models of cameras that do not use the workstation's own."""
-        return self._pipeline.analysis.chosen.in_use()
-
     def failed_choices(self) -> frozenset[ModelId]:
         """Chosen models that failed at work."""
         return self._pipeline.analysis.chosen.given_up()

@@ -90,10 +90,6 @@ class ChosenModels:
         """Whether the workstation's detector looks at this camera."""
         return self._now.get(stream_id, OWN).detector is None
 
-    def in_use(self) -> Mapping[StreamId, StreamModels]:
-        """What cameras use that is not the workstation's own."""
-        return self._now
-
     def given_up(self) -> frozenset[ModelId]:
         """Models that failed at work since they were chosen."""
         return frozenset(model.model_id for model, _ in self._failed)
