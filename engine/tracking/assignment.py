@@ -43,9 +43,11 @@ def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
     """Intersection over union of every pair, float32 (len(a), len(b)); like ``iou_matrix``, for
     boxes known to be upright. Every pair is written out first: a few steps over long rows beat
     many over short ones."""
-    each = np.empty((2, 4, len(a_xyxy_px), len(b_xyxy_px)), np.float32)
-    each[0], each[1] = a_xyxy_px.T[:, :, None], b_xyxy_px.T[:, None]
-    low, high = each[:, :2], each[:, 2:]
+    many, across = len(a_xyxy_px), len(b_xyxy_px)
+    each = np.empty((2, 2, 2, many, across), np.float32)  # low and high, of a and b, x and y
+    each[:, 0] = a_xyxy_px.T.reshape(2, 2, many, 1)
+    each[:, 1] = b_xyxy_px.T.reshape(2, 2, 1, across)
+    low, high = each.reshape(2, 2, 2, -1)
     sides = np.minimum(high[0], high[1])
     sides -= np.maximum(low[0], low[1])
     np.maximum(sides, _NOTHING, out=sides)
@@ -57,7 +59,7 @@ def overlaps(a_xyxy_px: FloatArray, b_xyxy_px: FloatArray) -> FloatArray:
     union -= overlap
     np.maximum(union, _SMALLEST, out=union)
     overlap /= union
-    return overlap
+    return overlap.reshape(many, across)
 
 
 def covered_shares(

@@ -75,6 +75,7 @@ GATE_S = 1.0
 HALF, NOTHING = operand(0.5), operand(-1, np.intp)
 _LEAST_OVERLAP, _UNSURE_OVERLAP = operand(LEAST_OVERLAP), operand(UNSURE_OVERLAP)
 _SETTLING_OVERLAP, _STEADY_HEIGHTS = operand(SETTLING_OVERLAP), operand(STEADY_HEIGHTS)
+_ONE, _HEIGHT_COST, _TURN_COST = operand(1.0), operand(HEIGHT_COST), operand(DIRECTION_COST / 2)
 
 
 class Standing(NamedTuple):
@@ -253,16 +254,19 @@ class _Passes:
                 self._seen.boxes_xyxy_px.take(picks, axis=0),
             ]
         )
-        _, expected_px, seen_px = np.maximum(boxes[..., 3] - boxes[..., 1], 1.0)
+        _, expected_px, seen_px = np.maximum(boxes[..., 3] - boxes[..., 1], _ONE)
         alike = np.minimum(expected_px, seen_px) / np.maximum(expected_px, seen_px)
         # Points and ways are complex numbers; a way as long as a steady one or longer counts as 1.
-        begin, *ends = ((boxes[..., :2] + boxes[..., 2:]) * HALF).view(np.complex64)[..., 0]
-        ways = (ends - begin) / expected_px
+        middles = ((boxes[..., :2] + boxes[..., 2:]) * HALF).view(np.complex64)[..., 0]
+        ways = (middles[1:] - middles[0]) / expected_px
         ways /= np.maximum(np.abs(ways), _STEADY_HEIGHTS)
         known = np.abs(ways)
         against = known[0] * known[1] - (ways[0] * ways[1].conj()).real
-        costs: Costs = 1.0 - self._best[rows, picks] + LOST_COST * self._lost.take(rows)
-        costs += HEIGHT_COST * (1.0 - alike) + DIRECTION_COST / 2 * against
+        costs: Costs = _ONE - self._best[rows, picks]
+        costs += _HEIGHT_COST * (_ONE - alike)
+        costs += _TURN_COST * against
+        if len(self._straight):
+            costs += LOST_COST * self._lost.take(rows)
         return costs
 
     def _continue_with_unsure(self) -> None:

@@ -39,7 +39,6 @@ _POSITION, _VELOCITY, _PP, _PV, _VV = range(5)
 _DOUBT_NOISE = operand(MEASUREMENT_HEIGHTS * DOUBT)
 _UNSURE_NOISE = operand(MEASUREMENT_HEIGHTS * (1.0 + DOUBT))
 _LEAST_PX = operand(1.0, np.float64)
-_STILL = np.eye(5)
 _COVARIANCES = np.kron(np.eye(3), _SHARES_2)
 """From noise of the three covariances of a centre to that of all four coordinates (12 rows)."""
 _TO_CENTRE = np.array(
@@ -72,6 +71,8 @@ class BoxMotion:
     def __init__(self) -> None:
         self._state = np.zeros((5, 4, 0))
         self._kept = np.zeros((5, 4, 0))
+        self._step = np.eye(5)
+        self._pushed = np.zeros((3, 1))
         self.last_xyxy_px: FloatArray = np.zeros((0, 4), np.float32)
         self.unseen_s: FloatArray = np.zeros(0, np.float32)
 
@@ -123,7 +124,7 @@ class BoxMotion:
             speeds, sizes = self._state[_VELOCITY, :2], self._state[_VELOCITY, 2:]
             np.copyto(speeds, speeds * math.exp(-dt / COASTING_DECAY_S), where=coasting)
             np.copyto(sizes, 0.0, where=coasting)
-        self._state = _advanced(self._state, dt)
+        self._advance(dt)
         self.unseen_s += dt
         return to_corners(self._state[_POSITION])
 
@@ -148,47 +149,48 @@ class BoxMotion:
         noise: Columns = np.maximum(measured[3], _LEAST_PX)
         noise *= MEASUREMENT_HEIGHTS if scores is None else _UNSURE_NOISE - _DOUBT_NOISE * scores
         noise *= noise
-        if len(rows) == len(self):  # most pictures show every horse
-            _measure(self._state, measured, noise)
+        every = len(rows) == len(self)
+        if not every:
+            seen, which = np.zeros(len(self), np.bool_), np.zeros(len(self), np.intp)
+            seen[rows], which[rows] = True, np.arange(len(rows))
+            measured, noise = measured.take(which, axis=1), noise.take(which)
+            noise[~seen] = np.inf  # which leaves a box as it is
+        _measure(self._state, measured, noise)
+        if every:  # as in most pictures
             np.copyto(self._kept, self._state)
             self.unseen_s.fill(0.0)
             np.copyto(self.last_xyxy_px, boxes_xyxy_px)
-            return
-        # An infinitely noisy measurement, whichever, leaves a box as it is.
-        seen, which = np.zeros(len(self), np.bool_), np.zeros(len(self), np.intp)
-        seen[rows], which[rows] = True, np.arange(len(rows))
-        noise = noise.take(which)
-        noise[~seen] = np.inf
-        _measure(self._state, measured.take(which, axis=1), noise)
-        np.copyto(self._kept, self._state, where=seen)
-        self.unseen_s[rows] = 0.0
-        self.last_xyxy_px[rows] = boxes_xyxy_px
+        else:
+            np.copyto(self._kept, self._state, where=seen)
+            self.unseen_s[rows] = 0.0
+            self.last_xyxy_px[rows] = boxes_xyxy_px
 
     def replay(self, rows: NDArray[np.intp], boxes_xyxy_px: FloatArray) -> None:
         """Take the given rows back to their last observation and lead them along the straight line
         to just before the new boxes, which ``correct`` then takes."""
-        begin, end = to_centre(self.last_xyxy_px[rows]).T, to_centre(boxes_xyxy_px).T
-        kept = self._kept.take(rows, axis=2).transpose(2, 0, 1)
-        tracks = zip(rows.tolist(), kept.tolist(), begin.tolist(), end.tolist(), strict=True)
-        for row, state, first, last in tracks:
-            self._state[:, :, row] = replayed(state, first, last, float(self.unseen_s[row]))
+        kept = self._kept.take(rows, axis=2).transpose(2, 0, 1).tolist()
+        last = self.last_xyxy_px.take(rows, axis=0).tolist()
+        for row, state, begin, end in zip(
+            rows.tolist(), kept, last, boxes_xyxy_px.tolist(), strict=True
+        ):
+            self._state[:, :, row] = replayed(state, begin, end, float(self.unseen_s[row]))
 
-
-def _advanced(state: Columns, dt: float) -> Columns:
-    """The state ``dt`` seconds later: one matrix product for all boxes, then the noise."""
-    step = _STILL.copy()
-    step[_POSITION, _VELOCITY] = step[_PV, _VV] = dt
-    step[_PP, _PV], step[_PP, _VV] = 2.0 * dt, dt * dt
-    moved: Columns = step.dot(state.reshape(5, -1)).reshape(state.shape)
-    sizes = moved[_POSITION, 2:]
-    np.maximum(sizes, _LEAST_PX, out=sizes)
-    pushed: Columns = _COVARIANCES.dot([[push] for push in growth(dt)])
-    moved[_PP:] += pushed.dot(sizes[1:] * sizes[1:]).reshape(3, 4, -1)
-    return moved
+    def _advance(self, dt: float) -> None:
+        """Let ``dt`` seconds pass: one matrix product for all boxes, then the noise."""
+        step, pushed = self._step, self._pushed
+        step[_POSITION, _VELOCITY] = step[_PV, _VV] = dt
+        step[_PP, _PV], step[_PP, _VV] = 2.0 * dt, dt * dt
+        pushed[:, 0] = growth(dt)
+        moved: Columns = step.dot(self._state.reshape(5, -1)).reshape(self._state.shape)
+        sizes = moved[_POSITION, 2:]
+        np.maximum(sizes, _LEAST_PX, out=sizes)
+        added: Columns = _COVARIANCES.dot(pushed).dot(sizes[1:] * sizes[1:])
+        moved[_PP:] += added.reshape(3, 4, -1)
+        self._state = moved
 
 
 def _measure(state: Columns, measured: Columns, noise: Columns) -> None:
-    """Correct boxes by measured ones (4, rows) with variances ``noise`` (rows,), in place."""
+    """Correct boxes by measured ones (4, N) with variances ``noise`` (N,), in place."""
     position, velocity, pp, pv, vv = state
     spread = pp + noise
     gain, speed_gain = pp / spread, pv / spread

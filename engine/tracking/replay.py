@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from engine.tracking.noise import MEASUREMENT_HEIGHTS, SIZE_SHARE, growth
 
+_SHARE_2 = SIZE_SHARE**2
 STEPS = 4
 """Parts of the line; an observation is put between each two."""
 State = Sequence[Sequence[float]]
@@ -19,22 +20,25 @@ centre are alike, and those of a size: all noise is."""
 
 
 def replayed(
-    state: State, begin: Sequence[float], end: Sequence[float], gap_s: float
+    state: State, begin_xyxy_px: Sequence[float], end_xyxy_px: Sequence[float], gap_s: float
 ) -> list[list[float]]:
-    """The state ``gap_s`` later, at the end of a gap that began with the box ``begin`` and ends
-    with the box ``end``, which is yet to be taken in."""
+    """The state ``gap_s`` later, at the end of a gap that began with the one box and ends with the
+    other, which is yet to be taken in."""
+    begin, end = _centre(*begin_xyxy_px), _centre(*end_xyxy_px)
     noise = (MEASUREMENT_HEIGHTS * max(end[3], 1.0)) ** 2
     dt = gap_s / STEPS
     pushed = growth(dt)
     heights_2: list[float] = []
     sizes = [rows[2:] for rows in (*state, begin, end)]
-    w, h, vw, vh, *size = _led(
-        sizes, dt, [SIZE_SHARE**2 * push for push in pushed], noise, heights_2
-    )
+    w, h, vw, vh, *size = _led(sizes, dt, [_SHARE_2 * push for push in pushed], noise, heights_2)
     centres = [rows[:2] for rows in (*state, begin, end)]
     x, y, vx, vy, *centre = _led(centres, dt, pushed, noise, heights_2)
     covariances = [[c, c, s, s] for c, s in zip(centre, size, strict=True)]
     return [[x, y, w, h], [vx, vy, vw, vh], *covariances]
+
+
+def _centre(x1: float, y1: float, x2: float, y2: float) -> tuple[float, float, float, float]:
+    return 0.5 * (x1 + x2), 0.5 * (y1 + y2), x2 - x1, y2 - y1
 
 
 def _led(

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.domain.detections import DetectionBatch
 from engine.domain.frames import FrameStamp
 from engine.domain.geometry import FloatArray
 from engine.domain.ids import HorseId, TrackId, new_track_id
@@ -63,19 +62,26 @@ class TrackTable:
         """Where a track is, None when it is closed."""
         return self.ids.index(track_id) if track_id in self.ids else None
 
-    def add(self, found: DetectionBatch, stamp: FrameStamp, needed: NDArray[np.intp]) -> None:
-        """Append new tracks begun by these detections; ``needed`` (N,) hits confirm each."""
-        count = len(found)
+    def add(
+        self,
+        classes: NDArray[np.int16],
+        scores: FloatArray,
+        stamp: FrameStamp,
+        needed: NDArray[np.intp],
+    ) -> None:
+        """Append new tracks begun by detections of these classes and scores; ``needed`` hits
+        confirm each. All (N,)."""
+        count = len(needed)
         ids = [new_track_id() for _ in range(count)]
         colours = self._new_colours(ids)
         new = {
             "numbers": np.full(count, NO_NUMBER),
-            "classes": found.class_ids,
+            "classes": classes,
             "states": np.where(needed <= 1, ACTIVE, TENTATIVE),
             "colours": np.array(colours),
             "hits": np.ones(count),
             "needed": needed,
-            "scores": found.scores,
+            "scores": scores,
             "seen_mono_s": np.full(count, stamp.captured_mono_s),
             "seen_epoch_s": np.full(count, stamp.captured_at.timestamp()),
         }

@@ -50,6 +50,7 @@ HALF = operand(0.5)
 """Boxes are given out halfway between the detection and the filter: a detector's error changes from
 picture to picture, the filter's does not."""
 
+NO_ROWS = np.zeros(0, np.intp)
 NO_BOXES = np.zeros((0, 4), np.float32)
 
 Rows = NDArray[np.intp]
@@ -100,10 +101,12 @@ class Tracker:
         if elapsed_s < 0:
             return TrackBatch.empty()
         self._last_mono_s = now_s
-        lost = self._table.states == LOST
-        predicted = self._motion.predict(elapsed_s, lost)
-        rows, picks = self._associate(predicted, lost, detections, confident_from, embeddings)
-        self._take_hits(rows, picks, lost, detections, stamp)
+        rows = picks = NO_ROWS
+        if len(self):
+            lost = self._table.states == LOST
+            predicted = self._motion.predict(elapsed_s, lost)
+            rows, picks = self._associate(predicted, lost, detections, confident_from, embeddings)
+            self._take_hits(rows, picks, lost, detections, stamp)
         if len(picks) < len(detections):
             born = self._begin(picks, detections, stamp, confident_from)
             rows = np.concatenate([rows, np.arange(len(self) - len(born), len(self))])
@@ -239,11 +242,11 @@ class Tracker:
         free[taken] = False
         picks = np.flatnonzero(free)
         if len(picks):
-            found = detections.select(picks)
             hits = self.settings.tentative_hits
             needed = np.where(self._parts(detections, picks), PART_PATIENCE * hits, hits)
-            self._table.add(found, stamp, needed)
-            self._motion.add(found.boxes_xyxy_px)
+            classes, scores = detections.class_ids[picks], detections.scores[picks]
+            self._table.add(classes, scores, stamp, needed)
+            self._motion.add(detections.boxes_xyxy_px[picks])
             self._looks.add(len(picks), None)
             self._galleries.add(len(picks))
         return picks
@@ -290,7 +293,7 @@ class Tracker:
         boxes = to_corners(kinematics[0])
         boxes += detections.boxes_xyxy_px.take(picks, axis=0)
         boxes *= HALF
-        each = rows.tolist()
+        ids, horses, each = table.ids, table.horses, rows.tolist()
         return TrackBatch(
             boxes_xyxy_px=boxes,
             velocities_px_s=to_corners(kinematics[1]),
@@ -300,8 +303,8 @@ class Tracker:
             states=table.states.take(rows),
             numbers=table.numbers.take(rows),
             colours=table.colours.take(rows),
-            track_ids=tuple([table.ids[row] for row in each]),
-            horse_ids=tuple([table.horses[row] for row in each]),
+            track_ids=tuple([ids[row] for row in each]),
+            horse_ids=tuple([horses[row] for row in each]),
             detection_rows=picks,
         )
 
@@ -316,9 +319,11 @@ class Tracker:
         )
 
     def _close_old(self, now_s: float) -> None:
-        unseen_s = now_s - self._table.seen_mono_s
-        if not len(self) or unseen_s.max() <= min(self.settings.lost_after_s, TENTATIVE_LIFE_S):
+        seen_s = self._table.seen_mono_s
+        soonest_s = min(self.settings.lost_after_s, TENTATIVE_LIFE_S)
+        if now_s - seen_s[seen_s.argmin()] <= soonest_s:
             return
+        unseen_s = now_s - seen_s
         old = unseen_s > self.settings.lost_after_s
         old |= (self._table.states == TENTATIVE) & (unseen_s > TENTATIVE_LIFE_S)
         if old.any():
