@@ -1,7 +1,5 @@
 """``python -m barnhand_desktop``."""
 
-import sys
+from barnhand_desktop.cli import program
 
-from barnhand_desktop.cli import main
-
-sys.exit(main())
+program()

@@ -9,13 +9,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from barnhand_desktop import __version__
 from barnhand_desktop.installation import Installation
 from barnhand_desktop.logs import configure_logging
 from engine.domain.errors import BarnhandError
 from engine.runtime.allocator import bound_arenas
+from engine.runtime.worker import still_running
+
+log = logging.getLogger(__name__)
 
 WRONG = 2
 INTERRUPTED = 130
@@ -42,9 +47,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def console() -> int:
+def program() -> NoReturn:
+    """Entry point: run the command line and end the process."""
+    _leave(main())
+
+
+def console() -> NoReturn:
     """Entry point without a terminal: the window."""
-    return main(["console", *sys.argv[1:]])
+    _leave(main(["console", *sys.argv[1:]]))
+
+
+def _leave(status: int) -> NoReturn:
+    """End with a status. A thread that is still inside a native library when the interpreter is
+    taken down aborts the process; where one is left, nothing is taken down any more."""
+    left = still_running()
+    if not left:
+        sys.exit(status)
+    log.warning("ends with threads that did not: %s", ", ".join(left))
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(status)
 
 
 def _run(arguments: list[str]) -> int:

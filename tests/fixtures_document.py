@@ -193,7 +193,7 @@ def _stride(track: TrackId, barn: Barn, start_s: float) -> Stride:
 
 
 def _recordings(barn: Barn, folder: Path) -> None:
-    """One recording, told to have been made again and again until in ten minutes; an edit of it;
+    """One recording, told to have been made again and again until in an hour; an edit of it;
     a finished export."""
     world, media = barn.world, barn.world.config.media_root
     assert media is not None
@@ -204,7 +204,7 @@ def _recordings(barn: Barn, folder: Path) -> None:
     assert not recorder.stop()
     store = PostgresChunkRepository(world.pool)
     begin, length = datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=4)
-    chunks = [_copy(media, made[0], barn, begin + index * length, length) for index in range(180)]
+    chunks = [_copy(media, made[0], barn, begin + index * length, length) for index in range(900)]
     chunks.append(_copy(media, made[0], barn, at(0), timedelta(seconds=SPAN_S)))
     for chunk in chunks:
         store.put(chunk)

@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
+from weakref import WeakSet
 
 from engine.domain.errors import EnvironmentFault
 from engine.runtime.mailbox import Closed
 
 log = logging.getLogger(__name__)
+
+_running: WeakSet[Worker] = WeakSet()
 
 
 class WorkerState(Enum):
@@ -83,6 +86,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; a worker starts once."""
+        _running.add(self)
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -135,3 +139,8 @@ def stop_all(workers: Sequence[Worker], deadline_s: float) -> tuple[str, ...]:
         worker.ask_to_stop()
     end = time.monotonic() + deadline_s
     return tuple(w.name for w in workers if not w.join(end - time.monotonic()))
+
+
+def still_running() -> tuple[str, ...]:
+    """Names of all workers whose threads have not ended."""
+    return tuple(sorted(worker.name for worker in list(_running) if worker.alive))

@@ -104,6 +104,7 @@ def test_a_registered_model_is_chosen_and_taken_back(
     both = {camera.id: {DETECTOR: fast.id, POSE: mare.id}}
     qtbot.waitUntil(lambda: registry.active() == both)
     qtbot.waitUntil(lambda: bool(told))
+    qtbot.waitUntil(lambda: window.live._log.stack.count() == 2)
     stored = bench.streams.rows[camera.id]
     again = window.live.ask_to_edit(stored)
     assert again is not None
@@ -112,6 +113,7 @@ def test_a_registered_model_is_chosen_and_taken_back(
     again.models.lists[DETECTOR].setCurrentIndex(0)
     QTest.mouseClick(again.save, LEFT)
     qtbot.waitUntil(lambda: registry.active() == {camera.id: {POSE: mare.id}})
+    qtbot.waitUntil(lambda: window.live._log.stack.count() == 4)
     window.live._log.stack.undo()
     qtbot.waitUntil(lambda: registry.active() == both)
 

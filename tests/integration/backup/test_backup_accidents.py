@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_nothing(barn_dsn: str, shelf: Shelf, stuck: Callable[[], 
     with busy_with_a_backup(barn_dsn, shelf.folder) as program:
         children = program.children()
         os.kill(program.pid, signal.SIGINT)
-        program.wait(20)
+        program.wait(60)
     assert names(shelf) == before
     wait_until(lambda: not any(child.is_running() for child in children))
 
