@@ -77,15 +77,21 @@ def one_horse(tracklets: Sequence[Tracklet], times_s: NDArray[np.float64]) -> tu
     if not tracklets:
         return ()
     alone = most_at_once(tracklets, times_s) <= 1
-    chosen = [max(tracklets, key=lambda one: one.weight)]
-    left = [one for one in tracklets if one is not chosen[0]]
-    while True:
-        fitting = [one for one in left if _joins(chosen, one, times_s, alone)]
-        if not fitting:
-            return tuple(one.number for one in sorted(chosen, key=lambda one: int(one.seen[0])))
-        best = max(fitting, key=lambda one: one.weight)
+    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    taken = np.zeros(len(times_s), np.int64)
+    best: Tracklet | None = max(tracklets, key=lambda one: one.weight)
+    chosen: list[Tracklet] = []
+    left = list(tracklets)
+    while best is not None:
         chosen.append(best)
-        left.remove(best)
+        taken[best.seen] += 1
+        # Who is seen beside the chosen ones stays another horse, whatever is joined to them.
+        left = [
+            one for one in left if one is not best and taken[one.seen].sum() * step_s <= TOGETHER_S
+        ]
+        fitting = left if alone else [one for one in left if _follows(chosen, one, times_s)]
+        best = max(fitting, key=lambda one: one.weight, default=None)
+    return tuple(one.number for one in sorted(chosen, key=lambda one: int(one.seen[0])))
 
 
 def most_at_once(tracklets: Sequence[Tracklet], times_s: NDArray[np.float64]) -> int:
@@ -102,15 +108,8 @@ def most_at_once(tracklets: Sequence[Tracklet], times_s: NDArray[np.float64]) ->
     return most
 
 
-def _joins(
-    chosen: Sequence[Tracklet], one: Tracklet, times_s: NDArray[np.float64], alone: bool
-) -> bool:
-    step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    together = sum(len(np.intersect1d(one.seen, other.seen)) for other in chosen)
-    if together * step_s > TOGETHER_S:
-        return False
-    if alone:
-        return True
+def _follows(chosen: Sequence[Tracklet], one: Tracklet, times_s: NDArray[np.float64]) -> bool:
+    """Whether it comes after or before one of the chosen ones where that went or came."""
     return any(
         _goes_on(*((other, one) if other.seen[0] <= one.seen[0] else (one, other)), times_s)
         for other in chosen
