@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 
@@ -14,6 +13,7 @@ from barnhand_desktop.api.upload_form import (
     OVERHEAD_BYTES,
     ReceivedFile,
     UploadRules,
+    form_document,
     received_file,
     sweep_uploads,
 )
@@ -24,26 +24,10 @@ TOTAL_S = 1800.0
 LEFTOVER_S = 2 * TOTAL_S
 PREFIX = "model-upload-"
 
-REQUEST_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["description", "file"],
-                "properties": {
-                    "description": {
-                        "type": "string",
-                        "contentMediaType": "application/json",
-                        "description": "JSON: name, version, task, format, layout, input, licence, "
-                        "... as in a manifest entry",
-                    },
-                    "file": {"type": "string", "format": "binary", "description": "the model"},
-                },
-            }
-        }
-    },
-}
+REQUEST_BODY = form_document(
+    "name, version, task, format, layout, input, licence, ... as in a manifest entry",
+    "the model",
+)
 
 
 Received = ReceivedFile[ModelDescription]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 
@@ -18,6 +17,7 @@ from barnhand_desktop.api.session_schemas import UploadDescription
 from barnhand_desktop.api.upload_form import (
     ReceivedFile,
     UploadRules,
+    form_document,
     received_file,
     sweep_uploads,
 )
@@ -31,30 +31,10 @@ _PREFIX = "session-upload-"
 
 ReceivedVideo = ReceivedFile[UploadDescription]
 
-REQUEST_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["description", "file"],
-                "properties": {
-                    "description": {
-                        "type": "string",
-                        "contentMediaType": "application/json",
-                        "description": "JSON: title, and where known kind, mode, horse_id, "
-                        "recorded_at, stream_id, note, farm_id",
-                    },
-                    "file": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": f"the video ({', '.join(ENDINGS)})",
-                    },
-                },
-            }
-        }
-    },
-}
+REQUEST_BODY = form_document(
+    "title, and where known kind, mode, horse_id, recorded_at, stream_id, note, farm_id",
+    f"the video ({', '.join(ENDINGS)})",
+)
 
 
 def make_room(request: Request, media: Path, limit_bytes: int) -> Path:

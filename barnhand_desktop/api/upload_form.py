@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import python_multipart
 from pydantic import BaseModel, ValidationError
@@ -121,6 +121,20 @@ async def _read(request: Request, form: _Form[DescriptionT], total_s: float) -> 
     except ClientDisconnect:
         raise Problem(400, "bad_request", "The upload was given up.") from None
     form.end()
+
+
+def form_document(description: str, file: str) -> dict[str, Any]:
+    """The OpenAPI description of such a form: what its JSON part holds, and what its file is."""
+    parts = {
+        "description": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": f"JSON: {description}",
+        },
+        "file": {"type": "string", "format": "binary", "description": file},
+    }
+    schema = {"type": "object", "required": [*parts], "properties": parts}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 class _Form(Generic[DescriptionT]):

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from PySide6.QtCore import QModelIndex, Qt, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QComboBox,
     QHBoxLayout,
     QLineEdit,
@@ -31,12 +30,13 @@ from ui.alerts.feed import AlertFeed
 from ui.alerts.rules_panel import RulesPanel
 from ui.alerts.words import severity_word
 from ui.commands import CommandLog
+from ui.page_header import PageHeader
 from ui.registry.directory import HorseDirectory
 from ui.registry.words import local_user
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
 from ui.theme import Theme
-from ui.widgets import button, icon_label, label
+from ui.widgets import label
 
 LIST_PX = 460
 
@@ -130,26 +130,13 @@ class AlertsPage(QWidget):
         column.addWidget(self.parts, 1)
 
     def _header(self) -> QWidget:
-        head = QWidget()
-        head.setObjectName("toolbar")
-        row = QHBoxLayout(head)
-        row.setContentsMargins(16, 8, 16, 8)
-        row.setSpacing(8)
-        row.addWidget(icon_label("alerts", self._theme, "accent", 20))
-        row.addWidget(label(self.tr("Alerts"), "title"))
-        row.addSpacing(12)
-        self.tabs = QButtonGroup(self)
-        for number, text in enumerate((self.tr("List"), self.tr("Rules"))):
-            tab = button(text)
-            tab.setCheckable(True)
-            tab.setChecked(number == 0)
-            self.tabs.addButton(tab, number)
-            row.addWidget(tab)
+        parts = (self.tr("List"), self.tr("Rules"))
+        self.head = PageHeader("alerts", self.tr("Alerts"), parts, self._theme)
+        self.tabs = self.head.tabs
         self.tabs.button(1).setEnabled(self.rules is not None)
-        row.addStretch(1)
         self.count = label("", "muted")
-        row.addWidget(self.count)
-        return head
+        self.head.row.addWidget(self.count)
+        return self.head
 
     def _filters(self) -> QHBoxLayout:
         self.search = QLineEdit(placeholderText=self.tr("Search alerts"))
@@ -190,6 +177,7 @@ class AlertsPage(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Another look."""
         self._theme = theme
+        self.head.set_theme(theme)
         self.delegate.theme = theme
         self.detail.set_theme(theme)
         self.view.viewport().update()

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from engine.domain.ids import StreamId
 from engine.domain.sessions import Session
 from ui.actions import ActionBook
 from ui.commands import CommandLog
+from ui.page_header import PageHeader
 from ui.registry.directory import HorseDirectory
 from ui.requests import RequestRunner
 from ui.services import ConsoleServices
@@ -22,7 +23,7 @@ from ui.sessions.feed import SessionFeed
 from ui.sessions.session_list import SessionList
 from ui.theme import Theme, icon
 from ui.timeline.range_actions import RangeViewer
-from ui.widgets import button, icon_label, label, set_icon
+from ui.widgets import button
 
 LIST, COMPARE, CALENDAR = range(3)
 
@@ -76,32 +77,18 @@ class SessionsPage(QWidget):
         column.addWidget(self.parts, 1)
 
     def _header(self) -> QWidget:
-        head = QWidget()
-        head.setObjectName("toolbar")
-        row = QHBoxLayout(head)
-        row.setContentsMargins(16, 8, 16, 8)
-        row.setSpacing(8)
-        self.mark = icon_label("sessions", self._theme, "accent", 20)
-        row.addWidget(self.mark)
-        row.addWidget(label(self.tr("Sessions"), "title"))
-        row.addSpacing(12)
-        self.tabs = QButtonGroup(self)
-        for number, text in enumerate((self.tr("List"), self.tr("Compare"), self.tr("Calendar"))):
-            tab = button(text)
-            tab.setCheckable(True)
-            tab.setChecked(number == 0)
-            self.tabs.addButton(tab, number)
-            row.addWidget(tab)
-        row.addStretch(1)
+        parts = (self.tr("List"), self.tr("Compare"), self.tr("Calendar"))
+        self.head = PageHeader("sessions", self.tr("Sessions"), parts, self._theme)
+        self.tabs = self.head.tabs
         self.live = button(self.tr("Start live session…"))
         self.video = button(self.tr("New from video…"), "primary")
-        row.addWidget(self.live)
-        row.addWidget(self.video)
+        self.head.row.addWidget(self.live)
+        self.head.row.addWidget(self.video)
         self._dress()
-        return head
+        return self.head
 
     def _dress(self) -> None:
-        set_icon(self.mark, "sessions", self._theme, "accent", 20)
+        self.head.set_theme(self._theme)
         self.live.setIcon(icon("live", self._theme))
         self.video.setIcon(icon("film", self._theme, "accent_text", "accent_text"))
 
