@@ -177,14 +177,19 @@ def _export(yard: Yard, side: Side) -> str:
     return job
 
 
+def _made(yard: Yard, who: str, path: str, body: Mapping[str, Any]) -> str:
+    """The id of what a request makes."""
+    answer = yard.send(who, "POST", path, body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 def _bookmark(yard: Yard, side: Side) -> str:
     body = {
         "title": "x", "start_time": NOON.isoformat(), "stream_ids": [str(side.stream)],
         "end_time": (NOON + timedelta(seconds=9)).isoformat(), "farm_id": str(side.farm),
     }  # fmt: skip
-    answer = yard.send("root", "POST", "/bookmarks", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", "/bookmarks", body)
 
 
 def _rule(yard: Yard, side: Side) -> str:
@@ -192,9 +197,7 @@ def _rule(yard: Yard, side: Side) -> str:
         "kind": "rolling", "name": f"rule {uuid4()}", "severity": "info", "farm_id": str(side.farm),
         "parameters": {},
     }  # fmt: skip
-    answer = yard.send("root", "POST", "/alert-rules", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", "/alert-rules", body)
 
 
 def _alert(yard: Yard, side: Side) -> str:
@@ -242,9 +245,7 @@ def _area(yard: Yard, side: Side) -> str:
         "name": f"area {uuid4()}", "kind": "stall", "stream_id": str(side.stream),
         "farm_id": str(side.farm),
     }  # fmt: skip
-    answer = yard.send("root", "POST", "/areas", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", "/areas", body)
 
 
 def _user(yard: Yard, side: Side) -> str:
@@ -252,22 +253,16 @@ def _user(yard: Yard, side: Side) -> str:
         "username": f"u{uuid4().hex[:12]}", "password": PASSWORD, "role": "viewer",
         "farm_id": str(side.farm),
     }  # fmt: skip
-    answer = yard.send("root", "POST", "/users", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", "/users", body)
 
 
 def _key(yard: Yard, side: Side) -> str:
-    answer = yard.send(side.account, "POST", "/api-keys", {"name": "x", "scopes": ["read"]})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, side.account, "/api-keys", {"name": "x", "scopes": ["read"]})
 
 
 def _tour(yard: Yard, side: Side) -> str:
     body = {"name": f"tour {uuid4()}", "steps": [{"preset": 1, "dwell_s": 5}]}
-    answer = yard.send("root", "POST", f"/streams/{side.stream}/ptz/tours", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", f"/streams/{side.stream}/ptz/tours", body)
 
 
 def _session(yard: Yard, side: Side) -> str:
@@ -300,9 +295,7 @@ def _entry(yard: Yard, side: Side) -> str:
         "title": "x", "start_time": NOON.isoformat(), "end_time": NOON.isoformat(),
         "farm_id": str(side.farm),
     }  # fmt: skip
-    answer = yard.send("root", "POST", "/calendar", body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return _made(yard, "root", "/calendar", body)
 
 
 def _model(yard: Yard, side: Side) -> str:
