@@ -145,7 +145,7 @@ def _patches(crop_bgr: Image, centres: Point, radii_px: Point) -> Point:
     patch, (P, 2); NaN where there is none."""
     spots = np.round(centres[:, None] + radii_px[:, None, None] * _OFFSETS)
     limit = np.array([crop_bgr.shape[1], crop_bgr.shape[0]])
-    inside = ((spots >= 0) & (spots < limit)).all(axis=2)
+    inside = np.asarray(((spots >= 0) & (spots < limit)).all(axis=2), np.bool_)
     column, row = np.where(inside[..., None], spots, 0.0).astype(np.intp).transpose(2, 0, 1)
     values = crop_bgr[row, column]
     inside &= (values != GREY).any(axis=2)

@@ -37,6 +37,9 @@ LIMITS = (
     "silhouettes they are not told apart at all.",
     "Likeness is not identity: below the threshold most later clips of the same horse are refused "
     "too, so a person decides what enters a horse's gallery.",
+    "Light and dark parts are read at landmarks: boots, wraps and saddle cloths count as marks, "
+    "and landmarks that are off cost part of what the tones give. A horse whose landmarks are not "
+    "known is less like every horse whose landmarks are.",
     "A few horses of several days carry these figures: the intervals are wide.",
     "The design was chosen among some dozens of variants by folds of the same horses, so these "
     "figures lean to the kind side; horses and yards of their own are needed to know.",
