@@ -203,9 +203,7 @@ class _Passes:
         somebody has a choice."""
         if self._possible is not None:
             allowed = allowed & self._possible
-        pairs = allowed.ravel().nonzero()[0]
-        rows = pairs // allowed.shape[1]
-        picks = pairs - rows * allowed.shape[1]
+        rows, picks = allowed.nonzero()
         tracks, seen = self._free_tracks & tracks, self._free_seen & seen
         if np.count_nonzero(tracks) < len(tracks) or np.count_nonzero(seen) < len(seen):
             free = tracks.take(rows) & seen.take(picks)
