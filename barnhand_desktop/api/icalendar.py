@@ -55,10 +55,12 @@ def _text(words: str) -> str:
 
 def _folded(line: str) -> Iterator[str]:
     """The line in parts of at most 75 bytes; those after the first begin with a space."""
-    part = ""
+    part, size = "", 0
     for letter in line:
-        if len((part + letter).encode()) > _LINE_BYTES:
+        letter_bytes = len(letter.encode())
+        if size + letter_bytes > _LINE_BYTES:
             yield part
-            part = " "
+            part, size = " ", 1
         part += letter
+        size += letter_bytes
     yield part
