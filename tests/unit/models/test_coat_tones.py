@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from engine.domain.errors import ModelInvalid
+from engine.domain.poses import PoseBatch
 from engine.domain.skeletons import EQUINE26
 from engine.models.coat_tones import (
     LEAST_KNOWN,
@@ -21,6 +23,13 @@ from engine.models.coat_tones import (
     known_landmarks,
     tone_map_of,
 )
+from engine.models.crops import letterbox_matrix, letterboxed_crops
+from engine.models.embedders import OnnxEmbedder
+from engine.models.manifest import read_manifest
+from engine.sources.pictures import ArrayPicture
+from tests.helpers.tiny_models import Opener
+
+MANIFEST = Path(__file__).resolve().parents[3] / "resources" / "models" / "manifest.toml"
 
 HORSE = {
     "nose": (20, 60), "poll": (40, 20), "withers": (80, 40), "croup": (150, 40),
@@ -141,3 +150,37 @@ def test_a_map_is_read_from_the_file_as_it_was_stored() -> None:
 def test_a_damaged_map_is_told(text: str) -> None:
     with pytest.raises(ModelInvalid, match="tones"):
         tone_map_of({METADATA_KEY: text})
+
+
+def test_landmarks_fall_where_the_crop_shows_them() -> None:
+    picture = np.zeros((300, 400, 3), np.uint8)
+    cv2.circle(picture, (240, 110), 6, (255, 255, 255), -1)
+    box = np.array([120, 60, 330, 205], np.float32)
+    crop = letterboxed_crops([(ArrayPicture(picture), box)], 256, 192, 1.0, 114)[0]
+    rows, columns = np.nonzero(crop[..., 0] > 200)
+    matrix = letterbox_matrix(box, 256, 192, 1.0)
+    placed = matrix[:, :2] @ np.array([240.5, 110.5]) + matrix[:, 2]
+    np.testing.assert_allclose(placed, [columns.mean(), rows.mean()], atol=1.5)
+
+
+def test_the_bundled_model_joins_the_tones_of_horses_with_landmarks() -> None:
+    entry = read_manifest(MANIFEST).named("barnhand-horse-coat")
+    embedder = OnnxEmbedder(entry, Opener(entry, MANIFEST.parent / entry.files[0].name), "cpu")
+    points = np.zeros((1, 26, 2), np.float32)
+    scores = np.zeros((1, 26), np.float32)
+    for role, xy in HORSE.items():
+        points[0, EQUINE26.index_by_role[role]] = xy
+        scores[0, EQUINE26.index_by_role[role]] = 0.9
+    sock, plain = bay(), np.full((160, 200, 3), (40, 60, 100), np.uint8)
+    jobs = [
+        (ArrayPicture(picture), np.array([[0, 0, 200, 160]], np.float32))
+        for picture in (sock, plain, plain)
+    ]
+    pose = PoseBatch(points, scores, EQUINE26)
+    one, other, without = (v[0] for v in embedder.embed(jobs, [pose, pose, None]))
+    embedder.close()
+    tones = len(one) - 32
+    assert len(one) == embedder.dimension == 288
+    np.testing.assert_allclose(without[tones:], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(one[tones:]), 0.5**0.5, atol=1e-4)
+    assert float(one[tones:] @ other[tones:]) < 0.45
