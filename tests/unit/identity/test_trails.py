@@ -61,7 +61,7 @@ def test_the_first_pictures_of_a_track_may_be_somebody_elses(scene: Scene) -> No
 def test_a_poor_first_picture_is_still_the_horses(scene: Scene) -> None:
     bella, rusty = known(look(1)), known(look(2))
     scene.load(snapshot(bella, rusty))
-    subject = Subject(between(look(1), look(7), 0.4))
+    subject = Subject(between(look(1), look(2), 0.53))
     scene.show(CAMERA, [subject], 0.1)
     subject.mean = look(1)
     assert scene.show(CAMERA, [subject], 3.0) == (bella.horse.id,)
@@ -90,7 +90,7 @@ def test_a_stranger_that_comes_out_of_a_short_gap_takes_no_name_along(scene: Sce
     subject, beside = Subject(look(1), LEFT), Subject(look(3), RIGHT)
     scene.show(CAMERA, [subject, beside], 6.0)
     scene.show(CAMERA, [beside], 0.5)
-    subject.mean, came_at = between(look(7), look(1), 0.4), scene.now + STEP
+    subject.mean, came_at = between(look(7), look(1), 0.44), scene.now + STEP
     assert scene.show(CAMERA, [subject, beside], 3.0)[0] != bella.horse.id
     withdrawn = scene.of_kind(SpanWithdrawn)[-1]
     assert (withdrawn.track_id, withdrawn.since) == (subject.track_id, came_at)
