@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,10 +71,10 @@ STEADY_HEIGHTS = 0.1
 """A movement shorter than this many heights has no sure direction."""
 GATE_S = 1.0
 
-
-HALF, NOTHING = operand(0.5), operand(-1, np.intp)
+NOTHING = operand(-1, np.intp)
 _LEAST_OVERLAP, _UNSURE_OVERLAP = operand(LEAST_OVERLAP), operand(UNSURE_OVERLAP)
-_SETTLING_OVERLAP, _STEADY_HEIGHTS = operand(SETTLING_OVERLAP), operand(STEADY_HEIGHTS)
+_SETTLING_OVERLAP, _STEADY_2 = operand(SETTLING_OVERLAP), operand(2.0 * STEADY_HEIGHTS)
+_FRESH_S, _RECENT_S = operand(FRESH_S), operand(RECENT_S)
 _ONE, _HEIGHT_COST, _TURN_COST = operand(1.0), operand(HEIGHT_COST), operand(DIRECTION_COST / 2)
 
 
@@ -124,7 +124,7 @@ class Likeness:
     appearance_weight: float
 
 
-@cache
+@lru_cache(maxsize=16)
 def sure_from(confident_from: float) -> FloatArray:
     """Score from which a detection is sure, of no dimensions."""
     return operand(max(confident_from, min(confident_from + SURE_MARGIN, SUREST)))
@@ -152,8 +152,6 @@ class _Passes:
         self._picked = np.empty(len(tracks.lost), np.intp)
         self._picked.fill(NOTHING)
         self._lost, self._confirmed = tracks.lost, tracks.confirmed
-        self._confident = seen.sure
-        self._straight = seen.boxes_xyxy_px[:0, :1]
         self._overlap(tracks.predicted_xyxy_px, tracks.straight_xyxy_px, seen.boxes_xyxy_px)
         self._possible: Mask | None = None
         if np.count_nonzero(tracks.classes) or np.count_nonzero(seen.classes):  # not horses alone
@@ -168,6 +166,7 @@ class _Passes:
         detections; and (N, M) the better of the two."""
         if not len(straight):
             self._best = self._expected = overlaps(predicted, boxes)
+            self._straight = self._expected[:0]
             return
         both = overlaps(np.concatenate([predicted, straight]), boxes)
         self._expected, self._straight = both[: len(predicted)], both[len(predicted) :]
@@ -186,17 +185,18 @@ class _Passes:
         return rows, self._picked.take(rows)
 
     def _place_the_rest(self) -> None:
-        if np.count_nonzero(self._free_seen & ~self._seen.sure):
-            self._continue_with_unsure()
-        self._confident = self._seen.scores >= self._seen.confident_from
-        if not np.count_nonzero(self._free_seen & self._confident):
+        unsure = self._free_seen & ~self._seen.sure
+        if np.count_nonzero(unsure):
+            self._continue_with_unsure(unsure)
+        confident = self._seen.scores >= self._seen.confident_from
+        if not np.count_nonzero(self._free_seen & confident):
             return
         if np.count_nonzero(self._free_tracks & self._confirmed):
-            self._find_again_by_place()
+            self._find_again_by_place(confident)
             if self._likeness is not None:
-                self._find_again_by_look(self._likeness)
+                self._find_again_by_look(self._likeness, confident)
         if np.count_nonzero(self._confirmed) < len(self._confirmed):
-            self._settle()
+            self._settle(confident)
 
     def _take(self, allowed: Mask, tracks: Mask, seen: Mask, costs: PairCosts) -> None:
         """The best of the allowed pairs of free rows of both masks. Costs are asked for only where
@@ -220,16 +220,18 @@ class _Passes:
         table[rows, picks] = costs(rows, picks)
         return assign(table)
 
-    def _fresh(self, longest_s: float) -> Mask:
+    def _fresh(self, longest_s: FloatArray) -> Mask:
         """Confirmed tracks seen in the last picture or not longer ago than that."""
         if not len(self._tracks.straight_xyxy_px):
             return self._confirmed
-        fresh: Mask = self._confirmed & (~self._lost | (self._tracks.unseen_s <= longest_s))
+        fresh = self._tracks.unseen_s <= longest_s
+        fresh |= ~self._lost
+        fresh &= self._confirmed
         return fresh
 
     def _continue_by_place(self) -> None:
         allowed = self._best >= _LEAST_OVERLAP
-        self._take(allowed, self._fresh(FRESH_S), self._seen.sure, self._costs_by_place)
+        self._take(allowed, self._fresh(_FRESH_S), self._seen.sure, self._costs_by_place)
 
     def _continue_by_look(self, like: Likeness) -> None:
         tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
@@ -241,7 +243,7 @@ class _Passes:
         def costs(rows: Rows, picks: Rows) -> Costs:
             return _mixed(self._costs_by_place(rows, picks), like, rows, picks)
 
-        self._take(near, self._fresh(FRESH_S), self._seen.sure, costs)
+        self._take(near, self._fresh(_FRESH_S), self._seen.sure, costs)
 
     def _costs_by_place(self, rows: Rows, picks: Rows) -> Costs:
         """Overlap, and what speaks against a pair beside it: absence, direction, another height."""
@@ -254,10 +256,10 @@ class _Passes:
         )
         _, expected_px, seen_px = np.maximum(boxes[..., 3] - boxes[..., 1], _ONE)
         alike = np.minimum(expected_px, seen_px) / np.maximum(expected_px, seen_px)
-        # Points and ways are complex numbers; a way as long as a steady one or longer counts as 1.
-        middles = ((boxes[..., :2] + boxes[..., 2:]) * HALF).view(np.complex64)[..., 0]
+        # Complex numbers, all twice as long; a way as long as a steady one or longer counts as 1.
+        middles = (boxes[..., :2] + boxes[..., 2:]).view(np.complex64)[..., 0]
         ways = (middles[1:] - middles[0]) / expected_px
-        ways /= np.maximum(np.abs(ways), _STEADY_HEIGHTS)
+        ways /= np.maximum(np.abs(ways), _STEADY_2)
         known = np.abs(ways)
         against = known[0] * known[1] - (ways[0] * ways[1].conj()).real
         costs: Costs = _ONE - self._best[rows, picks]
@@ -267,14 +269,14 @@ class _Passes:
             costs += LOST_COST * self._lost.take(rows)
         return costs
 
-    def _continue_with_unsure(self) -> None:
+    def _continue_with_unsure(self, unsure: Mask) -> None:
         allowed = self._expected >= _UNSURE_OVERLAP
         self._take(
-            allowed, self._fresh(RECENT_S), ~self._seen.sure,
+            allowed, self._fresh(_RECENT_S), unsure,
             lambda rows, picks: 1.0 - self._expected[rows, picks],
         )  # fmt: skip
 
-    def _find_again_by_place(self) -> None:
+    def _find_again_by_place(self, confident: Mask) -> None:
         tracks = self._tracks
         unseen_s = tracks.unseen_s[:, None]
         last = overlaps(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
@@ -288,11 +290,11 @@ class _Passes:
         if self._likeness is not None:
             proven &= (unseen_s <= FRESH_S) | self._likeness.like
         self._take(
-            proven, self._confirmed, self._confident,
+            proven, self._confirmed, confident,
             lambda rows, picks: 1.0 - best[rows, picks] + WAITING_COST_S * tracks.unseen_s[rows],
         )  # fmt: skip
 
-    def _find_again_by_look(self, like: Likeness) -> None:
+    def _find_again_by_look(self, like: Likeness, confident: Mask) -> None:
         """Lost tracks within reach of their last place that look the same."""
         tracks, boxes = self._tracks, self._seen.boxes_xyxy_px
         near = (
@@ -303,18 +305,18 @@ class _Passes:
         same = np.fmax(like.mean, like.best)
         near &= same >= like.threshold
         self._take(
-            near, self._confirmed, self._confident,
+            near, self._confirmed, confident,
             lambda rows, picks: 1.0 - same[rows, picks],
         )  # fmt: skip
 
-    def _settle(self) -> None:
+    def _settle(self, confident: Mask) -> None:
         def costs(rows: Rows, picks: Rows) -> Costs:
             by_place = 1.0 - self._expected[rows, picks]
             like = self._likeness
             return by_place if like is None else _mixed(by_place, like, rows, picks)
 
         allowed = self._expected >= _SETTLING_OVERLAP
-        self._take(allowed, ~self._confirmed, self._confident, costs)
+        self._take(allowed, ~self._confirmed, confident, costs)
 
 
 def _mixed(by_place: Costs, like: Likeness, rows: Rows, picks: Rows) -> Costs:

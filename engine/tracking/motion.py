@@ -121,9 +121,10 @@ class BoxMotion:
         """
         dt = max(elapsed_s, 0.0)
         if np.count_nonzero(coasting):
-            speeds, sizes = self._state[_VELOCITY, :2], self._state[_VELOCITY, 2:]
-            np.copyto(speeds, speeds * math.exp(-dt / COASTING_DECAY_S), where=coasting)
-            np.copyto(sizes, 0.0, where=coasting)
+            slower = np.zeros((4, 1))
+            slower[:2] = math.exp(-dt / COASTING_DECAY_S)
+            velocity = self._state[_VELOCITY]
+            np.copyto(velocity, velocity * slower, where=coasting)
         self._advance(dt)
         self.unseen_s += dt
         return to_corners(self._state[_POSITION])

@@ -113,11 +113,11 @@ class Tracker:
             picks = np.concatenate([picks, born])
         if embeddings is not None:
             self._learn(rows, picks, detections, embeddings)
-        all_seen = len(rows) == len(self)
-        if not all_seen:
+        missing = len(rows) < len(self)
+        if missing:
             self._table.miss(rows)
         batch = self._batch(*self._shown(rows, picks, detections, confident_from), detections)
-        if not all_seen:
+        if missing:
             self._close_old(now_s)
         return batch
 
@@ -228,9 +228,9 @@ class Tracker:
     ) -> None:
         boxes = detections.boxes_xyxy_px.take(picks, axis=0)
         scores = detections.scores.take(picks)
-        again = lost.take(rows)
-        if np.count_nonzero(again):
-            self._motion.replay(rows[again], boxes[again])
+        again = lost.take(rows).nonzero()[0]
+        if len(again):
+            self._motion.replay(rows.take(again), boxes.take(again, axis=0))
         self._motion.correct(rows, boxes, scores)
         self._table.hit(rows, scores, stamp)
 
