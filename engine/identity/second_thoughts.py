@@ -86,7 +86,14 @@ class SecondThoughts:
                 start = self._turned(case, case.horse_id, match.horse_id, changed_at, gallery)
                 self._verdicts.settle(case, match, start, stamp)
             elif lost:  # after a contact it looks like nobody known, least of all like its horse
-                self._verdicts.withdraw(case, changed_at)
+                since = self._trails.strayed(
+                    case.track_id,
+                    gallery.vectors(case.horse_id),
+                    case.owned_from,
+                    changed_at,
+                    self.rules,
+                )
+                self._verdicts.withdraw(case, since)
 
     def suspect(self, cases: Sequence[Case], stamp: FrameStamp, gallery: HorseGallery) -> None:
         """Tracks that touch others, and narrow or covered ones, seldom give several good crops in a

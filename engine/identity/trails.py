@@ -7,6 +7,7 @@ after it what looks more like the other (the likeliest single change point, Hink
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,30 @@ class Trails:
         if cut == 0:
             return owned_from if trail.whole or owned_from is not None else guess
         return instants[cut]
+
+    def strayed(
+        self,
+        track_id: TrackId,
+        own: FloatArray,
+        owned_from: datetime | None,
+        guess: datetime | None,
+        rules: Rules,
+    ) -> datetime | None:
+        """From which picture on a track does not look like its horse any more, nor like anybody
+        known: back from ``guess`` over the pictures that are unlike it. None: from its first."""
+        trail = self._trails.get(track_id)
+        if trail is None or guess is None or not len(own):
+            return guess
+        instants, vectors, _ = trail.columns(owned_from)
+        if not instants or vectors.shape[1] != own.shape[1]:
+            return guess
+        unlike = _likeness(vectors, own) < rules.guest_below
+        first = bisect_left(instants, guess)
+        while first > 0 and unlike[first - 1]:
+            first -= 1
+        if first == 0:
+            return owned_from if trail.whole or owned_from is not None else guess
+        return min(instants[first], guess) if first < len(instants) else guess
 
     def began(
         self,

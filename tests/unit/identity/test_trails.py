@@ -96,6 +96,19 @@ def test_a_stranger_that_comes_out_of_a_short_gap_takes_no_name_along(scene: Sce
     assert (withdrawn.track_id, withdrawn.since) == (subject.track_id, came_at)
 
 
+def test_poor_pictures_of_a_stranger_are_taken_back_with_the_good_ones(scene: Scene) -> None:
+    bella = known(look(1))
+    scene.load(snapshot(bella))
+    subject, beside = Subject(look(1), LEFT), Subject(look(3), RIGHT)
+    scene.show(CAMERA, [subject, beside], 6.0)
+    scene.show(CAMERA, [beside], 0.5)
+    subject.mean, subject.quality, came_at = look(7), 0.2, scene.now + STEP
+    scene.show(CAMERA, [subject, beside], 0.6)
+    subject.quality = 0.9
+    assert scene.show(CAMERA, [subject, beside], 3.0)[0] != bella.horse.id
+    assert scene.of_kind(SpanWithdrawn)[-1].since == came_at
+
+
 def test_poor_pictures_together_tell_that_two_changed_places(scene: Scene) -> None:
     """Narrow and half covered, the two never give a good crop, yet all their pictures agree."""
     bella, rusty = known(look(1)), known(look(2))
