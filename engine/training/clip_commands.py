@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from engine.models.store import ModelStore
     from engine.settings import EngineSettings
 
-CLIPS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".gif")
-
 
 def add_arguments(task: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -67,7 +65,9 @@ def clips_of(path: Path) -> Sequence[Path]:
     """The clip, or the clips of a folder by name."""
     if path.is_file():
         return (path,)
-    found = sorted(one for one in path.iterdir() if one.suffix.lower() in CLIPS)
+    from engine.training.tracklets import CLIPS, clips_in
+
+    found = clips_in(path)
     if not found:
         raise OperatorMistake(f"{path} holds no clips.", f"Expected {', '.join(CLIPS)}.")
     return found

@@ -204,7 +204,7 @@ def _train_verifier(wanted: argparse.Namespace) -> bool:
 _TRAININGS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "pose": _train_pose,
     "detector": _train_detector,
-    "embedder": lambda wanted: embedder_commands.train(wanted, _tell),
+    "embedder": lambda wanted: embedder_commands.train(wanted, lambda: _store(None), _tell),
 }
 
 

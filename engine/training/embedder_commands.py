@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,10 @@ from engine.domain.geometry import FloatArray
 if TYPE_CHECKING:
     from engine.models.detectors import GridDetector
     from engine.models.manifest import ModelEntry, Task
+    from engine.models.model_set import ModelSet
     from engine.models.sessions import Device, Session
+    from engine.models.store import ModelStore
+    from engine.training.tracklets import TrackletPicture
 
 Locate = Callable[[str | None, "Task", Path | None], "tuple[ModelEntry, Path]"]
 """Name or file (None: the preferred one), task, further folder -> entry and file."""
@@ -32,6 +35,10 @@ def add_training_arguments(task: argparse.ArgumentParser) -> None:
     task.add_argument("--folds", type=int, default=4, help="folds of the cross-validation")
     task.add_argument("--splits", type=int, default=3, help="ways to deal horses into folds")
     task.add_argument("--every", type=int, default=3, help="use every n-th frame of a clip")
+    task.add_argument(
+        "--labelled-only", action="store_true",
+        help="leave out clips without an index, whose horses are followed by the tracker",
+    )  # fmt: skip
 
 
 def add_evaluation_arguments(task: argparse.ArgumentParser) -> None:
@@ -42,22 +49,56 @@ def add_evaluation_arguments(task: argparse.ArgumentParser) -> None:
     task.add_argument("--every", type=int, default=1, help="use every n-th frame of a clip")
 
 
-def train(wanted: argparse.Namespace, tell: Callable[[str], None]) -> bool:
-    """Run the training; False when it was interrupted."""
+def train(
+    wanted: argparse.Namespace, store: Callable[[], ModelStore], tell: Callable[[str], None]
+) -> bool:
+    """Run the training; False when it was interrupted. ``store``: of the models that follow horses
+    through clips without labels, asked for when there are such clips."""
     from engine.training.embedder_training import train_embedder
 
     if min(wanted.variants, wanted.every, wanted.splits) < 1 or wanted.folds < 2:
         raise OperatorMistake("--variants, --every and --splits start at 1, --folds at 2.")
+    follower = _Follower(store, tell)
     try:
         return train_embedder(
             wanted.data, wanted.out, wanted.device, wanted.epochs, wanted.resume,
             minutes=wanted.minutes, steps=wanted.steps, threads=wanted.threads, seed=wanted.seed,
             backbone=wanted.backbone, every=wanted.every, variants=wanted.variants,
             folds=wanted.folds, splits=wanted.splits, tell=tell,
+            follow=None if wanted.labelled_only else follower,
         )  # fmt: skip
     except KeyboardInterrupt:
         # Outside the loop (reading, describing pictures): finished parts are on disk.
         return False
+    finally:
+        follower.close()
+
+
+class _Follower:
+    """The pictures of a clip's horses, by the product's detector, tracker and pose model."""
+
+    def __init__(self, store: Callable[[], ModelStore], tell: Callable[[str], None]) -> None:
+        self._store, self._tell = store, tell
+        self._models: ModelSet | None = None
+
+    def __call__(self, clip: Path) -> Iterator[TrackletPicture]:
+        from engine.models.model_set import load_models
+        from engine.runtime.clock import SystemClock
+        from engine.settings import EngineSettings
+        from engine.training.tracklets import tracklets
+
+        settings = EngineSettings()
+        if self._models is None:
+            self._models = load_models(settings, self._store(), SystemClock())
+        count = 0
+        for one in tracklets(clip, self._models, settings):
+            count += 1
+            yield one
+        self._tell(f"{clip.name}: {count} pictures of followed horses")
+
+    def close(self) -> None:
+        if self._models is not None:
+            self._models.close()
 
 
 def evaluate(

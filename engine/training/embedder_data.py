@@ -2,7 +2,8 @@
 
 Clips are named ``<anything>__<YYYY-MM-DD>`` and listed in ``index.csv`` with their horse; their
 keypoint files give boxes and outlines. Folders with ``images/`` and ``masks/`` (one horse a
-picture), and pictures with COCO landmarks, add horses of whom there is one picture only.
+picture), and pictures with COCO landmarks, add horses of whom there is one picture only. Folders of
+clips without an index add tracklets: a horse for as long as the tracker holds it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from engine.training.pose_data import (
     is_held_out,
     picture_instances,
 )
+from engine.training.tracklets import TrackletPicture, clips_in
 
 CROP_PX = 320
 CROP_PADDING = 1.3
@@ -38,6 +40,12 @@ CROP_PADDING = 1.3
 
 UNDATED = "only"
 """Day of a horse of whom there is one picture: it is trained on and never asked about."""
+
+FOLLOWED = "followed"
+"""Day of a tracklet: trained on as long as it lasts and never asked about."""
+
+Follow = Callable[[Path], Iterator[TrackletPicture]]
+"""Pictures of the horses of a clip."""
 
 LEAST_LANDMARKS = 8
 LEAST_PICTURE_PX = 96
@@ -91,13 +99,13 @@ class HorseSet:
 
     @property
     def dated(self) -> NDArray[np.bool_]:
-        """Rows of clips; the others are single pictures."""
-        return np.asarray(self.days != UNDATED, bool)
+        """Rows of clips of known days; the others are single pictures and tracklets."""
+        return np.asarray((self.days != UNDATED) & (self.days != FOLLOWED), bool)
 
     def days_of(self) -> dict[str, list[str]]:
-        """Horse -> its days, earliest first."""
+        """Horse of clips -> its days, earliest first."""
         seen: dict[str, set[str]] = {}
-        for horse, day in zip(self.horses, self.days, strict=True):
+        for horse, day in zip(self.horses[self.dated], self.days[self.dated], strict=True):
             seen.setdefault(str(horse), set()).add(str(day))
         return {horse: sorted(days) for horse, days in sorted(seen.items())}
 
@@ -231,8 +239,20 @@ def _labelled_rows(folder: Path) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
+def _followed_rows(clips: list[Path], follow: Follow) -> Iterator[Row]:
+    for clip in clips:
+        for one in follow(clip):
+            matrix = crop_affine(one.box_xyxy_px, CROP_PX, CROP_PX, CROP_PADDING)
+            keep = outline_mask(one.landmarks, matrix, CROP_PX)
+            name = f"{clip.stem}#{one.tracklet}\n{FOLLOWED}"
+            yield one.picture, keep, one.box_xyxy_px, one.landmarks, name, clip.stem
+
+
+def read_horse_data(
+    data: Path, cache: Path, every: int = 2, follow: Follow | None = None
+) -> HorseSet:
     """All folders of horses under ``data`` (or ``data`` itself), cached as arrays in ``cache``.
+    Clips of folders without an index go through ``follow``; without it they are left out.
 
     OperatorMistake when there is no clip folder, or a file of one is missing or damaged.
     """
@@ -240,12 +260,15 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
     clips = [f for f in folders if (f / "index.csv").is_file()]
     masks = [f for f in folders if (f / "images").is_dir() and (f / "masks").is_dir()]
     labelled = [f for f in folders if (f / "annotations.json").is_file()]
+    known = {*clips, *masks, *labelled}
+    loose = {} if follow is None else {f: clips_in(f) for f in folders if f not in known}
     if not clips:
         raise OperatorMistake(
             f"{data} holds no clips of horses.",
             "Expected index.csv with <horse>__<YYYY-MM-DD> clips, here or one below.",
         )
     paths = [str(folder.resolve()) for folder in (*clips, *masks, *labelled)]
+    paths += [str(clip.resolve()) for found in loose.values() for clip in found]
     named = json.dumps([*paths, every, CROP_PX, 3])
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
     labels, crops = cache / f"horses-{key}.npz", cache / f"horses-{key}.npy"
@@ -254,6 +277,8 @@ def read_horse_data(data: Path, cache: Path, every: int = 2) -> HorseSet:
         streams = [(f, _clip_rows(f, every)) for f in clips]
         streams += [(f, _mask_rows(f)) for f in masks]
         streams += [(f, _labelled_rows(f)) for f in labelled]
+        if follow is not None:
+            streams += [(f, _followed_rows(found, follow)) for f, found in loose.items()]
         _write_cache(streams, labels, crops)
     stored = np.load(labels)
     return HorseSet(

@@ -10,7 +10,7 @@ import numpy as np
 from engine.models.coat_tones import METADATA_KEY, PLACES, ToneMap
 from engine.models.manifest import InputSpec, Layout, ModelEntry, Task
 from engine.training.cards import Figure, ModelCard
-from engine.training.embedder_data import HorseSet
+from engine.training.embedder_data import FOLLOWED, HorseSet
 from engine.training.embedder_net import HEIGHT_PX, MEAN, STD, WIDTH_PX, EmbedderNet
 from engine.training.embedder_training import FoldResult
 from engine.training.export import export_onnx, halve_weights, store_metadata
@@ -138,6 +138,12 @@ def _recipe(
         f"exposure cancel; {tones.dimension} numbers by regularised discriminant analysis in "
         "closed form, stored in the file's metadata. Without landmarks that part is 0."
     ] if tones is not None else []  # fmt: skip
+    followed = sorted(set(data.horses[data.days == FOLLOWED]))
+    clips = len(set(data.clips[data.days == FOLLOWED]))
+    seen = [
+        f"{len(followed)} tracklets of {clips} clips that nobody labelled: each is one horse, those "
+        "of one clip are different ones, and nothing is said of those of different clips."
+    ] if followed else []  # fmt: skip
     return [
         f"{len(data.days_of())} horses, {several} of them on several days. These weights never saw "
         f"{len(kept)} of them: {', '.join(kept)}.",
@@ -147,6 +153,7 @@ def _recipe(
         f"{plan.epochs} epochs of {plan.steps_per_epoch} batches of supervised contrast, positives "
         f"of other days first; AdamW from {plan.peak_rate}, seed {plan.seed}; the last epoch is "
         "kept, so nothing was chosen by the held-out horses.",
+        *seen,
         *joined,
         "Variants: size, shift, turn, light, tint, gamma, saturation, blur, noise, occlusion, "
         "mirror, uncertain outline, one in four without suppression.",

@@ -28,6 +28,7 @@ from engine.settings import EngineSettings
 from engine.sources.pictures import ArrayPicture
 from engine.training.pose_data import Picture
 
+CLIPS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".gif")
 LEAST_PX = 96
 """Smaller horses show too little of a coat."""
 LEAST_SCORE, LEAST_LANDMARKS = 0.5, 12
@@ -52,6 +53,11 @@ class TrackletPicture:
     picture: Picture
     landmarks: FloatArray
     box_xyxy_px: FloatArray
+
+
+def clips_in(folder: Path) -> list[Path]:
+    """Video files of a folder, by name."""
+    return sorted(one for one in folder.iterdir() if one.suffix.lower() in CLIPS)
 
 
 def tracklets(clip: Path, models: ModelSet, settings: EngineSettings) -> Iterator[TrackletPicture]:

@@ -42,13 +42,8 @@ from engine.training.embedder_net import (
     CoatProjection,
     EmbedderNet,
 )
-from engine.training.embedder_training import (
-    EmbedderRecipe,
-    contrast_loss,
-    cross_validate,
-    horse_folds,
-    train_embedder,
-)
+from engine.training.embedder_recipe import EmbedderRecipe, contrast_loss
+from engine.training.embedder_training import cross_validate, horse_folds, train_embedder
 from engine.training.loop import Plan, Trainer
 from engine.training.pose_data import CLIP_LANDMARKS
 from tests.helpers.tiny_models import Opener
