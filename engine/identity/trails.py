@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 
@@ -190,22 +191,24 @@ class Trails:
         horse_id: HorseId,
         owned_from: datetime | None,
     ) -> Turn | None:
-        """When, and into whom, a track that is said to show a horse is likeliest to have turned."""
+        """When, and into whom, a track that is said to show a horse is likeliest to have turned;
+        None while its last pictures look like that horse the most."""
         trail, own = self._trails.get(track_id), gallery.vectors(horse_id)
         if trail is None or not len(own):
             return None
+        last = np.stack([vector for _, vector, _ in islice(reversed(trail.looks), QUERIES)])
+        ranked = gallery.rank(last) if last.shape[1] == own.shape[1] else []
+        if not ranked or ranked[0].horse_id == horse_id:
+            return None
+        other = ranked[0].horse_id
         instants, vectors, weights = trail.columns(owned_from)
-        if not instants or vectors.shape[1] != own.shape[1]:
+        if not instants:
             return None
         instants, vectors, weights = instants[-LATEST:], vectors[-LATEST:], weights[-LATEST:]
-        latest = gallery.rank(vectors[-QUERIES:])
-        other = next((m.horse_id for m in latest if m.horse_id != horse_id), None)
-        if other is None:
-            return None
         like = _likeness(vectors, gallery.vectors(other))
         lean = like - _likeness(vectors, own)
         cut = change_point(weights * lean)
-        if cut == len(instants):
+        if cut == len(lean):
             return None
         seconds = (instants[-1] - instants[cut]).total_seconds()
         share = weights[cut:] / weights[cut:].sum()
