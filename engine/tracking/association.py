@@ -69,6 +69,9 @@ HEIGHT_COST = 0.3
 """All of a height's disagreement: a height changes less than a width when a horse turns."""
 STEADY_HEIGHTS = 0.1
 """A movement shorter than this many heights has no sure direction."""
+RIVAL_OVERLAP, RIVAL_LEAD = np.float32(0.2), np.float32(0.15)
+"""Who overlaps that much with where another track is expected or was last seen, and looks so much
+more like it, is not taken for this one, however well it lies."""
 GATE_S = 1.0
 
 NOTHING = operand(-1, np.intp)
@@ -158,7 +161,7 @@ class _Passes:
             self._possible = tracks.classes[:, None] == seen.classes[None, :]
         if likeness is not None:
             stays = (self._expected >= STAYS_OVERLAP) & (tracks.unseen_s <= RECENT_S)[:, None]
-            possible = stays | ~likeness.other
+            possible = stays | ~(likeness.other | self._rivalled(likeness))
             self._possible = possible if self._possible is None else self._possible & possible
 
     def _overlap(self, predicted: FloatArray, straight: FloatArray, boxes: FloatArray) -> None:
@@ -173,6 +176,17 @@ class _Passes:
         self._best = self._expected.copy()
         lost = self._lost.nonzero()[0]
         self._best[lost] = np.maximum(self._straight, self._expected.take(lost, axis=0))
+
+    def _rivalled(self, like: Likeness) -> Mask:
+        """Pairs whose detection looks much more like another track that is or was seen there."""
+        tracks = self._tracks
+        last = overlaps(tracks.last_xyxy_px, self._seen.boxes_xyxy_px)
+        near = np.maximum(last, self._expected) >= RIVAL_OVERLAP
+        near &= (self._confirmed & ~tracks.barred)[:, None]
+        same = np.fmax(like.mean, like.best)
+        rival = np.where(near, same, np.float32(0.0)).max(axis=0, initial=0.0)
+        rivalled: Mask = ~np.isnan(like.mean) & (same < rival - RIVAL_LEAD)
+        return rivalled
 
     def run(self) -> tuple[Rows, Rows]:
         if self._likeness is None:

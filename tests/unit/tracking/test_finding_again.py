@@ -127,6 +127,16 @@ def test_who_stands_still_may_look_different() -> None:
     assert camera.look(box(100), looks=[GREY]).track_ids == before.track_ids
 
 
+def test_who_comes_out_again_is_not_taken_for_the_one_in_front() -> None:
+    """The one in front is missed in that picture, and the place would suit its track."""
+    camera, rather_grey = Camera(), [0.52, 0.70, 0.49]
+    camera.wait(0.5, box(100), box(155), looks=[BAY, GREY])
+    front, behind = camera.look(box(100), box(155), looks=[BAY, GREY]).track_ids
+    camera.wait(1.2, box(100), looks=[BAY])
+    assert camera.look(box(140), looks=[rather_grey]).track_ids == (behind,)
+    assert set(camera.look(box(100), box(145), looks=[BAY, GREY]).track_ids) == {front, behind}
+
+
 def test_a_look_seen_long_ago_still_counts() -> None:
     """The running mean has forgotten the left side; the diverse set has not."""
     camera = Camera()
