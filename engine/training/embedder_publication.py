@@ -141,8 +141,8 @@ def _recipe(
     followed = sorted(set(data.horses[data.days == FOLLOWED]))
     clips = len(set(data.clips[data.days == FOLLOWED]))
     seen = [
-        f"{len(followed)} tracklets of {clips} clips that nobody labelled: each is one horse, those "
-        "of one clip are different ones, and nothing is said of those of different clips."
+        f"{len(followed)} tracklets of {clips} clips that nobody labelled: each is one horse, "
+        "those of one clip are different ones, and nothing is said of those of different clips."
     ] if followed else []  # fmt: skip
     return [
         f"{len(data.days_of())} horses, {several} of them on several days. These weights never saw "
