@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.domain.geometry import FloatArray
 from engine.domain.skeletons import EQUINE26, Skeleton
-from engine.training.crowding import crowded, on_background
+from engine.training.crowding import crowded, on_background, without_rider
 
 Picture = NDArray[np.uint8]
 
@@ -33,6 +33,7 @@ class PoseVariation:
     occlusion: float = 0.5
     crowd: float = 0.25
     background: float = 0.12
+    rider: float = 0.2
 
 
 def mirrored(
@@ -151,6 +152,8 @@ def vary(
     one or give occluding patches; at least ``size_px`` on each side. ``background`` is a picture
     to stand before.
     """
+    if rng.random() < how.rider:
+        crop = without_rider(crop, landmarks, background, rng)
     if rng.random() < how.background:
         crop = on_background(crop, landmarks, background, rng)
     if rng.random() < how.crowd:

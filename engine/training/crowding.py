@@ -18,6 +18,8 @@ from engine.models.body_outline import body_outline
 Picture = NDArray[np.uint8]
 
 FEATHER_PX = 2.0
+LEAST_BACK_PX = 16.0
+"""A back that is shorter in the picture is seen from the front or rear: there is no side of it."""
 """Standard deviation of the soft edge of a cut-out, in crop pixels."""
 
 
@@ -90,11 +92,43 @@ def on_background(
     if mask is None:
         return picture
     grown = cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    scene = _piece(background, width, height, rng)
+    return _blended(scene, picture, np.asarray(grown, np.uint8))
+
+
+def without_rider(
+    picture: Picture, landmarks: FloatArray, background: Picture, rng: np.random.Generator
+) -> Picture:
+    """What sits on the back covered by a piece of another picture: landmarks of ridden horses then
+    teach loose ones, too. Unchanged where withers or hip are not known. ``background`` as above.
+
+    Covered is the space over the line from withers to hip, as high as this line is long; of the
+    rider's legs beside the trunk the labels stay.
+    """
+    withers, hip = (landmarks[EQUINE26.landmarks.index(name)] for name in ("withers", "hip"))
+    if min(withers[2], hip[2]) <= 0:
+        return picture
+    back = hip[:2] - withers[:2]
+    length = float(np.hypot(back[0], back[1]))
+    if length < LEAST_BACK_PX:
+        return picture
+    # Up from the back: of both normals the one that rises in the picture.
+    up = np.array([-back[1], back[0]], np.float32)
+    up = up if up[1] < 0 else -up
+    low = 0.04 * up
+    corners = [withers[:2] + 0.06 * back + low, hip[:2] + low, hip[:2] + up, withers[:2] + up]
+    mask = np.full(picture.shape[:2], 255, np.uint8)
+    cv2.fillConvexPoly(mask, np.round(np.array(corners)).astype(np.int32), 0)
+    scene = _piece(background, picture.shape[1], picture.shape[0], rng)
+    return _blended(scene, picture, mask)
+
+
+def _piece(background: Picture, width_px: int, height_px: int, rng: np.random.Generator) -> Picture:
     side = int(rng.uniform(0.5, 1.0) * min(background.shape[:2]))
     x = int(rng.integers(0, background.shape[1] - side + 1))
     y = int(rng.integers(0, background.shape[0] - side + 1))
-    scene = cv2.resize(background[y : y + side, x : x + side], (width, height))
-    return _blended(np.asarray(scene, np.uint8), picture, np.asarray(grown, np.uint8))
+    scene = cv2.resize(background[y : y + side, x : x + side], (width_px, height_px))
+    return np.asarray(scene, np.uint8)
 
 
 def _extent(mask: Picture) -> tuple[float, float, float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.domain.skeletons import EQUINE26
-from engine.training.crowding import crowded, horse_mask, on_background
+from engine.training.crowding import crowded, horse_mask, on_background, without_rider
 from engine.training.pseudo_labels import LEAST_LANDMARKS, WEIGHT, joined, pseudo_labelled
 
 SIDE = 288
@@ -93,6 +93,29 @@ def _teacher_that_sees_the_spot(noise: float) -> Callable[[np.ndarray], np.ndarr
         return maps
 
     return predict
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_rider_is_covered_and_the_horse_below_kept(mirrored: bool) -> None:
+    marks = _marks()
+    if mirrored:
+        marks[:, 0] = SIDE - 1 - marks[:, 0]
+    covered = without_rider(_plain(90), marks, _plain(200), np.random.default_rng(0))
+    seat = SIDE - 1 - 160 if mirrored else 160
+    assert (covered[60, seat] == 200).all()
+    assert (covered[108:] == 90).all()
+    assert (covered[60, SIDE - 1 - 80 if mirrored else 80] == 90).all()  # the neck
+
+
+def test_horses_from_the_front_and_unknown_backs_keep_their_riders() -> None:
+    marks = _marks()
+    marks[EQUINE26.landmarks.index("hip"), 2] = 0.0
+    kept = without_rider(_plain(90), marks, _plain(200), np.random.default_rng(0))
+    assert (kept == 90).all()
+    marks = _marks()
+    marks[EQUINE26.landmarks.index("hip"), :2] = (122.0, 95.0)
+    kept = without_rider(_plain(90), marks, _plain(200), np.random.default_rng(0))
+    assert (kept == 90).all()
 
 
 @pytest.mark.parametrize(("noise", "kept"), [(0.0, 1), (14.0, 0)])
