@@ -46,6 +46,7 @@ from tests.integration.ptz.conftest import stream_of
 
 HORSES = 24
 SPAN_S = 600.0
+RECORDINGS = 900
 """Everything stored lies within this time after ``at(0)``."""
 Known = dict[str, list[str]]
 
@@ -204,7 +205,7 @@ def _recordings(barn: Barn, folder: Path) -> None:
     assert not recorder.stop()
     store = PostgresChunkRepository(world.pool)
     begin, length = datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=4)
-    chunks = [_copy(media, made[0], barn, begin + index * length, length) for index in range(900)]
+    chunks = [_copy(media, made[0], barn, begin + index * length, length) for index in range(RECORDINGS)]
     chunks.append(_copy(media, made[0], barn, at(0), timedelta(seconds=SPAN_S)))
     for chunk in chunks:
         store.put(chunk)

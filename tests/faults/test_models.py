@@ -165,6 +165,8 @@ def test_short_of_memory_batches_get_smaller(card: Card, watched: Watched) -> No
     card.room = 2
     wait_until(lambda: watched.all_show(Degradation.SMALLER_BATCH), SLOW_S)
     assert watched.notices()["model.reduced:smaller_batch"].severity is Severity.WARNING
+    # Each model finds out by itself how many pictures fit.
+    wait_until(lambda: max(card.sizes[-12:]) <= 2, SLOW_S)
     card.sizes.clear()
     wait_until(lambda: len(card.sizes) > 5, SLOW_S)
     assert max(card.sizes) <= 2, "for good"

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from barnhand_desktop.backup.archive import writing
-from barnhand_desktop.backup.arguments import PASSPHRASE
+from barnhand_desktop.passphrase import VARIABLE as PASSPHRASE
 from barnhand_desktop.backup.commands import run_backup, run_restore
 from barnhand_desktop.backup.shelf import Shelf
 from barnhand_desktop.cli import parser

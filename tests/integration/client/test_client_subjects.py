@@ -28,7 +28,7 @@ from barnhand_desktop.client.__main__ import main
 from barnhand_desktop.client.answers import Schedule, TourStep
 from barnhand_desktop.client.subjects.recordings import DetectionEdit
 from tests.fixtures_api import PASSWORD
-from tests.fixtures_document import HORSES, SPAN_S, Barn
+from tests.fixtures_document import HORSES, RECORDINGS, SPAN_S, Barn
 from tests.fixtures_identity import at
 from tests.fixtures_motion import MotionBarn
 from tests.helpers.cut_connections import Relay
@@ -38,7 +38,7 @@ from tests.helpers.tiny_models import bright_cell_yolox
 
 def test_lists_go_on_over_all_their_pages(barn: Barnhand, stocked: Barn) -> None:
     chunks = list(barn.chunks.list(stream_id=stocked.world.granted, limit=7))
-    assert len(chunks) == len({chunk.id for chunk in chunks}) == 181
+    assert len(chunks) == len({chunk.id for chunk in chunks}) == RECORDINGS + 1
     starts = [chunk.start_at for chunk in chunks]
     assert starts == sorted(starts, reverse=True)
     assert len(list(islice(barn.chunks.list(limit=10), 15))) == 15
