@@ -205,7 +205,9 @@ def _recordings(barn: Barn, folder: Path) -> None:
     assert not recorder.stop()
     store = PostgresChunkRepository(world.pool)
     begin, length = datetime.now(UTC) - timedelta(seconds=60), timedelta(seconds=4)
-    chunks = [_copy(media, made[0], barn, begin + index * length, length) for index in range(RECORDINGS)]
+    chunks = [
+        _copy(media, made[0], barn, begin + index * length, length) for index in range(RECORDINGS)
+    ]
     chunks.append(_copy(media, made[0], barn, at(0), timedelta(seconds=SPAN_S)))
     for chunk in chunks:
         store.put(chunk)

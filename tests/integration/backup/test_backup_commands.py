@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from barnhand_desktop.backup.archive import writing
-from barnhand_desktop.passphrase import VARIABLE as PASSPHRASE
 from barnhand_desktop.backup.commands import run_backup, run_restore
 from barnhand_desktop.backup.shelf import Shelf
 from barnhand_desktop.cli import parser
 from barnhand_desktop.doctor.backups import backups
 from barnhand_desktop.doctor.check import Patient, State
 from barnhand_desktop.installation import Installation
+from barnhand_desktop.passphrase import VARIABLE as PASSPHRASE
 from barnhand_desktop.servers.postgres import EmbeddedPostgres
 from barnhand_desktop.settings.folders import folders_of
 from barnhand_desktop.settings.schema import Settings
