@@ -170,6 +170,7 @@ def _add_cameras(book: ActionBook, page: LivePage) -> None:
         ("camera.here", page.tr("Watch on this workstation"), page.watch_here, []),
         ("camera.edit", page.tr("Edit camera…"), page.ask_to_edit, ["F2"]),
         ("camera.ground", page.tr("Calibrate ground…"), page.ask_for_ground, []),
+        ("camera.distances", page.tr("Distances to others…"), page.ask_for_distances, []),
         ("camera.remove", page.tr("Remove camera"), page.remove, ["Del"]),
     ):
         book.add(action_id, group, text, run, *keys, page=page).setEnabled(False)

@@ -27,6 +27,7 @@ from ui.engine_port import EngineReport
 from ui.live.address import read_address
 from ui.live.arrangement import Arrangement, Layout
 from ui.live.camera_dialog import CameraDialog
+from ui.live.distances_dialog import DistancesDialog
 from ui.live.elsewhere import asking, is_elsewhere
 from ui.live.first_start import FirstStart
 from ui.live.horse_card import HorseCard
@@ -247,6 +248,7 @@ class LivePage(QWidget):
         for action_id in (
             "camera.edit",
             "camera.ground",
+            "camera.distances",
             "camera.remove",
             "camera.toggle",
             "camera.here",
@@ -287,7 +289,8 @@ class LivePage(QWidget):
         if stream is not None:
             ids = (
                 "wall.maximise", "ptz.dock", "camera.toggle", "camera.edit", "camera.ground",
-                "camera.remove", *(["camera.here"] if is_elsewhere(self.wall, stream) else []),
+                "camera.distances", "camera.remove",
+                *(["camera.here"] if is_elsewhere(self.wall, stream) else []),
             )  # fmt: skip
         for action_id in ids:
             menu.addAction(self._book[action_id])
@@ -370,6 +373,18 @@ class LivePage(QWidget):
             self._log.run(command, dialog.finish, dialog.show_problem)
 
         dialog.submitted.connect(store)
+        dialog.open()
+        return dialog
+
+    def ask_for_distances(self, stream: Stream | None = None) -> DistancesDialog | None:
+        """Open the dialog that says how far a camera is from the others."""
+        before = stream or self.wall.selected_stream
+        if before is None:
+            return None
+        others = [s for s in self._services.engine.streams() if s.id != before.id]
+        dialog = DistancesDialog(before, others, self.window())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(lambda: self.change(before, dialog.stream_after()))
         dialog.open()
         return dialog
 
