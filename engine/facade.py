@@ -197,6 +197,7 @@ class Engine:
             models=self._model_health(),
             notices=self._fan_out.notices(),
             failed_workers=self._pipeline.failed_workers,
+            identity_threshold=analysis.identify.threshold,
         )
 
     def histograms(self) -> EngineHistograms:

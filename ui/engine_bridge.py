@@ -117,6 +117,7 @@ class FacadeBridge:
                 for model in health.models
             ),
             notices=tuple(health.notices),
+            identity_threshold=health.identity_threshold,
         )
 
     def push_rules(self) -> PushSettings:

@@ -50,12 +50,13 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """One look at the whole engine."""
+    """One look at the whole engine. ``identity_threshold``: see ``EngineHealth``."""
 
     streams: tuple[StreamHealth, ...] = ()
     stages: tuple[StageReport, ...] = ()
     models: tuple[ModelReport, ...] = ()
     notices: tuple[Notice, ...] = ()
+    identity_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

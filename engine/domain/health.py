@@ -39,7 +39,9 @@ class ModelHealth:
 @dataclass(frozen=True, slots=True)
 class EngineHealth:
     """The engine now. ``analysed_fps`` is over all cameras; ``queue_depth`` pictures waiting for
-    analysis; ``failed_workers`` names threads that spent their restart budget."""
+    analysis; ``failed_workers`` names threads that spent their restart budget.
+    ``identity_threshold``: cosine in 0..1 from which two looks are taken for one horse, None where
+    nobody asks."""
 
     running: bool
     analysed_fps: float
@@ -50,6 +52,7 @@ class EngineHealth:
     models: tuple[ModelHealth, ...]
     notices: tuple[Notice, ...]
     failed_workers: tuple[str, ...]
+    identity_threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,11 @@ class Identify:
             self._heights_m = _heights_m(snapshot)
         self._tell_numbers(snapshot)
 
+    @property
+    def threshold(self) -> float | None:
+        """Cosine from which two looks are taken for one horse; None without an appearance model."""
+        return None if self._embedder() is None else self._resolver.rules.accept
+
     def first_number(self, stream_id: StreamId) -> int:
         """Number of a camera's next track when the engine starts with it."""
         with self._lock:

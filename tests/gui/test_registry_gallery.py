@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,8 +13,10 @@ from PySide6.QtTest import QTest
 from engine.domain.errors import StoreUnavailable
 from engine.domain.horses import HorseStatus
 from engine.domain.ids import HorseId
+from tests.gui.console_bench import BenchEngine
 from tests.gui.registry_bench import LEFT, RegistryBench
 from tests.gui.stored_barn import StoredBarn, plain_picture
+from ui.console_choices import ConsoleChoices
 from ui.registry.horse_delegate import CardDelegate
 from ui.registry.horse_model import Column, Show
 
@@ -258,3 +261,20 @@ def test_a_store_that_is_away_is_said_and_asked_again(
     bench.page.directory.refresh()
     bench.wait(lambda: "does not answer" in bench.page.header.problem.text())
     assert shown(bench) == ["Juno"]
+
+
+def test_the_farms_own_threshold_goes_before_that_of_the_settings(
+    open_registry: Open, herd: dict[str, HorseId]
+) -> None:
+    bench = open_registry()
+    engine = bench.page.context.services.engine
+    assert isinstance(engine, BenchEngine)
+    engine.extra = replace(engine.extra, identity_threshold=0.62)
+    bench.page.apply(ConsoleChoices(similarity_threshold=0.8))
+    assert bench.page.context.similarity_threshold == 0.62
+    engine.extra = replace(engine.extra, identity_threshold=0.58)
+    bench.page.directory.refresh()
+    bench.wait(lambda: bench.page.context.similarity_threshold == 0.58)
+    engine.extra = replace(engine.extra, identity_threshold=None)
+    bench.page.apply(ConsoleChoices(similarity_threshold=0.8))
+    assert bench.page.context.similarity_threshold == 0.8

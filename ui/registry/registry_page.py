@@ -162,6 +162,13 @@ class RegistryPage(QWidget):
     def apply(self, choices: ConsoleChoices) -> None:
         """Take over what the settings say."""
         self.context.similarity_threshold = choices.similarity_threshold
+        self._take_threshold()
+
+    def _take_threshold(self) -> None:
+        """The farm's or the model's own threshold goes before that of the settings."""
+        asked = self.context.services.engine.report().identity_threshold
+        if asked is not None:
+            self.context.similarity_threshold = asked
 
     def set_theme(self, theme: Theme) -> None:
         """Draw in another look."""
@@ -190,6 +197,7 @@ class RegistryPage(QWidget):
 
     def _reread(self) -> None:
         self._fresh = True
+        self._take_threshold()
         self._read_day()
         self.side.reread()
         if self.stack.currentWidget() is self.review:

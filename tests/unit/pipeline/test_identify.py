@@ -190,7 +190,7 @@ def test_who_sets_the_threshold(
     stage.barn.threshold = calibrated
     stage.analysis.identify.load(snapshot(similarity_threshold=farm))
     stage.show(0.1, (LEFT, 1))
-    assert stage.analysis.identify._resolver.rules.accept == expected
+    assert stage.analysis.identify.threshold == expected
 
 
 def test_more_horses_than_expected_are_a_notice(stage: Stage) -> None:
