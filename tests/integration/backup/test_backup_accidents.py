@@ -23,9 +23,10 @@ from tests.helpers.waiting import wait_until
 from tests.integration.backup.conftest import AT
 
 PROGRAM = """
-import os, sys
+import os, signal, sys
 from datetime import datetime
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from barnhand_desktop.backup.dump import BackupOrder, make_backup
 from barnhand_desktop.backup.shelf import Shelf
 at = datetime.fromisoformat(sys.argv[2])
