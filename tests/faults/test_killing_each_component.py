@@ -142,6 +142,7 @@ def _kill_guardian(barn: Barn, say: Say) -> None:
     wait_until(lambda: steer() is not None, SLOW_S)
     pid = guardian_pid()
     kill(pid)
+    wait_until(lambda: guardian_pid() is None, SLOW_S)
     barn.engine.ptz.stop(camera, ANNA)
     back_s = seconds_until(lambda: steer() not in (None, pid), SLOW_S)
     barn.engine.ptz.stop(camera, ANNA)
