@@ -51,7 +51,7 @@ def exchanged_sides(paths: LimbPaths) -> Bools:
     no rhythm to tell it by."""
     apart = np.stack([paths.ahead_m[:, one] - paths.ahead_m[:, other] for one, other in PAIRS])
     result = np.zeros((len(paths), len(PAIRS)), np.bool_)
-    waves: list[list[list[_Wave]]] = [[] for _ in PAIRS]
+    waves: list[list[list[_Wave]]] = [[[]] for _ in PAIRS]
     for found in _windows(paths.t_s, apart):
         for runs, wave in zip(waves, found, strict=True):
             _follow(runs, wave)
@@ -116,11 +116,8 @@ def _fitted(design: Floats, values: Floats, known: Bools) -> tuple[Floats, Float
 def _follow(runs: list[list[_Wave]], wave: _Wave | None) -> None:
     """Put a wave, with the sign of the one before, behind it; a missing one ends the run."""
     if wave is None:
-        if runs and runs[-1]:
-            runs.append([])
-        return
-    if not runs:
         runs.append([])
+        return
     if runs[-1] and not runs[-1][-1].agrees(wave):
         wave = _Wave(wave.first, -wave.apart_m)
     runs[-1].append(wave)

@@ -16,6 +16,7 @@ from engine.domain.poses import PoseBatch
 from engine.domain.skeletons import Skeleton
 from engine.sources.pictures import ArrayPicture
 from engine.training.evaluation import answers_of
+from engine.training.tracklets import frames_bgr
 
 LEFT, RIGHT, MIDDLE = (60, 60, 255), (80, 220, 80), (255, 220, 60)
 """BGR: left landmarks red, right green, the others light blue."""
@@ -28,19 +29,16 @@ _SIDE_PX = 420
 def frames_of(clip: Path, count: int) -> list[Image]:
     """``count`` frames spread evenly over a clip, BGR; OperatorMistake when it cannot be read."""
     capture = cv2.VideoCapture(str(clip))
-    pictures: list[Image] = []
+    total = 0
     try:
-        while True:
-            read, picture = capture.read()
-            if not read:
-                break
-            pictures.append(np.asarray(picture, np.uint8))
+        while capture.grab():
+            total += 1
     finally:
         capture.release()
-    if not pictures:
+    if not total:
         raise OperatorMistake(f"{clip} holds no readable pictures.")
-    rows = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
-    return [pictures[int(row)] for row in rows]
+    rows = set(np.linspace(0, total - 1, min(total, count)).round().astype(int).tolist())
+    return [p for index, p in enumerate(frames_bgr(clip, 1)) if index in rows]
 
 
 def look_at(

@@ -32,7 +32,7 @@ from engine.training.pose_data import (
     is_held_out,
     picture_instances,
 )
-from engine.training.tracklets import TrackletPicture, clips_in
+from engine.training.tracklets import TrackletPicture, clips_in, frames_bgr
 
 CROP_PX = 320
 CROP_PADDING = 1.3
@@ -149,23 +149,9 @@ def clip_frames(clip: ClipEntry, every: int = 1) -> Iterator[tuple[Picture, Floa
     OperatorMistake when the video holds no readable frame or the keypoints cannot be read.
     """
     labels = _labels(clip)
-    capture = cv2.VideoCapture(str(clip.video))
-    try:
-        frame = 0
-        while True:
-            read, picture = capture.read()
-            if not read:
-                break
-            if frame % every == 0:
-                yield (
-                    np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8),
-                    labels.get(frame),
-                )
-            frame += 1
-    finally:
-        capture.release()
-    if frame == 0:
-        raise OperatorMistake(f"The video {clip.video.name} cannot be read or is empty.")
+    for index, picture in enumerate(frames_bgr(clip.video, every)):
+        rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+        yield rgb, labels.get(index * every)
 
 
 def _labels(clip: ClipEntry) -> dict[int, FloatArray]:

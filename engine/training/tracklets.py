@@ -71,7 +71,7 @@ def tracklets(clip: Path, models: ModelSet, settings: EngineSettings) -> Iterato
     watcher = Watcher(models, settings, new_stream_id(), None, capture_fps / every)
     sightings = watcher.watch(_recorded(clip, every, capture_fps), lambda _count: None)
     chosen = chosen_rows(sightings)
-    for index, picture in enumerate(_frames(clip, every)):
+    for index, picture in enumerate(frames_bgr(clip, every)):
         for row in chosen.get(index, ()):
             seen = sightings[index]
             assert seen.poses is not None
@@ -119,7 +119,7 @@ def _clear_rows(sighting: Sighting) -> list[int]:
 
 def _recorded(clip: Path, every: int, fps: float) -> Iterator[RecordedPicture]:
     stream_id = new_stream_id()
-    for index, picture in enumerate(_frames(clip, every)):
+    for index, picture in enumerate(frames_bgr(clip, every)):
         t_s = index * every / fps
         stamp = FrameStamp(stream_id, index, _ZERO_AT + timedelta(seconds=t_s), t_s, t_s)
         yield RecordedPicture(stamp, ArrayPicture(picture))
@@ -134,8 +134,9 @@ def _rate(clip: Path) -> float:
     return fps if 1.0 <= fps <= 240.0 else _USUAL_FPS
 
 
-def _frames(clip: Path, every: int) -> Iterator[Image]:
-    """Every n-th frame, BGR; the same ones each time."""
+def frames_bgr(clip: Path, every: int) -> Iterator[Image]:
+    """Every n-th frame of a video, uint8 (H, W, 3) BGR; the same ones each time. OperatorMistake
+    when it holds no readable frame."""
     capture = cv2.VideoCapture(str(clip))
     frame = 0
     try:
