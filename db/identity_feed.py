@@ -19,6 +19,7 @@ from db.errors import translated
 from db.queries import queries
 from db.repositories.horse_rows import horse_of
 from db.track_colours import colour_of_hex
+from engine.domain.camera_distances import stated_distances_m
 from engine.domain.errors import BarnhandError
 from engine.domain.geometry import FloatArray
 from engine.domain.horses import Horse
@@ -299,16 +300,12 @@ def _distances(stated: Mapping[UUID, Any]) -> dict[frozenset[StreamId], float]:
     """Distances by pair of cameras from what each camera's settings state about others."""
     found: dict[frozenset[StreamId], float] = {}
     for stream, others in stated.items():
-        if not isinstance(others, dict):
-            continue
-        for other, metres in others.items():
-            try:
-                pair = frozenset((StreamId(stream), StreamId(UUID(other))))
-                found[pair] = max(float(metres), 0.0)
-            except (ValueError, TypeError):
-                log.warning(
-                    "camera %s states an impossible distance: %s", stream, json.dumps(other)
-                )
+
+        def wrong(other: object, stream: UUID = stream) -> None:
+            log.warning("camera %s states an impossible distance: %s", stream, json.dumps(other))
+
+        for other, metres in stated_distances_m(others, wrong).items():
+            found[frozenset((StreamId(stream), other))] = metres
     return found
 
 

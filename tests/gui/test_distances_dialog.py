@@ -10,10 +10,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from engine.domain.camera_distances import KEY
 from engine.domain.ids import new_stream_id
 from engine.domain.streams import Stream
 from tests.gui.console_bench import Bench
-from ui.live.distances_dialog import APART, KEY, OVERLAP, UNKNOWN, DistancesDialog, stated_by
+from ui.live.distances_dialog import APART, OVERLAP, UNKNOWN, DistancesDialog, stated_by
 from ui.main_window import MainWindow
 
 Open = Callable[[], MainWindow]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from uuid import UUID
 
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QWidget
 
+from engine.domain.camera_distances import KEY, stated_distances_m
 from engine.domain.ids import StreamId
 from engine.domain.streams import Stream
 from ui.ask_dialog import AskDialog
 from ui.widgets import label
 
-KEY = "distances_m"
-"""Where ``Stream.extra`` holds them: metres by the other camera's id, 0 where the two overlap."""
 UNKNOWN, OVERLAP, APART = range(3)
 MOST_M = 5000.0
 
@@ -93,13 +91,4 @@ class DistancesDialog(AskDialog):
 
 def stated_by(stream: Stream) -> Mapping[StreamId, float]:
     """Metres by other camera that a camera's settings state; what is no distance is left out."""
-    told = stream.extra.get(KEY)
-    if not isinstance(told, Mapping):
-        return {}
-    found: dict[StreamId, float] = {}
-    for other, metres in told.items():
-        try:
-            found[StreamId(UUID(str(other)))] = max(float(metres), 0.0)
-        except (TypeError, ValueError):
-            continue
-    return found
+    return stated_distances_m(stream.extra.get(KEY))
