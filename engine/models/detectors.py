@@ -21,7 +21,13 @@ from engine.models.letterbox import Anchor, Canvas, Letterbox, shifted, within
 from engine.models.manifest import Layout, ModelEntry, Verification
 from engine.models.sessions import Device, Session
 from engine.models.suppression import suppress
-from engine.models.verification import SpeciesVerifier, candidates_from, combined
+from engine.models.verification import (
+    CERTAIN_LOGIT,
+    SpeciesVerifier,
+    candidates_from,
+    certain,
+    combined,
+)
 from engine.models.yolo_decoding import (
     NO_CANDIDATES,
     Candidates,
@@ -233,13 +239,16 @@ def verified(
         animals_of(candidates, picture.shape[:2], how.candidates_from)
         for candidates, picture in zip(found, pictures_bgr, strict=True)
     ]
-    opinions = verifier.opinions(pictures_bgr, [animals.boxes_xyxy_px for animals in chosen])
-    return [
-        _rescored(
-            candidates, animals, combined(animals.scores, animals.odds, opinion, how), min_score
-        )
-        for candidates, animals, opinion in zip(found, chosen, opinions, strict=True)
-    ]
+    sure = [certain(animals.scores, animals.odds, how) for animals in chosen]
+    asked = [animals.boxes_xyxy_px[~known] for animals, known in zip(chosen, sure, strict=True)]
+    answers = verifier.opinions(pictures_bgr, asked)
+    results: list[Candidates] = []
+    for candidates, animals, known, answer in zip(found, chosen, sure, answers, strict=True):
+        opinions = np.full(len(known), CERTAIN_LOGIT, np.float32)
+        opinions[~known] = answer
+        horse = combined(animals.scores, animals.odds, opinions, how)
+        results.append(_rescored(candidates, animals, horse, min_score))
+    return results
 
 
 def animals_of(found: Candidates, size: tuple[int, ...], least: float) -> Candidates:

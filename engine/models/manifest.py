@@ -88,7 +88,8 @@ class Verification(_Strict):
     detector's best animal score, plus ``odds_weight`` times those it gives a horse against its
     look-alikes and dogs, plus ``verifier_weight`` times the verifier's for a horse, plus ``bias``
     (a logistic regression fitted for this pair). ``candidates_from``: animals of a lower detector
-    score are not looked at.
+    score are not looked at. ``certain_from``: from this detector score on a horse without any
+    likeness to another animal is not looked at either; the verifier counts as certain of it.
     """
 
     model: str
@@ -97,6 +98,7 @@ class Verification(_Strict):
     verifier_weight: float = Field(gt=0)
     bias: float = 0.0
     candidates_from: float = Field(0.03, gt=0, lt=1)
+    certain_from: float = Field(1.0, gt=0, le=1)
 
 
 class ModelEntry(_Strict):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.domain.errors import ModelInvalid
 from engine.domain.frames import Image
@@ -54,6 +55,14 @@ def combined(
         + how.bias
     )
     return probability(mixed.astype(np.float32))
+
+
+def certain(scores: FloatArray, odds: FloatArray, how: Verification) -> NDArray[np.bool_]:
+    """Which animals (N,) are horses beyond doubt for the detector: a score of at least
+    ``how.certain_from`` and odds at their limit. A second opinion would cost time and could only
+    be wrong."""
+    sure: NDArray[np.bool_] = (scores >= how.certain_from) & (odds >= ODDS_LIMIT)
+    return sure
 
 
 def candidates_from(how: Verification, min_score: float) -> float:

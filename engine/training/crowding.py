@@ -18,9 +18,9 @@ from engine.models.body_outline import body_outline
 Picture = NDArray[np.uint8]
 
 FEATHER_PX = 2.0
+"""Standard deviation of the soft edge of a cut-out, in crop pixels."""
 LEAST_BACK_PX = 16.0
 """A back that is shorter in the picture is seen from the front or rear: there is no side of it."""
-"""Standard deviation of the soft edge of a cut-out, in crop pixels."""
 
 
 def horse_mask(

@@ -62,6 +62,17 @@ class LabelledPicture:
         return self.source.endswith("_neg") or is_held_out(f"{self.source}/{self.group}")
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A picture being composed: BGR picture uint8 (h, w, 3), boxes float32 (N, 4), classes (N,),
+    and places to ignore float32 (M, 4), all in pixels of the picture."""
+
+    picture: NDArray[np.uint8]
+    boxes: FloatArray
+    class_ids: NDArray[np.int16]
+    ignored: FloatArray
+
+
 @dataclass
 class FoundPicture:
     """One picture of a folder before teachers: boxes of known classes, boxes of other animals."""
@@ -158,7 +169,11 @@ def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
         yield found
 
 
-def _masked(folder: Path) -> Iterator[FoundPicture]:
+def masked_pictures(
+    folder: Path,
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]:
+    """Pictures (BGR) of a folder with masks, the mask of the horse in the picture's size (255
+    inside), and the file name. Pictures without a usable mask are left out."""
     masks = {p.stem: p for p in sorted((folder / "masks").iterdir())}
     for path in sorted((folder / "images").iterdir()):
         mask = (
@@ -167,11 +182,17 @@ def _masked(folder: Path) -> Iterator[FoundPicture]:
         if mask is None or not (mask > 127).any():
             continue
         picture = _read(path)
-        rows, columns = np.nonzero(mask > 127)
-        scale = picture.shape[1] / mask.shape[1], picture.shape[0] / mask.shape[0]
+        inside = np.where(mask > 127, np.uint8(255), np.uint8(0))
+        size = picture.shape[1], picture.shape[0]
+        fitted = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)
+        yield picture, np.asarray(fitted, np.uint8), path.name
+
+
+def _masked(folder: Path) -> Iterator[FoundPicture]:
+    for picture, mask, name in masked_pictures(folder):
+        rows, columns = np.nonzero(mask)
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
-        box *= np.array([*scale, *scale], np.float32)
-        yield FoundPicture(picture, folder.name, path.name, [box], [int(SubjectClass.HORSE)])
+        yield FoundPicture(picture, folder.name, name, [box], [int(SubjectClass.HORSE)])
 
 
 def _clips(folder: Path, every: int) -> Iterator[FoundPicture]:

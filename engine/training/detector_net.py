@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.domain.errors import OperatorMistake
+from engine.training.blending import between
 
 STRIDES_PX = (8, 16, 32)
 HEAD_WIDTH = 64
@@ -304,18 +305,10 @@ def fold(network: DetectorNet) -> None:
 
 
 def blended(start: DetectorNet, tuned: DetectorNet, share: float) -> DetectorNet:
-    """The network ``share`` of the way from ``start`` to ``tuned``, both folded first.
-
-    Weights between a start and its fine-tuning keep what the start knew and the small new data
-    does not show (Wortsman et al. 2022, WiSE-FT).
-    """
-    first, second, between = copy.deepcopy(start), copy.deepcopy(tuned), copy.deepcopy(start)
+    """The network ``share`` of the way from ``start`` to ``tuned`` (see ``blending``), both folded
+    first."""
+    first, second, middle = copy.deepcopy(start), copy.deepcopy(tuned), copy.deepcopy(start)
     fold(first)
     fold(second)
-    wanted = second.state_dict()
-    mixed = {
-        name: torch.lerp(value, wanted[name], share) if value.is_floating_point() else value
-        for name, value in first.state_dict().items()
-    }
-    between.load_state_dict(mixed)
-    return between.eval()
+    middle.load_state_dict(between(first.state_dict(), second.state_dict(), share))
+    return middle.eval()

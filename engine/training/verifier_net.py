@@ -41,10 +41,14 @@ class VerifierNet(nn.Module):
         for block in self.backbone._blocks[:FROZEN_BLOCKS]:
             block.requires_grad_(False)
 
+    def pooled(self, crops: Tensor) -> Tensor:
+        """What the last layer sees: (B, HEAD_CHANNELS)."""
+        features = self.backbone(crops)[-1]
+        return functional.relu6(self.norm(self.mix(features))).mean(dim=(2, 3))
+
     def forward(self, crops: Tensor) -> Tensor:
         """See the class."""
-        features = self.backbone(crops)[-1]
-        pooled = functional.relu6(self.norm(self.mix(features))).mean(dim=(2, 3))
+        pooled = self.pooled(crops)
         logits: Tensor = self.species(functional.dropout(pooled, DROPPED, self.training))
         return logits
 

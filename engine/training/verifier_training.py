@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,7 +20,8 @@ from engine.domain.geometry import FloatArray
 from engine.models.detectors import CANDIDATE_IOU, GridDetector
 from engine.models.manifest import Verification
 from engine.models.suppression import suppress
-from engine.models.verification import CERTAIN_LOGIT, GREY, combined, logit
+from engine.models.verification import CERTAIN_LOGIT, GREY, certain, combined, logit
+from engine.models.yolo_decoding import ODDS_LIMIT
 from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
 from engine.training.augment import PoseVariation, recoloured
 from engine.training.backbone import imagenet_weights
@@ -32,6 +35,7 @@ from engine.training.verifier_data import (
     counts_by_species,
     read_crops,
 )
+from engine.training.verifier_head import TUNED_SHARE, half_way, refit_head
 from engine.training.verifier_net import (
     VerifierNet,
     fold_normalisations,
@@ -55,6 +59,10 @@ FALSE_SHARE = 0.005
 
 RIDGE = 1e-3
 """Pull of the fitted weights towards 0, relative to the mean loss."""
+
+CERTAIN_FROM = 0.95
+"""Least detector score from which a horse unlike any other animal needs no second opinion; higher
+where held-out pictures show other things at that score."""
 
 _HORSES = 0.4
 """Share of horses in a batch."""
@@ -114,7 +122,7 @@ def varied_crop(crop: Image, extent: FloatArray, rng: np.random.Generator) -> Im
         width, height = rng.integers(INPUT_PX // 8, INPUT_PX // 2, 2)
         x, y = rng.integers(0, INPUT_PX - width), rng.integers(0, INPUT_PX - height)
         drawn[y : y + height, x : x + width] = rng.integers(0, 256, 3)
-    how = PoseVariation(colour=0.7, grey=0.15, dark=0.1, blur=0.1, noise=0.15)
+    how = PoseVariation(colour=0.7, grey=0.15, dark=0.1, blur=0.1, noise=0.15, aged=0.12)
     return recoloured(drawn, rng, how)
 
 
@@ -144,6 +152,7 @@ class VerifierRecipe:
         load_imagenet_head(self._network, weights)
         fold_normalisations(self._network)
         self._network.freeze_early()
+        self._start = copy.deepcopy(self._network)
         self._network.to(device)
 
     def network(self) -> nn.Module:
@@ -169,6 +178,21 @@ class VerifierRecipe:
         """See ``measure_verifier``."""
         opinions = opinions_of(network, self._crops, self._crops.held_out, self._device)
         return measure_verifier(self._crops, self._pictures, opinions, EVEN)
+
+    def settled(self, tuned: VerifierNet) -> VerifierNet:
+        """The network to publish, on the device (see ``verifier_head``)."""
+        network = half_way(self._start.to(self._device), tuned.to(self._device))
+        refit_head(network, self._plain_batches(), self._seed)
+        return network
+
+    def _plain_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every crop that may be trained on, as the product sees it, and what it shows."""
+        crops = self._crops
+        rows = np.sort(np.concatenate([self._horses, self._others]))
+        for part in np.array_split(rows, max(1, len(rows) // 64)):
+            inputs = as_inputs([plain_crop(crops.crops[r], crops.extents[r]) for r in part])
+            placed = inputs.to(self._device).contiguous(memory_format=torch.channels_last)
+            yield placed, torch.from_numpy(crops.species[part]).to(self._device)
 
 
 def opinions_of(
@@ -197,9 +221,9 @@ def measure_verifier(
 
     Pictures are rows of ``pictures``; only annotated labels count as horses to be found.
     """
-    scores = np.where(
-        crops.proposed, combined(np.nan_to_num(crops.scores), crops.odds, opinions, how), 0.0
-    )
+    detected = np.nan_to_num(crops.scores)
+    believed = np.where(certain(detected, crops.odds, how), np.float32(CERTAIN_LOGIT), opinions)
+    scores = np.where(crops.proposed, combined(detected, crops.odds, believed, how), 0.0)
     peaks, matches = [], []
     for index, labelled in enumerate(pictures):
         rows = np.flatnonzero((crops.pictures == index) & crops.proposed)
@@ -234,7 +258,8 @@ def fitted(
 
     Both kinds weigh the same. Newton's method; the weights are kept positive. The bias is then
     moved so that the product's default threshold lets FALSE_SHARE of the others pass, because a
-    score must mean the same whatever the detector.
+    score must mean the same whatever the detector. Horses count as certain from the first
+    hundredth that nothing else reaches, but not below CERTAIN_FROM.
     """
     cut = np.clip(opinions, -CERTAIN_LOGIT, CERTAIN_LOGIT)
     columns = np.stack([logit(scores), odds, cut, np.ones_like(cut)], axis=1).astype(np.float64)
@@ -249,12 +274,14 @@ def fitted(
         beta = beta + np.clip(np.linalg.solve(curve, slope), -0.5, 0.5)
     if not np.isfinite(beta).all():
         raise Bug("the weights of detector and verifier could not be fitted")
+    unlike = scores[~horses & (odds >= ODDS_LIMIT)].max(initial=0.0)
     how = Verification(
         model=VERIFIER_NAME,
         detector_weight=round(max(float(beta[0]), 0.05), 3),
         odds_weight=round(max(float(beta[1]), 0.0), 3),
         verifier_weight=round(max(float(beta[2]), 0.05), 3),
         candidates_from=least,
+        certain_from=min(max(CERTAIN_FROM, math.floor(unlike * 100.0 + 1.0) / 100.0), 1.0),
     )
     mixed = logit(combined(scores, odds, opinions, how))[~horses]
     passing = float(np.quantile(mixed, 1.0 - FALSE_SHARE))
@@ -293,12 +320,16 @@ def train_verifier(
         return False
     from engine.training.verifier_publication import publish_verifier
 
-    network = trainer.averaged
-    if not isinstance(network, VerifierNet):
+    tuned = trainer.averaged
+    if not isinstance(tuned, VerifierNet):
         raise Bug("the verifier's trainer holds another network")
+    tell("the last layer is fitted anew")
+    network = recipe.settled(tuned)
     done = (
         f"{trainer.epoch} epochs of {steps} batches of {batch} crops, AdamW, one cosine cycle from "
         f"{plan.peak_rate}, seed {seed}; stem and stages 1 to 5 keep their ImageNet weights.",
+        f"Published: weights {TUNED_SHARE:.0%} of the way from ImageNet's to the tuned ones, and "
+        "the last layer fitted again on the plain crops.",
         f"Crops trained on: {counts_by_species(crops)}.",
         f"Proposals of {detector.model_id}.",
     )

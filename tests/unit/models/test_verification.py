@@ -20,6 +20,7 @@ from engine.models.verification import (
     GREY,
     SpeciesVerifier,
     candidates_from,
+    certain,
     combined,
     logit,
     probability,
@@ -147,7 +148,9 @@ BOXES = {"white animal": (20, 30, 60, 50), "black animal": (100, 30, 140, 70),
          "person": (20, 90, 40, 130), "black dog": (100, 100, 140, 140)}  # fmt: skip
 
 
-def _detector(folder: Path, verifier: SpeciesVerifier | None, **fields: object) -> GridDetector:
+def _detector(
+    folder: Path, verifier: SpeciesVerifier | None, how: Verification = HOW, **fields: object
+) -> GridDetector:
     """Answers a white sheep (0.3), a black horse (0.6), a person (0.7), a black dog (0.5)."""
     table = np.zeros((3 * 525, 5 + 4), np.float32)
     for row, (box, kind, score) in enumerate(
@@ -159,7 +162,7 @@ def _detector(folder: Path, verifier: SpeciesVerifier | None, **fields: object) 
     path = constant_model(folder / "table.onnx", {"output": table}, ["batch", 3, 160, 160])
     entry = entry_of(
         path, task="detector", layout="yolo", input={"width_px": 160, "height_px": 160},
-        classes={"0": "horse", "1": "person", "2": "dog"}, lookalikes=(3,), verification=HOW,
+        classes={"0": "horse", "1": "person", "2": "dog"}, lookalikes=(3,), verification=how,
         **fields,
     )  # fmt: skip
     options = DetectorOptions(minimum_box_px=1.0, lookalikes_are_horses=False)
@@ -186,6 +189,32 @@ def test_the_verifier_decides_which_animals_are_horses(
     }  # fmt: skip
     assert found.scores.max() <= 1.0
     assert (np.diff(found.scores) <= 0).all()
+
+
+def test_of_a_certain_horse_the_verifier_is_not_asked(
+    tmp_path: Path, verifier: SpeciesVerifier
+) -> None:
+    sure = HOW.model_copy(update={"certain_from": 0.6})
+    found = _detector(tmp_path, verifier, sure).detect([_picture()], [1.0], 0.35)[0]
+    places = [tuple(box) for box in found.boxes_xyxy_px.round().astype(int)]
+    horses = [p for p, kind in zip(places, found.class_ids, strict=True) if kind == HORSE]
+    # The verifier would call the black horse none; the dog, less likely a horse, stays a dog.
+    assert set(horses) == {BOXES["white animal"], BOXES["black animal"]}
+    best = int(found.scores.argmax())
+    wanted = combined(
+        np.array([0.6], np.float32), np.array([ODDS_LIMIT], np.float32),
+        np.array([CERTAIN_LOGIT], np.float32), sure,
+    )  # fmt: skip
+    assert places[best] == BOXES["black animal"]
+    assert found.scores[best] == pytest.approx(float(wanted[0]))
+
+
+def test_a_horse_that_may_be_a_cow_is_never_certain() -> None:
+    sure = HOW.model_copy(update={"certain_from": 0.9})
+    scores = np.array([0.95, 0.95, 0.89], np.float32)
+    odds = np.array([ODDS_LIMIT, ODDS_LIMIT - 0.1, ODDS_LIMIT], np.float32)
+    assert certain(scores, odds, sure).tolist() == [True, False, False]
+    assert not certain(scores, odds, HOW).any()
 
 
 def test_scale_and_batches_do_not_change_the_opinion(

@@ -12,10 +12,10 @@ import torch
 
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
-from engine.training.detector_data import agreed, read_detector_data
+from engine.training.detector_data import Sample, agreed, read_detector_data
 from engine.training.detector_loss import assign, cell_grid, decoded, detector_loss, pairwise_iou
 from engine.training.detector_net import OTHER_ANIMALS
-from engine.training.detector_training import Sample, composed, placed_on
+from engine.training.detector_training import composed, placed_on
 
 HORSE, PERSON = int(SubjectClass.HORSE), int(SubjectClass.PERSON)
 

@@ -13,7 +13,9 @@ import torch
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import OperatorMistake
 from engine.models.detectors import DetectorOptions, grid_detector
+from engine.models.manifest import Verification
 from engine.models.verification import GREY, combined, species_crops
+from engine.models.yolo_decoding import ODDS_LIMIT
 from engine.training.detector_data import LabelledPicture
 from engine.training.verifier_data import (
     CROP_PX,
@@ -25,8 +27,10 @@ from engine.training.verifier_data import (
     read_crops,
     species_of,
 )
+from engine.training.verifier_head import half_way, refit_head
 from engine.training.verifier_net import VerifierNet, fold_normalisations, species_loss
 from engine.training.verifier_training import (
+    CERTAIN_FROM,
     INPUT_PX,
     PADDING,
     fitted,
@@ -162,6 +166,60 @@ def test_the_fit_separates_what_the_verifier_separates() -> None:
     assert how.verifier_weight > how.odds_weight
     final = combined(scores, odds, opinions.astype(np.float32), how)
     assert ((final > 0.5) == horses).mean() > 0.95
+
+
+def test_certainty_needs_a_detector_that_is_sure_of_nothing_else() -> None:
+    scores = np.array([0.99, 0.97, 0.3], np.float32)
+    opinions = np.array([3.0, -3.0, -3.0], np.float32)
+    horses = np.array([True, False, False])
+    unlike = np.array([ODDS_LIMIT, 0.0, ODDS_LIMIT], np.float32)
+    assert fitted(scores, unlike, opinions, horses, 0.05).certain_from == CERTAIN_FROM
+    alike = np.full(3, ODDS_LIMIT, np.float32)
+    assert fitted(scores, alike, opinions, horses, 0.05).certain_from == pytest.approx(0.98)
+    scores[1] = 0.995
+    assert fitted(scores, alike, opinions, horses, 0.05).certain_from == 1.0
+
+
+def test_a_certain_horse_is_found_whatever_the_verifier_thinks() -> None:
+    crops, pictures, opinions = _proposals([-8.0, -8.0, -8.0, -8.0])
+    crops.scores[0], crops.odds[0] = 0.97, ODDS_LIMIT
+    how = Verification(model="v", detector_weight=0.3, verifier_weight=1.0, certain_from=0.95)
+    assert measure_verifier(crops, pictures, opinions, how)["recall_at_fp1"] == 1.0
+    asked = how.model_copy(update={"certain_from": 1.0})
+    assert measure_verifier(crops, pictures, opinions, asked)["recall_at_0.35"] == 0.0
+
+
+def _tiny() -> VerifierNet:
+    torch.manual_seed(0)
+    network = VerifierNet()
+    fold_normalisations(network)
+    return network
+
+
+def test_half_way_lies_between_both_networks() -> None:
+    start, tuned = _tiny(), _tiny()
+    with torch.no_grad():
+        tuned.species.weight.add_(2.0)
+    middle = half_way(start, tuned, 0.25)
+    wanted = start.species.weight + 0.5
+    torch.testing.assert_close(middle.species.weight, wanted)
+    assert not middle.training
+
+
+def test_a_new_last_layer_learns_what_the_features_show() -> None:
+    network = _tiny()
+    generator = torch.Generator().manual_seed(0)
+    cow = SPECIES.index("cow")
+    kinds = torch.tensor([0, cow] * 24)
+    pictures = torch.randn(48, 3, 32, 32, generator=generator) * 0.05
+    pictures[kinds == 0, 0] += 1.0
+    pictures[kinds == cow, 2] += 1.0
+    before = network.backbone._conv_stem.weight.clone()
+    refit_head(network, [(pictures[:32], kinds[:32]), (pictures[32:], kinds[32:])])
+    with torch.no_grad():
+        answers = network(pictures).argmax(dim=1)
+    assert (answers == kinds).float().mean() > 0.9
+    torch.testing.assert_close(network.backbone._conv_stem.weight, before)
 
 
 def test_crops_are_cut_once_from_what_the_detector_proposes(tmp_path: Path) -> None:
