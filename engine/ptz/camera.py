@@ -36,6 +36,8 @@ NEW_VIEW_S = 6.0
 """A view is new for this long after it came to rest: the time a scan looks at it."""
 IDLE_S = 0.5
 _TICK_S = 0.05
+_GUARD_EVERY_S = 1.0
+"""A guard that dies while a camera moves is missed for at most this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class PtzCamera:
         self._jobs: deque[Job] = deque()
         self._sent: Motion | None = None
         self._sent_mono_s = 0.0
+        self._watched_mono_s = 0.0
         self._stop_owed = False
         self._may_move = False
         self._refused = False
@@ -274,8 +277,10 @@ class PtzCamera:
                         if token.stopping and not (self._stop_owed and self._may_move):
                             return
                         self._condition.wait(self._pause_s())
-                        continue
-                self._carry_out(step)
+                if step is not None:
+                    self._carry_out(step)
+                elif self._guard_due():
+                    self._watched()
         finally:
             self._disconnect()
 
@@ -299,10 +304,19 @@ class PtzCamera:
         elif isinstance(step, Motion):
             with self._condition:
                 self._may_move = True
-            self._guard.moving(self.stream_id)
+            self._watched()
             driver.move(step)
         else:
             step.run(driver)
+
+    def _guard_due(self) -> bool:
+        """Whether a movement has gone on so long that its guard may have died meanwhile."""
+        moving = self._may_move and self._sent is not None
+        return moving and self._clock.mono_s() >= self._watched_mono_s + _GUARD_EVERY_S
+
+    def _watched(self) -> None:
+        self._watched_mono_s = self._clock.mono_s()
+        self._guard.moving(self.stream_id)
 
     def _connected(self) -> PtzDriver:
         if self._driver is None:

@@ -44,8 +44,9 @@ def default_command() -> tuple[str, ...]:
 class GuardianProcess:
     """Meets Guardian with a child process; may be used from any thread.
 
-    The child is started with the first camera that moves. A child that died is started again at
-    the next movement; without one, cameras are steered all the same and it is logged.
+    The child is started with the first camera that moves. A child that died is started again when
+    a camera moves or, told again, still moves; without one, cameras are steered all the same and
+    it is logged.
     """
 
     def __init__(self, command: Sequence[str] | None = None, further: str = "") -> None:

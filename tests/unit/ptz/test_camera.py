@@ -32,6 +32,7 @@ class FailingCamera:
         self.gate = threading.Event()
         self.gate.set()
         self.guarded: list[str] = []
+        self.watched = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -62,7 +63,9 @@ class FailingCamera:
             raise error
 
     def moving(self, _stream_id: StreamId) -> None:
-        self.guarded.append("moving")
+        self.watched += 1
+        if self.guarded[-1:] != ["moving"]:
+            self.guarded.append("moving")
 
     def still(self, _stream_id: StreamId) -> None:
         self.guarded.append("still")
@@ -93,6 +96,14 @@ def test_a_program_that_starts_stops_the_camera_first() -> None:
         wait_until(lambda: driver.told == ["stop", "move 1"])
     assert driver.told[-2:] == ["stop", "close"]
     assert driver.guarded == ["moving", "still"]
+
+
+def test_the_guard_is_told_again_while_a_movement_goes_on() -> None:
+    driver = FailingCamera()
+    with camera_of(driver) as camera:
+        camera.move(ANNA, RIGHT)
+        wait_until(lambda: driver.watched >= 3)
+        assert driver.told == ["move 1"] and driver.guarded == ["moving"]
 
 
 def test_of_many_moves_only_the_newest_is_sent() -> None:
