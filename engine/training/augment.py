@@ -15,8 +15,6 @@ from engine.training.crowding import crowded, on_background, without_rider
 
 Picture = NDArray[np.uint8]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
 
 @dataclass(frozen=True)
 class PoseVariation:
@@ -32,7 +30,6 @@ class PoseVariation:
     dark: float = 0.15
     blur: float = 0.2
     noise: float = 0.2
-    aged: float = 0.0
     occlusion: float = 0.5
     crowd: float = 0.25
     background: float = 0.12
@@ -93,9 +90,7 @@ def recoloured(picture: Picture, rng: np.random.Generator, how: PoseVariation) -
         middle = float(values.mean())
         values = (values - middle) * rng.uniform(0.65, 1.35) + middle + rng.uniform(-20, 20)
     if rng.random() < how.grey:
-        values[:] = (values @ _LUMA)[..., None]
-    if how.aged and rng.random() < how.aged:
-        values = _printed(values, rng)
+        values[:] = (values @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
     if rng.random() < how.dark:
         values = 255.0 * (np.clip(values, 0, 255) / 255.0) ** rng.uniform(1.2, 2.5)
         values *= rng.uniform(0.3, 0.8)
@@ -105,17 +100,6 @@ def recoloured(picture: Picture, rng: np.random.Generator, how: PoseVariation) -
         grain = rng.standard_normal((*picture.shape[:2], 1), dtype=np.float32)
         values = values + grain * rng.uniform(2, 14)
     return np.asarray(np.clip(values, 0, 255), np.uint8)
-
-
-def _printed(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """As an old print or against the light: grey with hard tones, on paper, perhaps brownish."""
-    grey = np.clip(values @ _LUMA, 0, 255) / 255.0
-    middle = np.quantile(grey, rng.uniform(0.25, 0.65))
-    hard = 1.0 / (1.0 + np.exp((middle - grey) * rng.uniform(6.0, 25.0)))
-    black, paper = rng.uniform(0.0, 0.2), rng.uniform(0.7, 1.0)
-    tone = (black + (paper - black) * hard) * 255.0
-    brown = 1.0 - rng.uniform(0.0, 0.25) * np.array([1.0, 0.5, 0.0], np.float32)
-    return np.asarray(tone[..., None] * brown, np.float32)
 
 
 def _blurred(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

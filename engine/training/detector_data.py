@@ -33,6 +33,14 @@ SURE, SEEN, DOUBTFUL = 0.40, 0.25, 0.12
 """The first teacher must be sure, the second must have seen it; anything above DOUBTFUL that is
 not agreed is ignored."""
 
+SHOWN, LARGE = DOUBTFUL, 0.2
+"""Where a horse is known to be: what one teacher takes for any animal with a score of SHOWN and
+over LARGE of the picture is that horse, though the other does not see it."""
+HORSE_FOLDERS = ("breeds", "horses")
+"""Folders of loose pictures that all show a horse."""
+
+_LOOSE = ("looks", "empty_barns", "pictures", "negatives", *HORSE_FOLDERS)
+
 _PICTURES = (".jpg", ".jpeg", ".png")
 _CLASSES = {"horse": SubjectClass.HORSE, "person": SubjectClass.PERSON}
 
@@ -62,17 +70,6 @@ class LabelledPicture:
         return self.source.endswith("_neg") or is_held_out(f"{self.source}/{self.group}")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A picture being composed: BGR picture uint8 (h, w, 3), boxes float32 (N, 4), classes (N,),
-    and places to ignore float32 (M, 4), all in pixels of the picture."""
-
-    picture: NDArray[np.uint8]
-    boxes: FloatArray
-    class_ids: NDArray[np.int16]
-    ignored: FloatArray
-
-
 @dataclass
 class FoundPicture:
     """One picture of a folder before teachers: boxes of known classes, boxes of other animals."""
@@ -88,6 +85,8 @@ class FoundPicture:
     """Boxes are hulls of landmarks: a teacher's overlapping box is better."""
     empty: bool = False
     """Nothing is there: teachers are not asked."""
+    horse: bool = False
+    """A horse is there: what looks like another animal is one."""
 
 
 class Teacher(Protocol):
@@ -98,15 +97,17 @@ class Teacher(Protocol):
         ...
 
 
-def agreed(first: DetectionBatch, second: DetectionBatch) -> tuple[DetectionBatch, FloatArray]:
+def agreed(
+    first: DetectionBatch, second: DetectionBatch, sure_from: float = SURE, seen_from: float = SEEN
+) -> tuple[DetectionBatch, FloatArray]:
     """Boxes of the first teacher that the second confirms, and the doubtful rest (M, 4).
 
-    Confirmed: same class, IoU of at least 0.5, scores at least SURE and SEEN.
+    Confirmed: same class, IoU of at least 0.5, scores at least ``sure_from`` and ``seen_from``.
     """
     overlap = iou_matrix(first.boxes_xyxy_px, second.boxes_xyxy_px)
     same = first.class_ids[:, None] == second.class_ids[None, :]
-    confirms = (overlap >= 0.5) & same & (second.scores >= SEEN)[None, :]
-    sure = confirms.any(axis=1) & (first.scores >= SURE)
+    confirms = (overlap >= 0.5) & same & (second.scores >= seen_from)[None, :]
+    sure = confirms.any(axis=1) & (first.scores >= sure_from)
     rest = [first.boxes_xyxy_px[~sure]]
     if len(second):
         explained = (overlap[sure] >= 0.5).any(axis=0)
@@ -120,6 +121,8 @@ def _completed(found: FoundPicture, teachers: Sequence[Teacher]) -> tuple[FoundP
     if not teachers or found.empty:
         return found, nothing
     answers = [teacher.answers(found.picture_bgr) for teacher in teachers[:2]]
+    if found.horse:
+        return _with_known_horse(found, answers[0], answers[-1])
     if found.others and not found.boxes:
         # A picture of cows, sheep or dogs: what looks like a horse to a teacher is one of them.
         answers = [a.select(a.class_ids == SubjectClass.PERSON) for a in answers]
@@ -143,6 +146,44 @@ def _completed(found: FoundPicture, teachers: Sequence[Teacher]) -> tuple[FoundP
     labels = np.array(found.boxes, np.float32).reshape(-1, 4)
     kept = [b for b in kept if not len(labels) or iou_matrix(b[None], labels).max() < 0.6]
     return found, np.array(kept, np.float32).reshape(-1, 4)
+
+
+def _with_known_horse(
+    found: FoundPicture, first: DetectionBatch, second: DetectionBatch
+) -> tuple[FoundPicture, FloatArray]:
+    """Labels of a picture that is known to show a horse: teachers overlook black ones and call
+    spotted ones cows and dogs, so any animal that both see is a horse, or one that fills the
+    picture and that one of them sees."""
+    first, second = _animals_as_horses(first), _animals_as_horses(second)
+    sure, doubtful = agreed(first, second, SEEN, DOUBTFUL)
+    boxes, kinds = list(sure.boxes_xyxy_px), [int(kind) for kind in sure.class_ids]
+    if SubjectClass.HORSE not in kinds:
+        height, width = found.picture_bgr.shape[:2]
+        for answers in (first, second):
+            sides = answers.boxes_xyxy_px[:, 2:] - answers.boxes_xyxy_px[:, :2]
+            large = sides[:, 0] * sides[:, 1] >= LARGE * width * height
+            seen = (answers.class_ids == SubjectClass.HORSE) & (answers.scores >= SHOWN) & large
+            if seen.any():
+                best = int(np.argmax(np.where(seen, answers.scores, -1.0)))
+                boxes.append(answers.boxes_xyxy_px[best])
+                kinds.append(int(SubjectClass.HORSE))
+                break
+    found.boxes += boxes
+    found.class_ids += kinds
+    if SubjectClass.HORSE not in kinds:
+        # The horse that nobody saw must not become background.
+        height, width = found.picture_bgr.shape[:2]
+        return found, np.array([[0.0, 0.0, width, height]], np.float32)
+    labels = np.array(boxes, np.float32).reshape(-1, 4)
+    kept = [b for b in doubtful if not len(labels) or iou_matrix(b[None], labels).max() < 0.6]
+    return found, np.array(kept, np.float32).reshape(-1, 4)
+
+
+def _animals_as_horses(answers: DetectionBatch) -> DetectionBatch:
+    kinds = np.where(
+        answers.class_ids == SubjectClass.PERSON, SubjectClass.PERSON, SubjectClass.HORSE
+    )
+    return DetectionBatch(answers.boxes_xyxy_px, answers.scores, kinds.astype(np.int16))
 
 
 def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
@@ -169,11 +210,7 @@ def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
         yield found
 
 
-def masked_pictures(
-    folder: Path,
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], str]]:
-    """Pictures (BGR) of a folder with masks, the mask of the horse in the picture's size (255
-    inside), and the file name. Pictures without a usable mask are left out."""
+def _masked(folder: Path) -> Iterator[FoundPicture]:
     masks = {p.stem: p for p in sorted((folder / "masks").iterdir())}
     for path in sorted((folder / "images").iterdir()):
         mask = (
@@ -182,17 +219,11 @@ def masked_pictures(
         if mask is None or not (mask > 127).any():
             continue
         picture = _read(path)
-        inside = np.where(mask > 127, np.uint8(255), np.uint8(0))
-        size = picture.shape[1], picture.shape[0]
-        fitted = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)
-        yield picture, np.asarray(fitted, np.uint8), path.name
-
-
-def _masked(folder: Path) -> Iterator[FoundPicture]:
-    for picture, mask, name in masked_pictures(folder):
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(mask > 127)
+        scale = picture.shape[1] / mask.shape[1], picture.shape[0] / mask.shape[0]
         box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
-        yield FoundPicture(picture, folder.name, name, [box], [int(SubjectClass.HORSE)])
+        box *= np.array([*scale, *scale], np.float32)
+        yield FoundPicture(picture, folder.name, path.name, [box], [int(SubjectClass.HORSE)])
 
 
 def _clips(folder: Path, every: int) -> Iterator[FoundPicture]:
@@ -242,7 +273,11 @@ def loose_pictures(folder: Path) -> Iterator[FoundPicture]:
     """All pictures below a folder, nothing known about them."""
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PICTURES):
         named = f"{path.parent.name}/{path.name}"
-        yield FoundPicture(_read(path), folder.name, named, empty=folder.name.startswith("empty"))
+        inside = path.relative_to(folder).parts[:-1]
+        yield FoundPicture(
+            _read(path), folder.name, named, empty=folder.name.startswith("empty"),
+            horse=any(part in HORSE_FOLDERS for part in (folder.name, *inside)),
+        )  # fmt: skip
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
@@ -268,7 +303,7 @@ def _folders(data: Path, every: int) -> Iterator[FoundPicture]:
             yield from _masked(folder)
         elif (folder / "index.csv").is_file():
             yield from _clips(folder, every)
-        elif folder != data and folder.name in ("looks", "empty_barns", "pictures", "negatives"):
+        elif folder != data and folder.name in _LOOSE:
             yield from loose_pictures(folder)
 
 

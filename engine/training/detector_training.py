@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,16 +21,9 @@ from engine.models.suppression import suppress
 from engine.models.yolo_decoding import ClassTable, decode_yolox
 from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
 from engine.training.augment import PoseVariation, recoloured
-from engine.training.cut_outs import CutOut, drawn, read_cut_outs, with_horses
-from engine.training.detector_data import (
-    LabelledPicture,
-    Sample,
-    Teacher,
-    read_detector_data,
-)
+from engine.training.detector_data import LabelledPicture, Teacher, read_detector_data
 from engine.training.detector_loss import detector_loss
 from engine.training.detector_net import (
-    CLASSES,
     DetectorNet,
     ServedDetector,
     blended,
@@ -44,14 +38,22 @@ SIZES_PX = ((416, 416), (320, 416), (256, 448), (288, 512), (320, 320), (288, 38
 """(height, width) of training batches: square, 4:3 and 16:9, as cameras deliver."""
 MEASURE_PX = 416
 GREY = 114
-CROWDED = 0.3
-"""Share of single pictures into which horses are laid before each other."""
 BLENDS = (0.15, 0.3, 0.5, 1.0)
 """Shares of the tuned weights that are tried when a run is finished."""
 
 TABLE = ClassTable.of({"0": "horse", "1": "person"}, (), False)
 
 Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture being composed: BGR picture, boxes, classes, places to ignore (all in pixels)."""
+
+    picture: Image
+    boxes: FloatArray
+    class_ids: NDArray[np.int16]
+    ignored: FloatArray
 
 
 def load_sample(labelled: LabelledPicture) -> Sample:
@@ -112,11 +114,9 @@ def _areas(boxes: FloatArray) -> FloatArray:
 
 
 def composed(
-    samples: Sequence[Sample], size_px: tuple[int, int], rng: np.random.Generator,
-    horses: Sequence[CutOut] = (),
-) -> Sample:  # fmt: skip
-    """One training picture of (height, width) from one sample, or a mosaic of four; ``horses`` are
-    laid into it, before each other."""
+    samples: Sequence[Sample], size_px: tuple[int, int], rng: np.random.Generator
+) -> Sample:
+    """One training picture of (height, width) from one sample, or a mosaic of four."""
     height, width = size_px
     canvas = np.full((height, width, 3), GREY, np.uint8)
     if len(samples) == 1:
@@ -132,10 +132,6 @@ def composed(
     boxes = np.concatenate([p.boxes for p in parts])
     ignored = np.concatenate([p.ignored for p in parts])
     class_ids = np.concatenate([p.class_ids for p in parts])
-    if horses:
-        crowd = with_horses(Sample(canvas, boxes, class_ids, ignored), horses, rng)
-        canvas, boxes = crowd.picture, crowd.boxes
-        class_ids, ignored = crowd.class_ids, crowd.ignored
     if rng.random() < 0.5:
         canvas = np.ascontiguousarray(canvas[:, ::-1])
         boxes, ignored = _mirrored(boxes, width), _mirrored(ignored, width)
@@ -156,10 +152,9 @@ class DetectorRecipe:
 
     def __init__(
         self, pictures: Sequence[LabelledPicture], start: Path | None, device: torch.device,
-        batch: int, seed: int = 1, cut_outs: Sequence[CutOut] = (),
+        batch: int, seed: int = 1,
     ) -> None:  # fmt: skip
         self._device, self._batch, self._seed = device, batch, seed
-        self._cut_outs = cut_outs
         self._training = [p for p in pictures if not p.held_out]
         self._unseen = [p for p in pictures if p.held_out and not p.source.endswith("_neg")]
         self._negatives = [p for p in pictures if p.source.endswith("_neg")]
@@ -207,11 +202,7 @@ class DetectorRecipe:
     def _compose(self, rng: np.random.Generator, size: tuple[int, int], mosaic: float) -> Sample:
         count = 4 if rng.random() < mosaic else 1
         chosen = rng.choice(len(self._training), size=count, p=self._weights)
-        samples = [load_sample(self._training[int(i)]) for i in chosen]
-        # Not beside cows and sheep: cut edges would then be what tells a horse from them.
-        alone = count == 1 and (samples[0].class_ids < len(CLASSES)).all()
-        crowd = alone and bool(self._cut_outs) and rng.random() < CROWDED
-        return composed(samples, size, rng, drawn(self._cut_outs, rng) if crowd else ())
+        return composed([load_sample(self._training[int(i)]) for i in chosen], size, rng)
 
     def score(self, network: nn.Module) -> dict[str, float]:
         """Recall of horses on held-out annotated pictures where at most 1 % of negatives alarm."""
@@ -297,9 +288,7 @@ def train_detector(
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     pictures = read_detector_data(data, out / "cache", teachers)
-    cut_outs = read_cut_outs(data)
-    tell(f"{len(cut_outs)} horses cut out to stand before each other")
-    recipe = DetectorRecipe(pictures, start, torch.device(device), batch, seed, cut_outs)
+    recipe = DetectorRecipe(pictures, start, torch.device(device), batch, seed)
     plan = Plan(
         epochs=epochs, steps_per_epoch=steps, seed=seed, minutes=minutes, peak_rate=3e-5,
         weight_decay=5e-4, evaluate_every=3,

@@ -16,7 +16,8 @@ from engine.training.evaluation import answers_of
 
 
 class ModelTeacher:
-    """Meets Teacher with a detector of the manifest; cows and sheep it sees count as horses."""
+    """Meets Teacher with a detector of the manifest; cows, sheep and zebras that it sees count as
+    horses."""
 
     def __init__(self, detector: GridDetector) -> None:
         self._detector = detector
@@ -37,5 +38,5 @@ def model_teacher(entry: ModelEntry, file: Path, threads: int = 1) -> ModelTeach
     def open_on(_device: Device) -> Session:
         return open_session(file, entry.runtime, entry.input, execution)
 
-    options = DetectorOptions(minimum_box_px=8.0, lookalikes_are_horses=True, batch_limit=1)
+    options = DetectorOptions(minimum_box_px=8.0, for_verifier=True, batch_limit=1)
     return ModelTeacher(grid_detector(entry, open_on, "cpu", options))

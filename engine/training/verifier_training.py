@@ -122,7 +122,7 @@ def varied_crop(crop: Image, extent: FloatArray, rng: np.random.Generator) -> Im
         width, height = rng.integers(INPUT_PX // 8, INPUT_PX // 2, 2)
         x, y = rng.integers(0, INPUT_PX - width), rng.integers(0, INPUT_PX - height)
         drawn[y : y + height, x : x + width] = rng.integers(0, 256, 3)
-    how = PoseVariation(colour=0.7, grey=0.15, dark=0.1, blur=0.1, noise=0.15, aged=0.12)
+    how = PoseVariation(colour=0.7, grey=0.15, dark=0.1, blur=0.1, noise=0.15)
     return recoloured(drawn, rng, how)
 
 

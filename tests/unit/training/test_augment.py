@@ -108,17 +108,6 @@ def test_occlusion_covers_only_part_of_the_picture() -> None:
     assert not picture.any()
 
 
-def test_aged_prints_have_hard_tones_of_one_colour() -> None:
-    how = PoseVariation(colour=0, grey=0, dark=0, blur=0, noise=0, aged=1)
-    picture = np.zeros((40, 40, 3), np.uint8)
-    picture[:, 15:] = (90, 130, 110)
-    for seed in range(5):
-        printed = recoloured(picture, np.random.default_rng(seed), how).astype(float)
-        assert printed[:, 30].mean() > printed[:, 5].mean() + 40
-        ink, paper = printed[20, 5], printed[20, 30]
-        np.testing.assert_allclose(ink / ink[2] - paper / paper[2], 0.0, atol=0.05)
-
-
 def test_grey_pictures_have_one_level_a_pixel() -> None:
     how = PoseVariation(colour=0, grey=1, dark=0, blur=0, noise=0)
     grey = recoloured(_picture(), np.random.default_rng(0), how)

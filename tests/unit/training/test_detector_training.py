@@ -12,10 +12,10 @@ import torch
 
 from engine.domain.detections import DetectionBatch, SubjectClass
 from engine.domain.errors import OperatorMistake
-from engine.training.detector_data import Sample, agreed, read_detector_data
+from engine.training.detector_data import agreed, read_detector_data
 from engine.training.detector_loss import assign, cell_grid, decoded, detector_loss, pairwise_iou
 from engine.training.detector_net import OTHER_ANIMALS
-from engine.training.detector_training import composed, placed_on
+from engine.training.detector_training import Sample, composed, placed_on
 
 HORSE, PERSON = int(SubjectClass.HORSE), int(SubjectClass.PERSON)
 
@@ -72,6 +72,48 @@ def test_labels_are_completed_by_teachers_but_cows_stay_cows(tmp_path: Path) -> 
     assert horse.annotated == 1
     assert cow.class_ids.tolist() == [PERSON, OTHER_ANIMALS["cow"]]
     assert cow.annotated == 0
+
+
+class _Blind:
+    """Sees what it is given, whatever the picture."""
+
+    def __init__(self, *rows: tuple[float, float, float, float, float, int]) -> None:
+        self._rows = rows
+
+    def answers(self, picture_bgr: np.ndarray) -> DetectionBatch:
+        return _batch(*self._rows)
+
+
+DOG = int(SubjectClass.DOG)
+NOTHING = _Blind()
+
+
+@pytest.mark.parametrize("folder_name", ["looks/breeds/Appaloosa", "horses"])
+@pytest.mark.parametrize(
+    ("first", "second", "boxes"),
+    [
+        (_Blind((10, 5, 90, 55, 0.3, DOG)), _Blind((10, 5, 90, 54, 0.2, HORSE)), [(10, 5, 90, 55)]),
+        (NOTHING, _Blind((10, 5, 90, 55, 0.15, DOG)), [(10, 5, 90, 55)]),
+        (NOTHING, _Blind((10, 5, 30, 25, 0.9, DOG)), []),
+        (NOTHING, _Blind((10, 5, 90, 55, 0.9, PERSON)), []),
+    ],
+    ids=["both", "one, large", "one, small", "person"],
+)
+def test_where_a_horse_is_known_to_be_any_animal_is_it(
+    tmp_path: Path,
+    first: _Blind,
+    second: _Blind,
+    boxes: list[tuple[int, ...]],
+    folder_name: str,
+) -> None:
+    folder = tmp_path / folder_name
+    folder.mkdir(parents=True)
+    cv2.imwrite(str(folder / "a.jpg"), np.full((60, 100, 3), 90, np.uint8))
+    (spotted,) = read_detector_data(tmp_path, tmp_path / "cache", [first, second])
+    assert spotted.boxes_xyxy_px[spotted.class_ids == HORSE].tolist() == [list(b) for b in boxes]
+    # A horse that nobody found is no background either.
+    whole = [0.0, 0.0, 100.0, 60.0]
+    assert (whole in spotted.ignored_xyxy_px.tolist()) is (not boxes)
 
 
 def test_other_data_is_not_read_from_the_same_cache(tmp_path: Path) -> None:
