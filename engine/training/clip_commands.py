@@ -24,6 +24,9 @@ def add_arguments(task: argparse.ArgumentParser) -> None:
     task.add_argument("--data", type=Path, required=True, help="a clip, or a folder of clips")
     task.add_argument("--out", type=Path, help="folder for the contact sheets (PNG)")
     task.add_argument("--frames", type=int, default=60, help="of each clip, spread evenly")
+    task.add_argument(
+        "--bare", action="store_true", help="draw on grey, to show where the pictures may not be"
+    )
     task.add_argument("--threshold", type=float, help="of boxes (default: the product's)")
     task.add_argument("--detector", default="auto", help="name in the manifest or a file")
     task.add_argument("--pose", default="auto", help="the same")
@@ -48,8 +51,9 @@ def evaluate(
     with closing(_models(wanted, settings, store)) as models:
         for clip in clips:
             sheet, figures = look_at(
-                frames_of(clip, wanted.frames), models.detector, models.pose, threshold
-            )
+                frames_of(clip, wanted.frames), models.detector, models.pose, threshold,
+                bare=wanted.bare,
+            )  # fmt: skip
             report[clip.name] = figures
             tell(f"{clip.name}: {figures}")
             if wanted.out is not None:

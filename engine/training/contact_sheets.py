@@ -23,6 +23,8 @@ LEFT, RIGHT, MIDDLE = (60, 60, 255), (80, 220, 80), (255, 220, 60)
 
 _BOX_COLOURS = {SubjectClass.HORSE: (0, 200, 255), SubjectClass.PERSON: (255, 120, 120)}
 _BONE = (230, 230, 230)
+_BARE = 48
+"""Grey level in place of pictures."""
 _SIDE_PX = 420
 
 
@@ -43,10 +45,11 @@ def frames_of(clip: Path, count: int) -> list[Image]:
 
 def look_at(
     pictures: Sequence[Image], detector: Detector, pose: PoseEstimator | None, least_score: float,
-    least_landmark: float = 0.3, columns: int = 5,
+    least_landmark: float = 0.3, columns: int = 5, bare: bool = False,
 ) -> tuple[Image, dict[str, float]]:  # fmt: skip
     """All pictures with what is found in them, side by side, uint8 BGR; and how much it is.
 
+    ``bare``: what is found alone, on grey, to be shown where the pictures may not be.
     ``with_horse``: share of the pictures with a horse's box. ``horses``: boxes a picture.
     ``landmarks``: share of the landmarks of all horses that score ``least_landmark``.
     """
@@ -56,7 +59,7 @@ def look_at(
         found = answers_of(detector, picture, least_score)
         horses = found.boxes_xyxy_px[found.class_ids == SubjectClass.HORSE]
         counts.append(len(horses))
-        drawn = picture.copy()
+        drawn = np.full_like(picture, _BARE) if bare else picture.copy()
         draw_boxes(drawn, found)
         if pose is not None and len(horses):
             poses = pose.estimate([(ArrayPicture(picture.copy()), horses)])[0]
