@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from db.repositories.chunks import PostgresChunkRepository
-from engine.domain.identity import Reassign
+from engine.domain.identity import Reassign, Rename
 from engine.domain.ids import new_track_id
 from engine.domain.recording import DeleteBox, Extent, JobKind, JobState
 from tests.gui.recorded_review import (
@@ -346,12 +346,17 @@ def test_corrections_of_others_show_and_what_cannot_be_is_refused(bench: ReviewB
     page, inspector, area = bench.page, bench.page.inspector, bench.view().area
     yard = bench.cameras["Yard"]
     bench.go(20)
-    bench.qtbot.waitUntil(lambda: inspector.table.rowCount() == 1)
-    assert inspector.table.item(0, 1).text() == "Bella"
+    bench.qtbot.waitUntil(
+        lambda: inspector.table.rowCount() == 1 and inspector.table.item(0, 1).text() == "Bella",
+        timeout=20_000,
+    )
     juno = next(h for h in bench.barn.horses.list() if h.name == "Juno")
     bench.barn.identity.apply(Reassign(yard.track_id, juno.id), "Anna", "", {})
     bench.barn.announce()
     bench.qtbot.waitUntil(lambda: inspector.table.item(0, 1).text() == "Juno", timeout=10_000)
+    bench.barn.identity.apply(Rename(juno.id, {"name": "June"}), "Anna", "", {})
+    bench.barn.announce()
+    bench.qtbot.waitUntil(lambda: inspector.table.item(0, 1).text() == "June", timeout=10_000)
     page.pending.add(yard.chunks[0].id, DeleteBox(new_track_id(), yard.at(20)))
     bench.qtbot.waitUntil(lambda: "no such track" in inspector.edits.problem.text())
     assert not inspector.edits.apply.isEnabled()

@@ -103,7 +103,7 @@ class Corrector(QObject):
         if frame is None and not self._head.playing and area.frame is not None and not area.stale:
             return
         names = self._names()
-        told = (frame, area.edited, area.selected, len(names), self._head.playing)
+        told = (frame, area.edited, area.selected, names, self._head.playing)
         if _same(told, self._told):
             return
         self._told = told
