@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -19,7 +20,7 @@ import numpy as np
 from psycopg_pool import ConnectionPool
 
 from barnhand_desktop.backup.alone import alone_on_server
-from barnhand_desktop.backup.session_archive import OldSessions
+from barnhand_desktop.backup.session_archive import OldSessions, sweep_unfinished
 from barnhand_desktop.exports.names import EXPORTS, PART
 from db.migrate import has_timescale
 from db.pool import transaction
@@ -68,6 +69,7 @@ def tasks(
         Task("pictures", shelf.pictures),
         Task("exports", exports.remove, on_every_node=True),
         Task("sessions", sessions.archive_due, on_every_node=True),
+        Task("unfinished", partial(sweep_unfinished, media), on_every_node=True),
     )
 
 

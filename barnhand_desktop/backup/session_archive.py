@@ -1,21 +1,45 @@
-"""Sessions after six months: strides and video go, figures, map and report stay."""
+"""Sessions after six months: strides and video go, figures, map and report stay. And what was left
+of videos whose copying ended with the program."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.domain.sessions import Session, SessionRepository
-from engine.sessions.layout import remove_video, session_folder
+from engine.sessions.layout import PART, SESSIONS, remove_video, session_folder
 
 log = logging.getLogger(__name__)
 
 ARCHIVED_AFTER = timedelta(days=183)
 """Six months (specification: operations). Locked sessions stay as they are."""
+UNFINISHED_AFTER = timedelta(days=1)
+"""A video to which nothing was added for so long is not being copied any more."""
 _BATCH = 100
 _MOST_ROUNDS = 1000
+
+
+def sweep_unfinished(
+    media: Path, now: datetime, cancelled: Callable[[], bool]
+) -> Mapping[str, int]:
+    """Remove what was left of videos of sessions below ``media``; how many, as of an instant."""
+    gone = 0
+    for path in sorted((media / SESSIONS).glob(f"*/video*{PART}")):
+        if cancelled():
+            break
+        try:
+            added = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+            if path.is_symlink() or now - added < UNFINISHED_AFTER:
+                continue
+            path.unlink()
+            gone += 1
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+        except OSError as error:
+            log.warning("the unfinished video %s stays: %s", path, error)
+    return {"unfinished_videos": gone}
 
 
 class OldSessions:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from barnhand_desktop.backup.session_archive import OldSessions
+from barnhand_desktop.backup.session_archive import OldSessions, sweep_unfinished
 from db.pool import open_pool
 from db.repositories.farms import DEFAULT_FARM
 from db.repositories.sessions import PostgresSessionRepository
@@ -61,3 +62,25 @@ def test_the_video_of_an_old_session_goes_and_its_report_stays(
         changed = sessions.update(replace(sessions.get(kept), locked=False))
         assert not changed.locked
         assert keeper.archive_due(NOW, lambda: False) == {"sessions": 1}
+
+
+def test_what_was_left_of_a_video_goes_after_a_day(tmp_path: Path) -> None:
+    def left(hours: float, name: str) -> Path:
+        path = session_folder(tmp_path, SessionId(uuid4())) / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+        at_s = (NOW - timedelta(hours=hours)).timestamp()
+        os.utime(path, (at_s, at_s))
+        return path
+
+    forgotten, growing = left(25, "video.mp4.part"), left(1, "video.mp4.part")
+    whole = left(9999, "video.mp4")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"x")
+    linked = left(25, "video.mov")
+    (linked.parent / "video.mov.part").symlink_to(elsewhere)
+    assert sweep_unfinished(tmp_path, NOW, lambda: True) == {"unfinished_videos": 0}
+    assert sweep_unfinished(tmp_path, NOW, lambda: False) == {"unfinished_videos": 1}
+    assert not forgotten.parent.exists()
+    assert all(path.exists() for path in (growing, whole, linked, elsewhere))
+    assert sweep_unfinished(tmp_path / "absent", NOW, lambda: False) == {"unfinished_videos": 0}
