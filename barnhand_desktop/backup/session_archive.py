@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine.domain.sessions import Session, SessionRepository
-from engine.sessions.layout import PART, SESSIONS, remove_video, session_folder
+from engine.sessions.layout import PART, SESSIONS, remove_if_empty, remove_video, session_folder
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,7 @@ def sweep_unfinished(
                 continue
             path.unlink()
             gone += 1
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
+            remove_if_empty(path.parent)
         except OSError as error:
             log.warning("the unfinished video %s stays: %s", path, error)
     return {"unfinished_videos": gone}

@@ -21,13 +21,7 @@ from engine.models.letterbox import Anchor, Canvas, Letterbox, shifted, within
 from engine.models.manifest import Layout, ModelEntry, Verification
 from engine.models.sessions import Device, Session
 from engine.models.suppression import suppress
-from engine.models.verification import (
-    CERTAIN_LOGIT,
-    SpeciesVerifier,
-    candidates_from,
-    certain,
-    combined,
-)
+from engine.models.verification import SpeciesVerifier, candidates_from, certain, combined
 from engine.models.yolo_decoding import (
     NO_CANDIDATES,
     Candidates,
@@ -244,7 +238,7 @@ def verified(
     answers = verifier.opinions(pictures_bgr, asked)
     results: list[Candidates] = []
     for candidates, animals, known, answer in zip(found, chosen, sure, answers, strict=True):
-        opinions = np.full(len(known), CERTAIN_LOGIT, np.float32)
+        opinions = np.zeros(len(known), np.float32)
         opinions[~known] = answer
         horse = combined(animals.scores, animals.odds, opinions, how)
         results.append(_rescored(candidates, animals, horse, min_score))

@@ -46,8 +46,9 @@ def combined(
 ) -> FloatArray:
     """Final scores (N,) in 0..1: the logistic regression of ``how`` on the log odds of the
     detector's ``scores``, on its ``odds`` of a horse against rivals, and on the verifier's
-    ``opinions`` (log odds, cut at CERTAIN_LOGIT)."""
+    ``opinions`` (log odds, cut at CERTAIN_LOGIT; of ``certain`` horses they do not count)."""
     cut = np.clip(opinions, -CERTAIN_LOGIT, CERTAIN_LOGIT)
+    cut = np.where(certain(scores, odds, how), np.float32(CERTAIN_LOGIT), cut)
     mixed = (
         how.detector_weight * logit(scores)
         + how.odds_weight * odds

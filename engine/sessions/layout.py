@@ -63,7 +63,11 @@ def remove_video(media: Path, session: Session) -> None:
     """Take its video away, unfinished ones too; raises OSError."""
     for path in session_folder(media, session.id).glob("video*"):
         path.unlink(missing_ok=True)
-    folder = session_folder(media, session.id)
+    remove_if_empty(session_folder(media, session.id))
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Take a session's folder away if nothing is left in it; raises OSError."""
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 

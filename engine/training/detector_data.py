@@ -33,9 +33,9 @@ SURE, SEEN, DOUBTFUL = 0.40, 0.25, 0.12
 """The first teacher must be sure, the second must have seen it; anything above DOUBTFUL that is
 not agreed is ignored."""
 
-SHOWN, LARGE = DOUBTFUL, 0.2
-"""Where a horse is known to be: what one teacher takes for any animal with a score of SHOWN and
-over LARGE of the picture is that horse, though the other does not see it."""
+LARGE = 0.2
+"""Where a horse is known to be: what one teacher takes for any animal and covers that share of the
+picture is that horse, though the other does not see it."""
 HORSE_FOLDERS = ("breeds", "horses")
 """Folders of loose pictures that all show a horse."""
 
@@ -96,6 +96,10 @@ class Teacher(Protocol):
         """Boxes of horses and persons of any confidence above DOUBTFUL."""
         ...
 
+    def animals(self, picture_bgr: NDArray[np.uint8]) -> DetectionBatch:
+        """Boxes of persons and of all animals, whatever they are called, above DOUBTFUL."""
+        ...
+
 
 def agreed(
     first: DetectionBatch, second: DetectionBatch, sure_from: float = SURE, seen_from: float = SEEN
@@ -120,9 +124,9 @@ def _completed(found: FoundPicture, teachers: Sequence[Teacher]) -> tuple[FoundP
     nothing = np.zeros((0, 4), np.float32)
     if not teachers or found.empty:
         return found, nothing
-    answers = [teacher.answers(found.picture_bgr) for teacher in teachers[:2]]
     if found.horse:
-        return _with_known_horse(found, answers[0], answers[-1])
+        return _with_known_horse(found, [t.animals(found.picture_bgr) for t in teachers[:2]])
+    answers = [teacher.answers(found.picture_bgr) for teacher in teachers[:2]]
     if found.others and not found.boxes:
         # A picture of cows, sheep or dogs: what looks like a horse to a teacher is one of them.
         answers = [a.select(a.class_ids == SubjectClass.PERSON) for a in answers]
@@ -142,48 +146,53 @@ def _completed(found: FoundPicture, teachers: Sequence[Teacher]) -> tuple[FoundP
             continue
         found.boxes.append(box)
         found.class_ids.append(int(class_id))
-    kept = [b for b in doubtful if not len(others) or iou_matrix(b[None], others).max() < 0.3]
-    labels = np.array(found.boxes, np.float32).reshape(-1, 4)
-    kept = [b for b in kept if not len(labels) or iou_matrix(b[None], labels).max() < 0.6]
-    return found, np.array(kept, np.float32).reshape(-1, 4)
+    kept = _clear_of(_clear_of(doubtful, others, 0.3), np.array(found.boxes, np.float32), 0.6)
+    return found, kept
+
+
+def _clear_of(boxes: FloatArray, known: FloatArray, most: float) -> FloatArray:
+    """Those of ``boxes`` (N, 4) that overlap none of ``known`` by ``most`` or more."""
+    known = known.reshape(-1, 4)
+    if not len(boxes) or not len(known):
+        return boxes
+    clear: FloatArray = boxes[iou_matrix(boxes, known).max(axis=1) < most]
+    return clear
 
 
 def _with_known_horse(
-    found: FoundPicture, first: DetectionBatch, second: DetectionBatch
+    found: FoundPicture, animals: Sequence[DetectionBatch]
 ) -> tuple[FoundPicture, FloatArray]:
-    """Labels of a picture that is known to show a horse: teachers overlook black ones and call
-    spotted ones cows and dogs, so any animal that both see is a horse, or one that fills the
-    picture and that one of them sees."""
-    first, second = _animals_as_horses(first), _animals_as_horses(second)
-    sure, doubtful = agreed(first, second, SEEN, DOUBTFUL)
-    boxes, kinds = list(sure.boxes_xyxy_px), [int(kind) for kind in sure.class_ids]
-    if SubjectClass.HORSE not in kinds:
-        height, width = found.picture_bgr.shape[:2]
-        for answers in (first, second):
-            sides = answers.boxes_xyxy_px[:, 2:] - answers.boxes_xyxy_px[:, :2]
-            large = sides[:, 0] * sides[:, 1] >= LARGE * width * height
-            seen = (answers.class_ids == SubjectClass.HORSE) & (answers.scores >= SHOWN) & large
-            if seen.any():
-                best = int(np.argmax(np.where(seen, answers.scores, -1.0)))
-                boxes.append(answers.boxes_xyxy_px[best])
-                kinds.append(int(SubjectClass.HORSE))
-                break
-    found.boxes += boxes
-    found.class_ids += kinds
-    if SubjectClass.HORSE not in kinds:
-        # The horse that nobody saw must not become background.
-        height, width = found.picture_bgr.shape[:2]
-        return found, np.array([[0.0, 0.0, width, height]], np.float32)
-    labels = np.array(boxes, np.float32).reshape(-1, 4)
-    kept = [b for b in doubtful if not len(labels) or iou_matrix(b[None], labels).max() < 0.6]
-    return found, np.array(kept, np.float32).reshape(-1, 4)
+    """Labels of a picture that is known to show a horse, from what teachers take for animals: they
+    overlook black horses and call spotted ones cows and dogs, so any animal that both see is a
+    horse, or one that fills the picture and that one of them sees."""
+    height, width = found.picture_bgr.shape[:2]
+    seen = [_called_horses(answer) for answer in animals]
+    sure, doubtful = agreed(seen[0], seen[-1], SEEN, DOUBTFUL)
+    found.boxes += list(sure.boxes_xyxy_px)
+    found.class_ids += [int(kind) for kind in sure.class_ids]
+    if SubjectClass.HORSE not in found.class_ids:
+        large = [_large_horses(answer, LARGE * width * height) for answer in seen]
+        alone = next((answer for answer in large if len(answer)), None)
+        if alone is None:
+            # The horse that nobody saw must not become background.
+            return found, np.array([[0.0, 0.0, width, height]], np.float32)
+        found.boxes.append(alone.boxes_xyxy_px[int(alone.scores.argmax())])
+        found.class_ids.append(int(SubjectClass.HORSE))
+    return found, _clear_of(doubtful, np.array(found.boxes, np.float32), 0.6)
 
 
-def _animals_as_horses(answers: DetectionBatch) -> DetectionBatch:
+def _called_horses(animals: DetectionBatch) -> DetectionBatch:
     kinds = np.where(
-        answers.class_ids == SubjectClass.PERSON, SubjectClass.PERSON, SubjectClass.HORSE
+        animals.class_ids == SubjectClass.PERSON, SubjectClass.PERSON, SubjectClass.HORSE
     )
-    return DetectionBatch(answers.boxes_xyxy_px, answers.scores, kinds.astype(np.int16))
+    return DetectionBatch(animals.boxes_xyxy_px, animals.scores, kinds.astype(np.int16))
+
+
+def _large_horses(answers: DetectionBatch, least_px: float) -> DetectionBatch:
+    """The horses that cover at least ``least_px`` pixels."""
+    sides = answers.boxes_xyxy_px[:, 2:] - answers.boxes_xyxy_px[:, :2]
+    large = sides[:, 0] * sides[:, 1] >= least_px
+    return answers.select(large & (answers.class_ids == SubjectClass.HORSE))
 
 
 def annotated_pictures(folder: Path) -> Iterator[FoundPicture]:
@@ -314,7 +323,8 @@ def read_detector_data(
 
     ``teachers``: none, or two (the better first). OperatorMistake when there is nothing to read.
     """
-    named = json.dumps([str(data.resolve()), len(teachers), every, CACHED_SIDE_PX])
+    rules = [SURE, SEEN, DOUBTFUL, LARGE, HORSE_FOLDERS] if teachers else []
+    named = json.dumps([str(data.resolve()), len(teachers), every, CACHED_SIDE_PX, *rules])
     key = hashlib.sha256(named.encode()).hexdigest()[:12]
     index = cache / f"detector-{key}.json"
     if not index.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,26 @@ from engine.training.evaluation import answers_of
 
 
 class ModelTeacher:
-    """Meets Teacher with a detector of the manifest; cows, sheep and zebras that it sees count as
-    horses."""
+    """Meets Teacher with a detector of the manifest; cows and sheep it sees count as horses.
 
-    def __init__(self, detector: GridDetector) -> None:
-        self._detector = detector
+    ``for_animals``: the same model, answering whatever may be an animal.
+    """
+
+    def __init__(self, detector: GridDetector, for_animals: GridDetector) -> None:
+        self._detector, self._for_animals = detector, for_animals
 
     def answers(self, picture_bgr: NDArray[np.uint8]) -> DetectionBatch:
         """See Teacher."""
         return answers_of(self._detector, picture_bgr, DOUBTFUL)
 
+    def animals(self, picture_bgr: NDArray[np.uint8]) -> DetectionBatch:
+        """See Teacher."""
+        return answers_of(self._for_animals, picture_bgr, DOUBTFUL)
+
     def close(self) -> None:
-        """Close the detector."""
+        """Close the detectors."""
         self._detector.close()
+        self._for_animals.close()
 
 
 def model_teacher(entry: ModelEntry, file: Path, threads: int = 1) -> ModelTeacher:
@@ -38,5 +46,8 @@ def model_teacher(entry: ModelEntry, file: Path, threads: int = 1) -> ModelTeach
     def open_on(_device: Device) -> Session:
         return open_session(file, entry.runtime, entry.input, execution)
 
-    options = DetectorOptions(minimum_box_px=8.0, for_verifier=True, batch_limit=1)
-    return ModelTeacher(grid_detector(entry, open_on, "cpu", options))
+    options = DetectorOptions(minimum_box_px=8.0, lookalikes_are_horses=True, batch_limit=1)
+    return ModelTeacher(
+        grid_detector(entry, open_on, "cpu", options),
+        grid_detector(entry, open_on, "cpu", replace(options, for_verifier=True)),
+    )

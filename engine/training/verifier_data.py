@@ -8,6 +8,7 @@ because there every proposal counts.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -176,7 +177,7 @@ def read_crops(
 
     OperatorMistake when there is no horse or nothing but horses.
     """
-    name = f"crops-{str(detector.model_id).replace('@', '-')}"
+    name = f"crops-{str(detector.model_id).replace('@', '-')}-{_labels_key(pictures)}"
     crops_file, columns_file = cache / f"{name}.npy", cache / f"{name}.npz"
     if not columns_file.is_file():
         _make(pictures, detector, crops_file, columns_file, tell, seed)
@@ -187,6 +188,16 @@ def read_crops(
     if 0 not in kinds or len(kinds) < 2:
         raise OperatorMistake("A verifier needs pictures of horses and of other things.")
     return CropSet(np.asarray(crops), **columns)
+
+
+def _labels_key(pictures: Sequence[LabelledPicture]) -> str:
+    """Crops cut by other labels are other crops."""
+    digest = hashlib.sha256()
+    for labelled in pictures:
+        digest.update(labelled.file.name.encode())
+        for column in (labelled.boxes_xyxy_px, labelled.class_ids, labelled.ignored_xyxy_px):
+            digest.update(column.tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _make(

@@ -20,7 +20,7 @@ from engine.domain.geometry import FloatArray
 from engine.models.detectors import CANDIDATE_IOU, GridDetector
 from engine.models.manifest import Verification
 from engine.models.suppression import suppress
-from engine.models.verification import CERTAIN_LOGIT, GREY, certain, combined, logit
+from engine.models.verification import CERTAIN_LOGIT, GREY, combined, logit
 from engine.models.yolo_decoding import ODDS_LIMIT
 from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
 from engine.training.augment import PoseVariation, recoloured
@@ -126,10 +126,16 @@ def varied_crop(crop: Image, extent: FloatArray, rng: np.random.Generator) -> Im
     return recoloured(drawn, rng, how)
 
 
-def as_inputs(crops: Sequence[Image]) -> Tensor:
-    """BGR crops to the network's float (B, 3, S, S)."""
+def as_inputs(crops: Sequence[Image], device: torch.device) -> Tensor:
+    """BGR crops to the network's float (B, 3, S, S) on its device."""
     stacked = torch.from_numpy(np.ascontiguousarray(np.stack(crops)[:, :, :, ::-1]))
-    return (stacked.permute(0, 3, 1, 2).float() - MEAN) / STD
+    inputs = ((stacked.permute(0, 3, 1, 2).float() - MEAN) / STD).to(device)
+    return inputs.contiguous(memory_format=torch.channels_last)
+
+
+def plain_inputs(crops: CropSet, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+    """The network's inputs of some crops as the product makes them."""
+    return as_inputs([plain_crop(crops.crops[r], crops.extents[r]) for r in rows], device)
 
 
 class VerifierRecipe:
@@ -166,11 +172,9 @@ class VerifierRecipe:
         rows = np.concatenate(
             [rng.choice(self._horses, horses), rng.choice(self._others, self._batch - horses)]
         )
-        inputs = as_inputs(
-            [varied_crop(self._crops.crops[r], self._crops.extents[r], rng) for r in rows]
-        )
+        crops = [varied_crop(self._crops.crops[r], self._crops.extents[r], rng) for r in rows]
+        placed = as_inputs(crops, self._device)
         self._network.train()
-        placed = inputs.to(self._device).contiguous(memory_format=torch.channels_last)
         species = torch.from_numpy(self._crops.species[rows]).to(self._device)
         return species_loss(self._network(placed), species)
 
@@ -190,9 +194,10 @@ class VerifierRecipe:
         crops = self._crops
         rows = np.sort(np.concatenate([self._horses, self._others]))
         for part in np.array_split(rows, max(1, len(rows) // 64)):
-            inputs = as_inputs([plain_crop(crops.crops[r], crops.extents[r]) for r in part])
-            placed = inputs.to(self._device).contiguous(memory_format=torch.channels_last)
-            yield placed, torch.from_numpy(crops.species[part]).to(self._device)
+            yield (
+                plain_inputs(crops, part, self._device),
+                torch.from_numpy(crops.species[part]).to(self._device),
+            )
 
 
 def opinions_of(
@@ -204,10 +209,9 @@ def opinions_of(
     rows = np.flatnonzero(wanted & crops.proposed)
     for start in range(0, len(rows), 64):
         part = rows[start : start + 64]
-        inputs = as_inputs([plain_crop(crops.crops[r], crops.extents[r]) for r in part])
-        placed = inputs.to(device).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
-            logs = torch.log_softmax(network(placed).float(), dim=1)
+            logits = network(plain_inputs(crops, part, device))
+        logs = torch.log_softmax(logits.float(), dim=1)
         odds = logs[:, 0] - torch.logsumexp(logs[:, 1:], dim=1)
         opinions[part] = odds.cpu().numpy()
     return opinions
@@ -221,9 +225,9 @@ def measure_verifier(
 
     Pictures are rows of ``pictures``; only annotated labels count as horses to be found.
     """
-    detected = np.nan_to_num(crops.scores)
-    believed = np.where(certain(detected, crops.odds, how), np.float32(CERTAIN_LOGIT), opinions)
-    scores = np.where(crops.proposed, combined(detected, crops.odds, believed, how), 0.0)
+    scores = np.where(
+        crops.proposed, combined(np.nan_to_num(crops.scores), crops.odds, opinions, how), 0.0
+    )
     peaks, matches = [], []
     for index, labelled in enumerate(pictures):
         rows = np.flatnonzero((crops.pictures == index) & crops.proposed)

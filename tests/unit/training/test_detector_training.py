@@ -62,6 +62,8 @@ class _Eager:
             (10, 10, 40, 30, 0.9, HORSE), (20, 10, 60, 40, 0.9, HORSE), (80, 5, 95, 50, 0.9, PERSON)
         )
 
+    animals = answers
+
 
 def test_labels_are_completed_by_teachers_but_cows_stay_cows(tmp_path: Path) -> None:
     _write_pictures(tmp_path / "data" / "farm")
@@ -82,6 +84,8 @@ class _Blind:
 
     def answers(self, picture_bgr: np.ndarray) -> DetectionBatch:
         return _batch(*self._rows)
+
+    animals = answers
 
 
 DOG = int(SubjectClass.DOG)
@@ -114,6 +118,19 @@ def test_where_a_horse_is_known_to_be_any_animal_is_it(
     # A horse that nobody found is no background either.
     whole = [0.0, 0.0, 100.0, 60.0]
     assert (whole in spotted.ignored_xyxy_px.tolist()) is (not boxes)
+
+
+def test_what_only_may_be_an_animal_is_no_horse_in_other_pictures(tmp_path: Path) -> None:
+    class Careful(_Blind):
+        def answers(self, picture_bgr: np.ndarray) -> DetectionBatch:
+            return _batch()
+
+    whole = Careful((10, 5, 90, 55, 0.9, HORSE))
+    for name in ("horses", "pictures"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.jpg"), np.full((60, 100, 3), 90, np.uint8))
+    known, unknown = read_detector_data(tmp_path, tmp_path / "cache", [whole, whole])
+    assert known.class_ids.tolist() == [HORSE] and not len(unknown.class_ids)
 
 
 def test_other_data_is_not_read_from_the_same_cache(tmp_path: Path) -> None:

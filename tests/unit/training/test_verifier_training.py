@@ -242,6 +242,8 @@ def test_crops_are_cut_once_from_what_the_detector_proposes(tmp_path: Path) -> N
     assert {0, SPECIES.index("person")} <= set(crops.species.tolist())
     np.testing.assert_array_equal(crops.crops, again.crops)
     np.testing.assert_array_equal(crops.species, again.species)
+    relabelled = [_labelled("looks", [(20, 20, 150, 150)], [PERSON], file), pictures[0]]
+    assert read_crops(relabelled, detector, tmp_path).species[0] == SPECIES.index("person")
     with pytest.raises(OperatorMistake, match="horses and of other things"):
         (tmp_path / "other").mkdir()
         read_crops(pictures[1:], detector, tmp_path / "other")
