@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 
 import psycopg
 from psycopg import Connection, conninfo, sql
@@ -18,7 +19,8 @@ from engine.domain.errors import EnvironmentFault, OperatorMistake
 
 TIMESCALE = "timescaledb"
 _LONGEST_NAME = 63
-_STAMP = re.compile(r"\d{8}_\d{6}")
+_STAMP = re.compile(r"\d{8}_\d{6}(_\d+)?")
+_LONGEST_ENDING = "_before_restore_20260101_000000_99"
 _SERVICE_DATABASES = ("postgres", "template1")
 
 
@@ -32,9 +34,10 @@ class Names:
         """One that is being restored."""
         return self._name("restore", at)
 
-    def before(self, at: datetime) -> str:
-        """The one that was in use until a restore."""
-        return self._name("before_restore", at)
+    def before(self, at: datetime, number: int = 1) -> str:
+        """The one that was in use until a restore; ``number``: which of that second."""
+        name = self._name("before_restore", at)
+        return name if number == 1 else f"{name}_{number}"
 
     @property
     def trial_prefix(self) -> str:
@@ -48,7 +51,7 @@ class Names:
 
     @property
     def _stem(self) -> str:
-        return self.base[: _LONGEST_NAME - len("_before_restore_20260101_000000")]
+        return self.base[: _LONGEST_NAME - len(_LONGEST_ENDING)]
 
     def _name(self, what: str, at: datetime) -> str:
         return f"{self._stem}_{what}_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
@@ -154,9 +157,10 @@ class Workshop:
         """Remove what earlier restores kept, except one."""
         return self._drop_all(self.names.before_prefix, but)
 
-    def kept(self) -> Sequence[str]:
-        """Databases that earlier restores kept, oldest first."""
-        return self._like(self.names.before_prefix)
+    def new_kept(self, at: datetime) -> str:
+        """A free name for the database that is in use until a restore of that instant."""
+        numbered = (self.names.before(at, number) for number in count(1))
+        return next(name for name in numbered if not self.exists(name))
 
     def _drop_all(self, prefix: str, but: str = "") -> Sequence[str]:
         found = [name for name in self._like(prefix) if name != but]

@@ -88,7 +88,7 @@ def restore_backup(
     manifest = _examined(path, progress, cancelled)
     with workshop(dsn) as bench:
         bench.require_unused()
-        fresh, kept = bench.names.trial(at), bench.names.before(at)
+        fresh, kept = bench.names.trial(at), bench.new_kept(at)
         there = bench.exists(bench.names.base)
         try:
             with reading(path) as archive:
