@@ -48,6 +48,17 @@ _TIDY_EVERY_S = 30.0
 _STOP_LOOK_S = 0.1
 
 
+class _GivenBack(logging.Filter):
+    """The queue library takes a job that is given back for one that failed, and tells its trace;
+    ``RunningJob`` has said already why the job waits."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], Again))
+
+
+_GIVEN_BACK = _GivenBack()
+
+
 def node_name() -> str:
     """This process among the nodes."""
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -185,6 +196,7 @@ class JobNode:
 
     async def _serve(self, token: StopToken) -> None:
         """Take entries until the stop, or until the server goes."""
+        logging.getLogger(QueueWorker.__module__).addFilter(_GIVEN_BACK)
         connector = procrastinate.PsycopgConnector(
             conninfo=self._dsn,
             min_size=1,

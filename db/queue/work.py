@@ -136,6 +136,7 @@ class RunningJob:
         self._insist(lambda: self._queue.end(self.job_id, state, message, result))
 
     def _give_back(self, message: str, wait_s: int) -> None:
+        log.info("job %s is given back: %s", self.job_id, message)
         self._insist(lambda: self._queue.give_back(self.job_id, message))
         raise Again(wait_s)
 

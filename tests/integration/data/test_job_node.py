@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -156,7 +157,10 @@ def taken_by_the_dead(dsn: str, queue: PostgresJobQueue, job_id: JobId) -> None:
     assert queue.begin(job_id, "dead") is not None
 
 
-def test_work_that_nobody_asked_for_gives_way(queue: PostgresJobQueue, node_of: NodeOf) -> None:
+def test_work_that_nobody_asked_for_gives_way(
+    queue: PostgresJobQueue, node_of: NodeOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     body, free = Body(), threading.Event()
     free.set()
     node_of(body, has_capacity=free.is_set)
@@ -169,6 +173,8 @@ def test_work_that_nobody_asked_for_gives_way(queue: PostgresJobQueue, node_of: 
     asked = queue.submit(JobKind.REANALYSE, "asked", {"chunk_id": "2"}, "Anna")
     wait_until(lambda: ended(queue, asked, JobState.DONE))
     assert queue.get(spare.id).state is JobState.QUEUED
+    assert "given back: waits until the machine has time" in caplog.text
+    assert "Traceback" not in caplog.text, "waiting is no failure"
 
 
 def test_a_node_feeds_itself_while_it_has_capacity(
