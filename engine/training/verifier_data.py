@@ -179,7 +179,8 @@ def read_crops(
 
     OperatorMistake when there is no horse or nothing but horses.
     """
-    name = f"crops-{str(detector.model_id).replace('@', '-')}-{_labels_key(pictures)}"
+    model = str(detector.model_id).replace("@", "-")
+    name = f"crops-and-close-ups-{model}-{_labels_key(pictures)}"
     crops_file, columns_file = cache / f"{name}.bgr", cache / f"{name}.npz"
     if not columns_file.is_file():
         _make(pictures, detector, crops_file, columns_file, tell, seed)
