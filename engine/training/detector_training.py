@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine.domain.detections import SubjectClass
 from engine.domain.errors import Bug, OperatorMistake
-from engine.domain.geometry import FloatArray, box_areas_px2
+from engine.domain.geometry import FloatArray
 from engine.models.suppression import suppress
 from engine.models.yolo_decoding import ClassTable, decode_yolox
 from engine.training.accuracy import match_boxes, recall_at, threshold_at_false_pictures
@@ -93,12 +93,12 @@ def placed_on(
     limits = np.array([x1, y1, x2, y2], np.float32)
     boxes, ignored = sample.boxes * zoom + offset, sample.ignored * zoom + offset
     cut, ignored = _cut(boxes, limits), _cut(ignored, limits)
-    shown = box_areas_px2(cut) / np.maximum(box_areas_px2(boxes), 1e-6)
+    shown = _areas(cut) / np.maximum(_areas(boxes), 1e-6)
     kept = (shown >= 0.35) & (np.minimum(cut[:, 2] - cut[:, 0], cut[:, 3] - cut[:, 1]) >= 6)
     lost = (~kept) & (shown > 0.02)
     return Sample(
         canvas, cut[kept], sample.class_ids[kept],
-        np.concatenate([ignored[box_areas_px2(ignored) > 0], cut[lost]]),
+        np.concatenate([ignored[_areas(ignored) > 0], cut[lost]]),
     )  # fmt: skip
 
 
@@ -106,6 +106,11 @@ def _cut(boxes: FloatArray, limits: FloatArray) -> FloatArray:
     low, high = np.tile(limits[:2], 2), np.tile(limits[2:], 2)
     cut: FloatArray = np.clip(boxes, low, high).astype(np.float32)
     return cut
+
+
+def _areas(boxes: FloatArray) -> FloatArray:
+    areas: FloatArray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
 
 
 def composed(

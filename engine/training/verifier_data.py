@@ -2,16 +2,15 @@
 
 Every animal that the detector sees at a low score becomes a crop, so the verifier learns exactly
 the mistakes it will be asked about; labelled boxes, moved a little, and places without animals are
-added. Each picture that is trained on is looked at a second time as a close-up (``close_ups``).
-Boxes that show only a part of a horse teach nothing, but are kept of held-out pictures, because
-there every proposal counts.
+added. Boxes that show only a part of a horse teach nothing, but are kept of held-out pictures,
+because there every proposal counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from engine.domain.geometry import FloatArray, crop_affine, iou_matrix
 from engine.models.detectors import GridDetector, animals_of
 from engine.models.verification import GREY
 from engine.models.yolo_decoding import Candidates
-from engine.training.close_ups import close_up
 from engine.training.detector_data import LabelledPicture
 from engine.training.detector_net import OTHER_ANIMALS
 
@@ -59,8 +57,8 @@ class CropSet:
     crops: uint8 (N, CROP_PX, CROP_PX, 3) BGR. extents: float32 (N, 2), width and height of the box
     relative to its longer side. species: index into SPECIES, NO_HORSE or UNKNOWN. scores: the
     detector's, not a number where it did not propose the box. odds: the detector's, of a horse
-    against rivals. boxes_xyxy_px: in pixels of the cached picture or of its close-up. pictures:
-    row of the picture. held_out: not trained on.
+    against rivals. boxes_xyxy_px: in cached picture
+    pixels. pictures: row of the picture. held_out: not trained on.
     """
 
     crops: Image
@@ -179,19 +177,16 @@ def read_crops(
 
     OperatorMistake when there is no horse or nothing but horses.
     """
-    model = str(detector.model_id).replace("@", "-")
-    name = f"crops-and-close-ups-{model}-{_labels_key(pictures)}"
-    crops_file, columns_file = cache / f"{name}.bgr", cache / f"{name}.npz"
+    name = f"crops-{str(detector.model_id).replace('@', '-')}-{_labels_key(pictures)}"
+    crops_file, columns_file = cache / f"{name}.npy", cache / f"{name}.npz"
     if not columns_file.is_file():
         _make(pictures, detector, crops_file, columns_file, tell, seed)
     with np.load(columns_file) as stored:
         columns = {key: stored[key] for key in stored.files}
+    crops = np.lib.format.open_memmap(crops_file, mode="r")
     kinds = set(columns["species"][~columns["held_out"]].tolist())
     if 0 not in kinds or len(kinds) < 2:
         raise OperatorMistake("A verifier needs pictures of horses and of other things.")
-    crops = np.memmap(
-        crops_file, np.uint8, "r", shape=(len(columns["species"]), CROP_PX, CROP_PX, 3)
-    )
     return CropSet(np.asarray(crops), **columns)
 
 
@@ -209,53 +204,35 @@ def _make(
     pictures: Sequence[LabelledPicture], detector: GridDetector, crops_file: Path,
     columns_file: Path, tell: Callable[[str], None], seed: int,
 ) -> None:  # fmt: skip
+    crops: list[Image] = []
     columns: dict[str, list[NDArray[np.generic]]] = {}
-    part, count = crops_file.with_suffix(".part"), 0
+    for index, labelled in enumerate(pictures):
+        picture = cv2.imread(str(labelled.file))
+        if picture is None:
+            raise OperatorMistake(f"The cached picture {labelled.file} is gone.")
+        rng = np.random.default_rng((seed, index))
+        rows, scaled, scale = _rows_of(labelled, detector, np.asarray(picture, np.uint8), rng)
+        crops += [cached_crop(scaled, scale, box) for box in rows.boxes]
+        count, sides = len(rows.scores), rows.boxes[:, 2:] - rows.boxes[:, :2]
+        extents = sides / np.maximum(sides.max(axis=1, keepdims=True, initial=1.0), 1.0)
+        for key, values in (
+            ("extents", extents.astype(np.float32)),
+            ("species", rows.species),
+            ("scores", rows.scores),
+            ("odds", rows.odds),
+            ("boxes_xyxy_px", rows.boxes),
+            ("pictures", np.full(count, index, np.int64)),
+            ("held_out", np.full(count, labelled.held_out)),
+        ):
+            columns.setdefault(key, []).append(values)
+        if index % 500 == 499:
+            tell(f"{index + 1} of {len(pictures)} pictures cut into {len(crops)} crops")
+    part = crops_file.with_suffix(".part")
     with part.open("wb") as target:
-        for index, labelled in enumerate(pictures):
-            for rows, crops in _looks_at(labelled, detector, (seed, index)):
-                for crop in crops:
-                    target.write(crop.tobytes())
-                for key, values in _columns_of(rows, index, labelled.held_out).items():
-                    columns.setdefault(key, []).append(values)
-                count += len(crops)
-            if index % 500 == 499:
-                tell(f"{index + 1} of {len(pictures)} pictures cut into {count} crops")
+        np.save(target, np.stack(crops))
     part.replace(crops_file)
     joined: dict[str, Any] = {key: np.concatenate(values) for key, values in columns.items()}
     np.savez(columns_file, **joined)
-
-
-def _looks_at(
-    labelled: LabelledPicture, detector: GridDetector, seed: tuple[int, ...]
-) -> Iterator[tuple[_Rows, list[Image]]]:
-    """Rows and crops of a picture, and of a close-up of it where it is trained on."""
-    found = cv2.imread(str(labelled.file))
-    if found is None:
-        raise OperatorMistake(f"The cached picture {labelled.file} is gone.")
-    picture = np.asarray(found, np.uint8)
-    looks = [(picture, labelled)]
-    if not labelled.held_out:
-        nearer = close_up(picture, labelled, np.random.default_rng((*seed, 1)))
-        looks += [] if nearer is None else [nearer]
-    for number, (shown, known) in enumerate(looks):
-        rng = np.random.default_rng((*seed, 2 * number))
-        rows, scaled, scale = _rows_of(known, detector, shown, rng)
-        yield rows, [cached_crop(scaled, scale, box) for box in rows.boxes]
-
-
-def _columns_of(rows: _Rows, index: int, held_out: bool) -> dict[str, NDArray[np.generic]]:
-    count, sides = len(rows.scores), rows.boxes[:, 2:] - rows.boxes[:, :2]
-    extents = sides / np.maximum(sides.max(axis=1, keepdims=True, initial=1.0), 1.0)
-    return {
-        "extents": extents.astype(np.float32),
-        "species": rows.species,
-        "scores": rows.scores,
-        "odds": rows.odds,
-        "boxes_xyxy_px": rows.boxes,
-        "pictures": np.full(count, index, np.int64),
-        "held_out": np.full(count, held_out),
-    }
 
 
 def counts_by_species(crops: CropSet) -> str:
